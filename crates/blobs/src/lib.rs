@@ -1,0 +1,139 @@
+//! Where sealed bytes are kept: the storage seam and its drivers.
+//!
+//! A *blob* is a run of sealed octets under a random name. It is written once, never changed and at some
+//! time deleted. Nothing here knows what a blob holds: names are random and say nothing about files or people.
+//!
+//! | driver or decorator | what it is for |
+//! |---|---|
+//! | [`LocalBlobs`] | a folder of one machine; durable when acknowledged |
+//! | [`MemoryBlobs`] | tests and demonstrations; gone with the process |
+//! | [`Retry`] | repeats what failed for a passing reason |
+//! | [`Limit`] | bounds how many streams and writers live at once |
+//!
+//! Each of them runs the one suite in [`conformance`] (feature `conformance`).
+
+mod error;
+mod name;
+
+use std::ops::Range;
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::Stream;
+
+pub use error::BlobError;
+pub use name::{BadBlobName, BlobName};
+
+/// The octets of a range in order, in pieces of at most 1 MiB.
+///
+/// The stream ends after exactly the octets asked for; a shorter answer is an error item, never a silent end.
+/// After an error item the stream is over. Dropping it early stops all work behind it.
+pub type BlobStream = Pin<Box<dyn Stream<Item = Result<Bytes, BlobError>> + Send>>;
+
+/// What the store holds, in no particular order. After an error item the stream is over.
+pub type BlobList = Pin<Box<dyn Stream<Item = Result<ListedBlob, BlobError>> + Send>>;
+
+/// One blob as the orphan sweep sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedBlob {
+    /// The blob's name.
+    pub name: BlobName,
+    /// Octets it holds.
+    pub len: u64,
+    /// When its last octet was written, in unix seconds by the store's clock.
+    pub modified: i64,
+}
+
+/// What a healthy store says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Octets that can still be written, where the store knows.
+    pub free_bytes: Option<u64>,
+}
+
+/// A store of blobs. Shared as `Arc<dyn Blobs>`; every method may be called from many tasks at once.
+///
+/// An operation that fails with an error for which [`BlobError::is_transient`] holds may be repeated as it was.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// Starts a blob. Called once per part that arrives.
+    ///
+    /// Nothing is visible under `name` before [`BlobWriter::commit`] succeeds. Two writers may be open under one
+    /// name; the first to commit wins, and the other's commit is [`BlobError::AlreadyExists`].
+    ///
+    /// # Errors
+    /// [`BlobError::StorageFull`] or a store that cannot be reached. A name that is taken may be reported here
+    /// or only at commit.
+    async fn create(&self, name: BlobName) -> Result<Box<dyn BlobWriter>, BlobError>;
+
+    /// The octets `range` of a blob (end exclusive). Called once per download of a part or of a piece of one.
+    ///
+    /// An empty range within the blob gives an empty stream. A blob that is deleted while it is read may go on
+    /// to its end or fail with [`BlobError::NotFound`].
+    ///
+    /// # Errors
+    /// [`BlobError::NotFound`]; [`BlobError::OutOfRange`] if `range` is reversed or ends behind the blob.
+    async fn read(&self, name: BlobName, range: Range<u64>) -> Result<BlobStream, BlobError>;
+
+    /// Octets in the blob; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// Only for a store that cannot answer; absence is not an error.
+    async fn len(&self, name: BlobName) -> Result<Option<u64>, BlobError>;
+
+    /// Removes a blob. Idempotent: success means that it is not there, whether or not it was.
+    ///
+    /// A deletion may be undone by a power loss; the orphan sweep finds such a blob again.
+    ///
+    /// # Errors
+    /// A store that cannot be reached or refuses.
+    async fn delete(&self, name: BlobName) -> Result<(), BlobError>;
+
+    /// All committed blobs, for the orphan sweep. Blobs that come or go meanwhile may or may not be seen.
+    ///
+    /// # Errors
+    /// A store that cannot be reached; later trouble is an item of the stream.
+    async fn list(&self) -> Result<BlobList, BlobError>;
+
+    /// Removes what interrupted writers left behind and nobody touched for `older_than`; says how many.
+    ///
+    /// Called at start and now and then by one job. `older_than` must exceed the longest pause that a living
+    /// writer may make. Idempotent.
+    ///
+    /// # Errors
+    /// A store that cannot be reached or refuses.
+    async fn sweep_temporary(&self, older_than: Duration) -> Result<u64, BlobError>;
+
+    /// Whether a blob could be written and read now. Called by readiness checks, every second or so.
+    ///
+    /// # Errors
+    /// Whatever a write would fail with.
+    async fn health(&self) -> Result<Health, BlobError>;
+}
+
+/// A blob that is being written. Dropping it without [`commit`](BlobWriter::commit) leaves nothing behind.
+#[async_trait]
+pub trait BlobWriter: Send {
+    /// Appends `bytes`. Returns when they are taken over, not when they are durable; an error of an earlier
+    /// write may be reported by a later call. Memory behind one writer stays below 3 MiB. An empty write does
+    /// nothing.
+    ///
+    /// After an error, or after its future was dropped before it was done, the writer is of no more use: every
+    /// further call fails and `commit` does not succeed. A failed write is never repeated by a decorator.
+    ///
+    /// # Errors
+    /// [`BlobError::StorageFull`] and input/output errors.
+    async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError>;
+
+    /// Makes the blob durable and visible, in this order. When it returns `Ok`, the blob survives a power loss.
+    ///
+    /// If the future is dropped before it is done, the blob is there whole or not at all.
+    ///
+    /// # Errors
+    /// [`BlobError::AlreadyExists`] if another writer committed that name; its blob stays. After any other error
+    /// the blob is not there, or, where only the last step failed, may be there whole: delete the name or
+    /// leave it to the orphan sweep, and do not use it.
+    async fn commit(self: Box<Self>) -> Result<(), BlobError>;
+}

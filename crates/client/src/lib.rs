@@ -1,0 +1,1 @@
+//! The client library: session, directory, send, receive, resume.

@@ -1,0 +1,1 @@
+//! What the server remembers: the database seam and its drivers.

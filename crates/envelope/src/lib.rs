@@ -1,0 +1,1 @@
+//! The outside of sealed things: layouts, framing, Merkle tree, strict signatures.

@@ -1,0 +1,1 @@
+//! The inside of sealed things: keys, FLOE, metadata, wrapping, vault.

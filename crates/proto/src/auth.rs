@@ -1,0 +1,105 @@
+//! Sign-in: a code by e-mail, a session, its renewal and its end.
+
+use crate::{UnixSeconds, UserId};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use zeroize::Zeroize;
+
+/// A bearer or refresh token: never printed, wiped when dropped.
+#[derive(Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(transparent)]
+pub struct Token(String);
+
+impl Token {
+    /// Wraps a token's text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the header or body that carries it and for nothing else.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token([redacted])")
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// `POST /auth/code`: asks for a code; the answer (204) is the same whether or not the address is known.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeRequest {
+    /// The address to write to.
+    pub email: String,
+}
+
+/// `POST /auth/session`: trades a code for a session; the first correct code makes the account.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionRequest {
+    /// The address that the code was sent to.
+    pub email: String,
+    /// Six digits.
+    pub code: String,
+}
+
+/// A session that was just opened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionReply {
+    /// Bearer token for the `Authorization` header.
+    pub access_token: Token,
+    /// Single-use token for `POST /auth/refresh`.
+    pub refresh_token: Token,
+    /// Who signed in.
+    pub user_id: UserId,
+    /// Seconds until the access token ends.
+    pub expires_in: i64,
+    /// Unix seconds at which the refresh token ends.
+    pub refresh_expires_at: UnixSeconds,
+    /// The server's clock, so that a client can name a clock that is off.
+    pub server_time: UnixSeconds,
+}
+
+/// `POST /auth/refresh`: trades a refresh token for a new pair; a token used twice ends its session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshRequest {
+    /// The newest refresh token.
+    pub refresh_token: Token,
+}
+
+/// The reply to a refresh: as for a new session.
+pub type Refreshed = SessionReply;
+
+/// `POST /auth/logout` has no fields; the bearer's session ends at once.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogoutRequest {}
+
+/// `GET /auth/whoami`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WhoAmI {
+    /// The caller.
+    pub user_id: UserId,
+    /// Unix seconds at which the account was made.
+    pub created: UnixSeconds,
+    /// Whether a bundle is published.
+    pub has_bundle: bool,
+    /// Bytes stored for this account, unfinished uploads included.
+    pub used_bytes: u64,
+    /// Bytes this account may store.
+    pub quota_bytes: u64,
+    /// The server's clock.
+    pub server_time: UnixSeconds,
+}

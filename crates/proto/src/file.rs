@@ -1,0 +1,91 @@
+//! Files: lists, one file, tickets, health.
+
+use crate::{B64, FileId, Token, UnixSeconds, UserId};
+use serde::{Deserialize, Serialize};
+
+/// What the caller is to a file.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Sent it.
+    Author,
+    /// Was given it.
+    Recipient,
+}
+
+/// `GET /files/{id}`, and a row of `GET /files`. Everything that a person is shown comes out of the sealed
+/// parts; the clear fields are the server's own bookkeeping.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FileInfo {
+    /// Which file.
+    pub file_id: FileId,
+    /// The caller's role.
+    pub role: Role,
+    /// Whole manifest.
+    pub manifest: B64,
+    /// The caller's own grant.
+    pub grant: B64,
+    /// Account of the author.
+    pub author: UserId,
+    /// The author's newest bundle, to be checked against pins; it may be newer than the file.
+    pub author_bundle: B64,
+    /// Bytes of every part but the last.
+    pub part_len: u64,
+    /// Unix seconds at which the file appeared.
+    pub created: UnixSeconds,
+    /// Unix seconds at which it ends.
+    pub expires_at: UnixSeconds,
+    /// Downloads by others so far.
+    pub downloads: u32,
+    /// Downloads by others before it closes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_downloads: Option<u32>,
+    /// Accounts that hold a grant; told to the author only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<UserId>,
+}
+
+/// `GET /files?after=CURSOR&limit=N`: newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FilePage {
+    /// One page.
+    pub files: Vec<FileInfo>,
+    /// Where the next page begins; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// `POST /files/{id}/ticket`: asks to fetch content. The first ticket of a download id counts a download.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TicketRequest {
+    /// A random UUID that names this download; the same one again within 24 hours counts nothing.
+    pub download_id: String,
+}
+
+/// Leave to fetch content for some minutes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ticket {
+    /// For the header [`crate::headers::TICKET`] (or the query field `ticket`) of content requests.
+    pub ticket: Token,
+    /// Unix seconds at which it ends; ask again under the same download id.
+    pub expires_at: UnixSeconds,
+}
+
+/// `GET /content/{id}/tree` as JSON is never sent: the reply is `application/octet-stream`, the 32-byte
+/// Merkle nodes of level 10 (one for each 1,024 leaves) in order. `GET /content/{id}/leaves/{page}` gives the
+/// 32-byte leaves of one page in the same way, at most 32 KiB.
+pub type TreeReply = Vec<u8>;
+
+/// `GET /health`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Health {
+    /// `healthy`, or `degraded` when a part of the server does not answer.
+    pub status: String,
+    /// The server's clock, unix seconds.
+    pub timestamp: UnixSeconds,
+    /// Whether S3 storage is configured and answers.
+    pub s3_available: bool,
+    /// Whether mail can be sent.
+    pub email_available: bool,
+}

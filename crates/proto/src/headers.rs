@@ -1,0 +1,12 @@
+//! Header names of our own.
+
+/// `PUT` part: the part's Merkle node, 64 lower-case hex digits.
+pub const NODE: &str = "waxwing-node";
+/// Proof by the root key, base64url: Ed25519 over the action's bytes (see the protocol's page).
+pub const PROOF: &str = "waxwing-proof";
+/// Ticket of a content request; preferred to the query field because it stays out of logs of others.
+pub const TICKET: &str = "waxwing-ticket";
+/// Every reply carries the request's id.
+pub const REQUEST_ID: &str = "x-request-id";
+/// The client's version, `wax/0.1.0`, so that a server can ask for a newer one.
+pub const CLIENT: &str = "waxwing-client";

@@ -1,0 +1,26 @@
+//! The wire: what a client and a server of Waxwing say to each other, and nothing else.
+//!
+//! JSON over HTTPS under [`paths::PREFIX`]; ids in their canonical text form, binary fields as base64url
+//! without padding ([`B64`]), times as unix seconds. Parts, trees and leaves travel as raw octets.
+//! Unknown fields of replies are ignored (servers may add), unknown fields of requests are refused.
+
+mod auth;
+mod binary;
+mod directory;
+mod file;
+pub mod headers;
+pub mod limits;
+pub mod paths;
+mod problem;
+mod upload;
+
+pub use auth::{CodeRequest, LogoutRequest, Refreshed, RefreshRequest, SessionReply, SessionRequest, Token, WhoAmI};
+pub use binary::{B64, B64Error};
+pub use directory::{Chain, Lookup, LookupReply, PublishBundle, Published, Person};
+pub use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
+pub use file::{FileInfo, FilePage, Health, Role, Ticket, TicketRequest, TreeReply};
+pub use problem::{Code, Problem};
+pub use upload::{Begin, Complete, Completed, GrantTo, PartRecord, UploadList, UploadStatus};
+
+/// Seconds since 1970-01-01T00:00:00Z.
+pub type UnixSeconds = i64;

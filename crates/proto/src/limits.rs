@@ -1,0 +1,42 @@
+//! Lengths and counts that both sides hold to.
+
+/// Longest JSON request body, bytes (a complete with 500 grants of the largest kind fits).
+pub const JSON_BODY_MAX: usize = 2 << 20;
+/// Addresses in one lookup.
+pub const LOOKUP_MAX: usize = 500;
+/// Grants in one complete.
+pub const GRANTS_MAX: usize = 500;
+/// Longest manifest, bytes: 184 + 106 + 512 × 127 + 32 + 64.
+pub const MANIFEST_MAX: usize = 65_410;
+/// Longest grant, bytes.
+pub const GRANT_MAX: usize = 1_400;
+/// Longest bundle, bytes.
+pub const BUNDLE_MAX: usize = 16 << 10;
+/// Longest address, bytes.
+pub const ADDRESS_MAX: usize = 254;
+/// Rows in one page of files, at most and by default.
+pub const PAGE_MAX: u32 = 200;
+/// Rows in one page of files by default.
+pub const PAGE_DEFAULT: u32 = 50;
+/// Smallest part, bytes, except a last one.
+pub const PART_MIN: u64 = 1 << 20;
+/// Digits of a code.
+pub const CODE_DIGITS: usize = 6;
+/// Seconds a code lives.
+pub const CODE_SECONDS: i64 = 600;
+/// Tries that a code allows.
+pub const CODE_ATTEMPTS: u32 = 3;
+/// Seconds an access token lives.
+pub const ACCESS_SECONDS: i64 = 3_600;
+/// Seconds a refresh token lives.
+pub const REFRESH_SECONDS: i64 = 7 * 86_400;
+/// Seconds a ticket lives.
+pub const TICKET_SECONDS: i64 = 600;
+/// Seconds within which a download id counts once.
+pub const DOWNLOAD_SECONDS: i64 = 86_400;
+/// Seconds after which an unfinished upload ends.
+pub const UPLOAD_SECONDS: i64 = 7 * 86_400;
+/// Seconds a file lives unless its author says otherwise.
+pub const EXPIRY_DEFAULT_SECONDS: i64 = 7 * 86_400;
+/// Longest life of a file, seconds.
+pub const EXPIRY_MAX_SECONDS: i64 = 366 * 86_400;

@@ -1,0 +1,75 @@
+//! Every native path, once; `{x}` is a field in axum's notation, and the client fills it with [`fill`].
+
+/// Where the native API lives.
+pub const PREFIX: &str = "/api/v1";
+
+/// `POST`: send a code.
+pub const CODE: &str = "/api/v1/auth/code";
+/// `POST`: open a session.
+pub const SESSION: &str = "/api/v1/auth/session";
+/// `POST`: renew a session.
+pub const REFRESH: &str = "/api/v1/auth/refresh";
+/// `POST`: end a session.
+pub const LOGOUT: &str = "/api/v1/auth/logout";
+/// `GET`: who calls.
+pub const WHOAMI: &str = "/api/v1/auth/whoami";
+/// `PUT`: publish the caller's bundle. `GET`: the caller's newest bundle as a [`crate::PublishBundle`].
+pub const MY_BUNDLE: &str = "/api/v1/directory/me";
+/// `POST`: bundles for addresses.
+pub const LOOKUP: &str = "/api/v1/directory/lookup";
+/// `GET`: bundles of one account in order, `?from=SEQ`.
+pub const CHAIN: &str = "/api/v1/directory/{user_id}/chain";
+/// `POST`: begin. `GET`: list unfinished.
+pub const UPLOADS: &str = "/api/v1/uploads";
+/// `GET`: status. `DELETE`: abandon.
+pub const UPLOAD: &str = "/api/v1/uploads/{file_id}";
+/// `PUT`: one part.
+pub const PART: &str = "/api/v1/uploads/{file_id}/parts/{n}";
+/// `POST`: make the file appear.
+pub const COMPLETE: &str = "/api/v1/uploads/{file_id}/complete";
+/// `GET`: list.
+pub const FILES: &str = "/api/v1/files";
+/// `GET`: one file. `DELETE`: remove it for everybody (author; header [`crate::headers::PROOF`]).
+pub const FILE: &str = "/api/v1/files/{file_id}";
+/// `POST`: leave to fetch content.
+pub const TICKET: &str = "/api/v1/files/{file_id}/ticket";
+/// `DELETE`: the author takes a recipient's grant back; a recipient may name only itself.
+pub const GRANT: &str = "/api/v1/files/{file_id}/grants/{user_id}";
+/// `GET`: level-10 nodes.
+pub const TREE: &str = "/api/v1/content/{file_id}/tree";
+/// `GET`: one page of leaves.
+pub const LEAVES: &str = "/api/v1/content/{file_id}/leaves/{page}";
+/// `GET`: ciphertext of one part, with `Range`.
+pub const CONTENT: &str = "/api/v1/content/{file_id}/parts/{n}";
+/// `GET`: documented health.
+pub const HEALTH: &str = "/health";
+/// `GET`: 200 when requests can be served, 503 otherwise.
+pub const READY: &str = "/health/ready";
+
+/// Puts values into the `{fields}` of a path, in order. Values are ids and numbers: nothing to escape.
+#[must_use]
+pub fn fill(path: &str, values: &[&dyn std::fmt::Display]) -> String {
+    let mut out = String::with_capacity(path.len() + 64);
+    let mut rest = path;
+    let mut values = values.iter();
+    while let Some((before, after)) = rest.split_once('{') {
+        let (_, after) = after.split_once('}').expect("every path constant closes its fields");
+        out.push_str(before);
+        let value = values.next().expect("as many values as fields");
+        out.push_str(&value.to_string());
+        rest = after;
+    }
+    debug_assert!(values.next().is_none(), "as many fields as values");
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_filled_in_order() {
+        assert_eq!(fill(PART, &[&"abc", &7]), "/api/v1/uploads/abc/parts/7");
+        assert_eq!(fill(FILES, &[]), FILES);
+    }
+}

@@ -1,0 +1,94 @@
+//! Uploads: begin, parts, status, complete.
+
+use crate::{B64, FileId, UnixSeconds, UserId};
+use envelope::merkle::Node;
+use serde::{Deserialize, Serialize};
+
+/// `POST /uploads`. The same request again gives the same answer; a differing one for the same id is 409.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    /// Made by the client, never used before.
+    pub file_id: FileId,
+    /// Bytes of every part but the last: a power of two of segments.
+    pub part_len: u64,
+    /// Bytes of the whole sealed body, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_len: Option<u64>,
+}
+
+/// One part that the server holds durably.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct PartRecord {
+    /// Number, from 0.
+    pub n: u32,
+    /// Bytes.
+    pub len: u64,
+    /// Merkle node over the part's segments.
+    pub node: Node,
+}
+
+/// `POST /uploads`, `GET /uploads/{id}`: what the server has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UploadStatus {
+    /// Which upload.
+    pub file_id: FileId,
+    /// As begun.
+    pub part_len: u64,
+    /// As begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_len: Option<u64>,
+    /// Unix seconds at which an unfinished upload ends.
+    pub expires_at: UnixSeconds,
+    /// Bytes of parts that arrived whole, repeated ones counted each time.
+    pub received_bytes: u64,
+    /// Parts that arrived whole, repeated ones counted each time.
+    pub received_parts: u64,
+    /// Parts that are durable, by number.
+    pub parts: Vec<PartRecord>,
+}
+
+/// `GET /uploads`: the caller's unfinished uploads, without their parts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UploadList {
+    /// Unfinished uploads, oldest first.
+    pub uploads: Vec<UploadStatus>,
+}
+
+/// A grant and the account that may fetch it.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct GrantTo {
+    /// Whose list shows the file.
+    pub user_id: UserId,
+    /// A whole grant (`WXWGGR01…`).
+    pub grant: B64,
+}
+
+/// `POST /uploads/{id}/complete`. The same request again gives the same answer; a differing one is 409.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Complete {
+    /// A whole manifest (`WXWGMF01…`), signed by the caller's root.
+    pub manifest: B64,
+    /// At most [`crate::limits::GRANTS_MAX`]; one of them is the author's own.
+    pub grants: Vec<GrantTo>,
+    /// Seconds from now until the file ends.
+    pub expires_in: i64,
+    /// Downloads by others before the file closes; absent means no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_downloads: Option<u32>,
+}
+
+/// The file has appeared.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Completed {
+    /// Which file.
+    pub file_id: FileId,
+    /// Unix seconds at which it ends.
+    pub expires_at: UnixSeconds,
+    /// Bytes of parts received for it, repeated ones counted each time.
+    pub received_bytes: u64,
+    /// Parts received for it, repeated ones counted each time.
+    pub received_parts: u64,
+}

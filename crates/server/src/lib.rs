@@ -1,0 +1,1 @@
+//! The server library: routes, jobs, mail, TLS.

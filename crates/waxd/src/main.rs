@@ -1,0 +1,3 @@
+//! The server of Waxwing: serve, demo, doctor.
+
+fn main() {}
