@@ -1,1 +1,69 @@
 //! What the server remembers: the database seam and its drivers.
+//!
+//! The methods are sentences of the domain, each of them one transaction: it happened whole or not at all, and
+//! what it answered survives a power loss. There is no clock in here; every method that depends on time is told
+//! the time. File names, addresses, codes and tokens never come here in clear: addresses arrive sealed, and what
+//! must be found again arrives as a keyed hash.
+//!
+//! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Directory`], [`Uploads`],
+//! [`Files`], [`Jobs`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! (feature `conformance`).
+
+mod accounts;
+mod directory;
+mod error;
+mod files;
+mod jobs;
+mod sessions;
+mod types;
+mod uploads;
+
+use async_trait::async_trait;
+
+pub use accounts::{Account, Accounts, Enrolled, Hit, HitAnswer, NewAccount, NewCode, Redemption, SentCode};
+pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
+pub use error::DbError;
+pub use files::{
+    DeleteAnswer, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer, RevokeAnswer, Role,
+    TakeTicket, TicketAnswer, Usage,
+};
+pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
+pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
+pub use types::{BlobRef, CodeMac, Digest, DownloadId, Lookup, RefreshHash, SessionId, UnixTime};
+pub use uploads::{
+    AbandonAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, Finish, FinishAnswer, NewGrant, NewPart, NewUpload,
+    Part, PartAnswer, Upload, UploadState, Uploads,
+};
+
+/// Everything that the server remembers. Shared as `Arc<dyn Database>`; every method may be called from many
+/// tasks at once, and from several processes where the driver allows it.
+///
+/// Every method may fail with a [`DbError`]; the traits speak only of answers. After an error with
+/// [`DbError::is_transient`] nothing has happened and the same call may be repeated. After any other error the
+/// call may or may not have happened: repeating it is safe exactly where its documentation calls it idempotent.
+#[async_trait]
+pub trait Database: Accounts + Sessions + Directory + Uploads + Files + Jobs {
+    /// Whether the database answers. Called by readiness checks, every second or so.
+    async fn ping(&self) -> Result<(), DbError>;
+
+    /// Totals over everybody. Called rarely (administration, metrics); its cost may grow with the totals.
+    async fn stats(&self) -> Result<Stats, DbError>;
+
+    /// Waits for running calls, ends the connections and leaves the files tidy. Every later call fails.
+    async fn close(&self);
+}
+
+/// Totals over everybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Accounts there are.
+    pub accounts: u64,
+    /// Files that can be fetched, expired ones included until the expiry job has been there.
+    pub files: u64,
+    /// Uploads that have begun and neither finished nor ended.
+    pub open_uploads: u64,
+    /// Sealed octets that files and open uploads are charged for.
+    pub charged_bytes: u64,
+    /// Blobs that wait for their deletion.
+    pub doomed_blobs: u64,
+}

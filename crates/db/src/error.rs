@@ -1,0 +1,43 @@
+//! What can go wrong with the database.
+
+use std::error::Error;
+
+/// What can go wrong with the database. None of them names a path or holds a value of a row.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DbError {
+    /// Another connection holds the database, or none of ours came free in time. Nothing happened.
+    #[error("the database is busy")]
+    Busy,
+    /// The device is full, or the database may not grow. Nothing happened.
+    #[error("the database has no room left")]
+    StorageFull,
+    /// A number does not fit where it is kept (more than 2^63 − 1), or a list is longer than allowed.
+    #[error("a value is too large for the database: {0}")]
+    TooLarge(&'static str),
+    /// A stored value cannot be what it should be, or the file is damaged.
+    #[error("the database is damaged: {0}")]
+    Damaged(&'static str),
+    /// The database would lie on a network file system, where its locks do not hold.
+    #[error("the database lies on a network file system ({0}), where its locks do not hold; keep it on a local disk")]
+    NetworkFileSystem(&'static str),
+    /// The schema could not be brought up to date, or was made by a newer version of this program.
+    #[error("the database schema does not fit this version")]
+    Schema(#[source] Box<dyn Error + Send + Sync>),
+    /// The database was closed by this process.
+    #[error("the database is closed")]
+    Closed,
+    /// The database file or its folder could not be made or opened.
+    #[error("the database file cannot be opened")]
+    Open(#[source] Box<dyn Error + Send + Sync>),
+    /// Anything else that the engine reports.
+    #[error("the database failed")]
+    Engine(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl DbError {
+    /// Whether the same call may succeed if it is repeated soon.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Busy)
+    }
+}

@@ -1,0 +1,211 @@
+//! Files: who sees them, fetches them, and ends them.
+
+use async_trait::async_trait;
+use envelope::ids::{ContentId, FileId, RootId, UserId};
+
+use crate::{BlobRef, DbError, Digest, UnixTime};
+
+/// What the server remembers of files. A person *may reach* a file by a grant of their own, or as a member of a
+/// file they have a grant to.
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// The living files that a person has a grant to, newest first, at most `limit` (1 to 500) of them behind the
+    /// cursor. The cost depends on the page and not on the total. A page shorter than `limit` is the last one.
+    async fn list_files(
+        &self,
+        user: UserId,
+        after: Option<FileCursor>,
+        limit: u32,
+        now: UnixTime,
+    ) -> Result<Vec<FileView>, DbError>;
+
+    /// What a person sees of one file.
+    async fn file_for(&self, user: UserId, file_id: FileId, now: UnixTime) -> Result<FileAccess, DbError>;
+
+    /// Counts a download, once per download id in `window_secs`. Called whenever a ticket is asked for.
+    ///
+    /// Idempotent within the window. After it the same id counts as a new download. Never lets more downloads
+    /// begin than the limit, however many ask at once. The author's own downloads are not counted.
+    async fn take_ticket(&self, take: TakeTicket) -> Result<TicketAnswer, DbError>;
+
+    /// How a living file is laid out; `None` if there is none. Called with every download of a part: who may
+    /// have it has been decided when the ticket was given.
+    async fn file_layout(&self, file_id: FileId) -> Result<Option<FileLayout>, DbError>;
+
+    /// Takes a person's grant away. The author's own grant stays. Idempotent in effect.
+    async fn revoke_grant(
+        &self,
+        owner: UserId,
+        file_id: FileId,
+        recipient: UserId,
+    ) -> Result<RevokeAnswer, DbError>;
+
+    /// Drops one's own grant to somebody else's file. Idempotent in effect.
+    async fn leave_file(&self, user: UserId, file_id: FileId) -> Result<LeaveAnswer, DbError>;
+
+    /// Ends a file for everybody, frees its octets and dooms its blobs. Idempotent in effect.
+    async fn delete_file(&self, owner: UserId, file_id: FileId, now: UnixTime) -> Result<DeleteAnswer, DbError>;
+
+    /// What a person is charged for.
+    async fn usage(&self, owner: UserId) -> Result<Usage, DbError>;
+}
+
+/// What a person is charged for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Sealed octets of files and open uploads, reserved ones included.
+    pub charged_bytes: u64,
+    /// Living files.
+    pub files: u64,
+    /// Open uploads.
+    pub open_uploads: u64,
+}
+
+/// Where a page of a listing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileCursor {
+    /// [`FileView::listed_at`] of the last file of the page.
+    pub listed_at: UnixTime,
+    /// Its id.
+    pub file_id: FileId,
+}
+
+/// In what way a file is a person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// They sent it.
+    Author,
+    /// It was sent to them.
+    Recipient,
+}
+
+/// A living file as one person sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileView {
+    /// Its id.
+    pub file_id: FileId,
+    /// In what way it is this person's.
+    pub role: Role,
+    /// The account that sent it.
+    pub author: UserId,
+    /// The root key that signed it.
+    pub author_root: RootId,
+    /// The content id of the manifest.
+    pub content_id: ContentId,
+    /// The revision of the manifest.
+    pub revision: u64,
+    /// The whole manifest.
+    pub manifest: Vec<u8>,
+    /// SHA-256 of the manifest.
+    pub manifest_digest: Digest,
+    /// The person's grant; `None` where they reach the file as a member of another only.
+    pub grant: Option<Vec<u8>>,
+    /// When the file appeared.
+    pub created_at: UnixTime,
+    /// When the person got the grant (for a member: when the file appeared).
+    pub listed_at: UnixTime,
+    /// When it expires.
+    pub expires_at: UnixTime,
+    /// Downloads allowed; `None` for any number.
+    pub max_downloads: Option<u32>,
+    /// Downloads counted.
+    pub downloads: u32,
+    /// Octets of every part but the last.
+    pub part_len: u64,
+    /// Octets of the body.
+    pub body_len: u64,
+    /// Octets of all parts that came whole while it was uploaded, duplicates included.
+    pub received_bytes: u64,
+    /// Number of parts that came whole while it was uploaded, duplicates included.
+    pub received_parts: u64,
+}
+
+impl FileView {
+    /// Where the page after this file begins.
+    pub fn cursor(&self) -> FileCursor {
+        FileCursor { listed_at: self.listed_at, file_id: self.file_id }
+    }
+}
+
+/// What a person sees of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileAccess {
+    /// It is there.
+    Available(Box<FileView>),
+    /// It was there for this person and has expired (known for some time after its deletion too).
+    Expired,
+    /// There is no such file for this person.
+    Nothing,
+}
+
+/// A ticket that is asked for.
+#[derive(Clone, Debug)]
+pub struct TakeTicket {
+    /// Who asks.
+    pub user: UserId,
+    /// For which file.
+    pub file_id: FileId,
+    /// The client's id of this download.
+    pub download_id: crate::DownloadId,
+    /// The present.
+    pub now: UnixTime,
+    /// How long renewals are not counted, in seconds.
+    pub window_secs: u32,
+}
+
+/// Whether a ticket may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TicketAnswer {
+    /// A new download; it has been counted (unless the author asks).
+    First,
+    /// A download that was counted before.
+    Renewed,
+    /// As many downloads as allowed have begun.
+    LimitReached,
+    /// The file has expired.
+    Expired,
+    /// There is no such file for this person.
+    Nothing,
+}
+
+/// How a living file is laid out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileLayout {
+    /// Octets of every part but the last.
+    pub part_len: u64,
+    /// Octets of the body.
+    pub body_len: u64,
+    /// The root over its segments.
+    pub body_root: Digest,
+    /// Where the leaves are kept, 32 octets a segment.
+    pub leaves_blob: BlobRef,
+    /// When the file expires.
+    pub expires_at: UnixTime,
+}
+
+/// What came of taking a grant away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokeAnswer {
+    /// It is gone.
+    Revoked,
+    /// The owner has no such file, or that person no grant to it, or that person is the author.
+    Nothing,
+}
+
+/// What came of dropping one's grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaveAnswer {
+    /// It is gone.
+    Left,
+    /// There was no grant, or the person is the author.
+    Nothing,
+}
+
+/// What came of deleting a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteAnswer {
+    /// It is gone; its blobs are doomed.
+    Deleted,
+    /// The owner has no such living file.
+    Nothing,
+}
