@@ -1,1 +1,48 @@
-//! The client library: session, directory, send, receive, resume.
+//! The client library: session, directory and pins, send, receive, resume.
+//!
+//! Everything a face (command line, desktop) needs hangs on [`Client`]: it knows one person's [`Home`] on one
+//! machine and one server. Verbs that touch keys take an [`Unlocked`], which [`Client::unlock`] gives.
+//!
+//! ```text
+//! let client = Client::open(Home::open(&path)?, ClientOptions::default())?;
+//! client.configure_server("https://files.example", None)?;
+//! client.request_code(&address).await?;
+//! client.sign_in(&address, "123456").await?;
+//! let me = client.create_keys(&passphrase).await?;          // or client.unlock(&passphrase).await?
+//! let sent = client.send(&me, SendRequest::file(path, vec![bob]), &Quiet, &Cancel::new()).await?;
+//! let got = client.receive(&me, sent.file_id, Target::directory("."), &Quiet, &Cancel::new()).await?;
+//! ```
+//!
+//! All futures must run on a multi-threaded tokio runtime. Dropping one stops the verb; what it wrote to a
+//! temporary file is removed, what it uploaded stays and is resumed by the same [`SendRequest`].
+
+mod error;
+mod progress;
+
+mod account;
+mod client;
+mod contacts;
+mod files;
+mod home;
+mod keys;
+mod receive;
+mod send;
+
+pub use account::{SignedIn, WhoAmI};
+pub use client::{Client, ClientOptions};
+pub use contacts::{Contact, ImportedContact};
+pub use envelope::{Address, AddressError};
+pub use error::{Class, Error, FileError, IdentityChange};
+pub use files::{FileList, FilePaging, FileSummary, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload};
+pub use format::safety::SafetyNumber;
+pub use format::secret::VaultKey;
+pub use format::vault::{Passphrase, strength};
+pub use home::Home;
+pub use keys::{KeysState, Unlocked};
+pub use progress::{Cancel, Note, Phase, Progress, Quiet};
+pub use proto::{FileId, RootId, UserId};
+pub use receive::{OnConflict, Received, Target};
+pub use send::{Compress, SendRequest, Sent, Source};
+
+/// What every verb gives.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

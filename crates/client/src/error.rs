@@ -1,0 +1,504 @@
+//! What can go wrong, in words for a person, with a class for exit codes and a hint on what to do.
+
+use crate::{Address, SafetyNumber};
+use proto::{Code, FileId, Problem};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Groups of faults, for exit codes and for programs that decide what to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// The request itself makes no sense: a bad argument, a directory where a file is meant.
+    Usage,
+    /// This machine: a file, a permission, the clock, a full disk here.
+    Local,
+    /// The server could not be reached, or not safely.
+    Network,
+    /// There is no session, or it has ended.
+    NotSignedIn,
+    /// The server understood and said no.
+    Refused,
+    /// Nothing here for this person.
+    NotFound,
+    /// It was here and has ended.
+    Gone,
+    /// Somebody's keys are not the ones that were expected.
+    Identity,
+    /// Something does not verify, or a passphrase is wrong.
+    Authentication,
+    /// Two things contradict each other: a changed source, a second process, a target that exists.
+    Conflict,
+    /// The quota or the server's disk does not hold it.
+    Quota,
+    /// Stopped on request; the same command goes on from there.
+    Interrupted,
+    /// A mistake of this program.
+    Internal,
+}
+
+/// Why a verb of the client did not succeed.
+///
+/// `Display` gives one plain sentence (lower case, no full stop); [`Error::hint`] says what to do.
+/// Texts may hold addresses and paths: they are for the person at the terminal, never for logs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The server's address is not an `https://host[:port]` origin.
+    #[error("{0:?} is not the address of a server")]
+    ServerAddress(String),
+    /// No server was configured.
+    #[error("no server is configured")]
+    NoServer,
+    /// The certificate file holds no usable certificate.
+    #[error("the certificate file holds no certificate that can be used")]
+    CertificateFile,
+    /// A file was to be sent to nobody.
+    #[error("no recipient was named")]
+    NoRecipients,
+    /// More recipients than one request carries.
+    #[error("{0} recipients are too many for one file (at most {max})", max = proto::limits::GRANTS_MAX - 1)]
+    TooManyRecipients(usize),
+    /// A directory, device or the like where a regular file is meant.
+    #[error("{} is not a regular file", .0.display())]
+    NotAFile(PathBuf),
+    /// A directory where the name of a file is meant.
+    #[error("{} is a directory", .0.display())]
+    TargetIsDirectory(PathBuf),
+    /// The target exists and may not be replaced.
+    #[error("{} exists already", .0.display())]
+    TargetExists(PathBuf),
+    /// The name cannot be used for a file.
+    #[error("that name cannot be used: {0}")]
+    BadName(&'static str),
+    /// The lifetime or download limit is out of bounds.
+    #[error("{0}")]
+    BadLimit(&'static str),
+    /// The passphrase is too easy to guess.
+    #[error("that passphrase is too easy to guess")]
+    PassphraseTooWeak,
+    /// The address is one's own where somebody else's is meant.
+    #[error("that is your own address")]
+    OwnAddress,
+
+    /// A local file could not be read, written or made.
+    #[error("cannot {doing} {}: {}", path.display(), plain_io(source))]
+    Io {
+        /// What was tried: `read`, `write`, `create` …
+        doing: &'static str,
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The output (a pipe or terminal) does not take more.
+    #[error("cannot write the output: {}", plain_io(.0))]
+    Output(io::Error),
+    /// A file of the home can be read by others.
+    #[error("{} can be read by others (mode {mode:03o})", path.display())]
+    ReadableByOthers {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// What they should be.
+        wanted: u32,
+    },
+    /// A file of the home cannot be understood.
+    #[error("{} is damaged or of another version", .0.display())]
+    HomeDamaged(PathBuf),
+    /// The disk here is too small for what is coming.
+    #[error("not enough room in {}: {needed} bytes are needed, {available} are free", path.display())]
+    NoRoom {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+    },
+    /// This machine's clock and the server's differ by more than five minutes.
+    #[error("the clock of this machine is off by {} (compared with the server)", minutes(*seconds))]
+    ClockOff {
+        /// Seconds; positive when this machine is ahead.
+        seconds: i64,
+    },
+    /// No keys are on this machine.
+    #[error("there are no keys on this machine")]
+    NoKeys,
+    /// Keys exist here already; nothing was overwritten.
+    #[error("there are keys on this machine already")]
+    KeysExist,
+    /// The account has published keys, but they are not on this machine.
+    #[error("this account has keys already, made on another machine")]
+    KeysElsewhere,
+    /// The keys here belong to another account than the session.
+    #[error("the keys on this machine belong to another account")]
+    OtherAccount,
+
+    /// The server does not answer.
+    #[error("cannot connect to {host}: {why}")]
+    Unreachable {
+        /// Which server.
+        host: String,
+        /// The system's reason.
+        why: String,
+    },
+    /// The server's certificate is not trusted.
+    #[error("the certificate of {host} is not trusted: {why}")]
+    CertificateNotTrusted {
+        /// Which server.
+        host: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The server took too long.
+    #[error("{host} took too long to answer")]
+    TimedOut {
+        /// Which server.
+        host: String,
+    },
+    /// The connection broke in the middle.
+    #[error("the connection to {host} broke: {why}")]
+    Broken {
+        /// Which server.
+        host: String,
+        /// The system's reason.
+        why: String,
+    },
+    /// An answer that no Waxwing server gives.
+    #[error("{host} does not answer like a Waxwing server: {what}")]
+    NotAServer {
+        /// Which server.
+        host: String,
+        /// What was odd.
+        what: &'static str,
+    },
+
+    /// There is no session.
+    #[error("you are not signed in")]
+    NotSignedIn,
+    /// The session has ended (signed out elsewhere, or unused for too long).
+    #[error("your session has ended")]
+    SessionEnded,
+    /// The code is wrong, used or too old.
+    #[error("the code is wrong or has expired")]
+    CodeRejected,
+    /// The server said no, in its own words.
+    #[error("the server refused: {}", words(.0))]
+    Refused(Box<Problem>),
+    /// Nothing here for this person: wrong id, not shared, or shared no longer.
+    #[error("there is no such file for you")]
+    NotFound,
+    /// These addresses have no keys on this server.
+    #[error("nobody can be reached at {}", list(.0))]
+    UnknownRecipients(Vec<Address>),
+    /// The address is not among the contacts.
+    #[error("{} is not among your contacts", .0.as_str())]
+    UnknownContact(Address),
+    /// The file has expired.
+    #[error("the file has expired")]
+    Expired,
+    /// All allowed downloads are used.
+    #[error("all allowed downloads of the file are used")]
+    DownloadsUsed,
+    /// The quota does not hold it.
+    #[error("your quota on the server does not hold this")]
+    QuotaExceeded,
+    /// The server's disk is full.
+    #[error("the server has no room left")]
+    ServerFull,
+    /// Larger than this server takes.
+    #[error("this is larger than the server accepts")]
+    TooLarge,
+
+    /// A contact shows new keys without a link to the known ones. Hard stop.
+    #[error("the keys of {} have changed", .0.address.as_str())]
+    IdentityChanged(Box<IdentityChange>),
+    /// The server shows older keys of a contact than were seen before, or others of the same number. Hard stop.
+    #[error("the server shows keys of {} that contradict those seen before", .0.as_str())]
+    IdentityContradiction(Address),
+    /// What the server shows for an address is not a genuine bundle of that address. Hard stop.
+    #[error("what the server shows as the keys of {} is not genuine", .0.as_str())]
+    IdentityNotGenuine(Address),
+    /// The safety number given is not the one of the keys that the server shows now.
+    #[error("the safety number differs from the one of the keys shown now")]
+    SafetyNumberDiffers,
+    /// The server shows other keys for this account than those on this machine. Hard stop.
+    #[error("the server shows other keys for your account than those on this machine")]
+    OwnKeysDiffer,
+    /// A bundle that was handed over does not verify.
+    #[error("the bundle is not genuine or not of the expected address")]
+    BundleNotGenuine,
+
+    /// Something does not authenticate: the one error for every such fault.
+    #[error("the file does not verify: it is damaged, forged, or not meant for you")]
+    NotAuthentic,
+    /// The passphrase does not open the vault.
+    #[error("the passphrase is wrong, or the key file is damaged")]
+    WrongPassphrase,
+
+    /// The source changed while it was sent; nothing was shared.
+    #[error("{} changed while it was being sent", .0.display())]
+    SourceChanged(PathBuf),
+    /// A stream gave another length than a sealed file can have.
+    #[error("the input is too long for one file")]
+    SourceTooLong,
+    /// Another process is sending the same file in the same way.
+    #[error("another process is sending this file just now")]
+    UploadRunning,
+    /// The server knows this upload differently.
+    #[error("the server has something else under this upload")]
+    UploadConflict,
+    /// Stopped on request.
+    #[error("stopped")]
+    Interrupted,
+    /// A mistake of this program; the text names the place.
+    #[error("internal mistake: {0}")]
+    Internal(&'static str),
+}
+
+/// A contact whose root key is not the pinned one and not linked to it.
+#[derive(Clone, Debug)]
+pub struct IdentityChange {
+    /// Whose.
+    pub address: Address,
+    /// With the keys known so far.
+    pub old: SafetyNumber,
+    /// With the keys that the server shows now.
+    pub new: SafetyNumber,
+    /// Whether a human had compared the old number.
+    pub was_verified: bool,
+}
+
+impl Error {
+    /// The group of the fault.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        use Error as E;
+        match self {
+            E::ServerAddress(_) | E::NoServer | E::CertificateFile | E::NoRecipients | E::TooManyRecipients(_) => Class::Usage,
+            E::NotAFile(_) | E::TargetIsDirectory(_) | E::BadName(_) | E::BadLimit(_) => Class::Usage,
+            E::PassphraseTooWeak | E::OwnAddress | E::SourceTooLong => Class::Usage,
+            E::Io { .. } | E::Output(_) | E::ReadableByOthers { .. } | E::HomeDamaged(_) | E::NoRoom { .. } => Class::Local,
+            E::ClockOff { .. } | E::NoKeys => Class::Local,
+            E::Unreachable { .. } | E::CertificateNotTrusted { .. } | E::TimedOut { .. } => Class::Network,
+            E::Broken { .. } | E::NotAServer { .. } => Class::Network,
+            E::NotSignedIn | E::SessionEnded => Class::NotSignedIn,
+            E::Refused(_) | E::CodeRejected | E::TooLarge => Class::Refused,
+            E::NotFound | E::UnknownRecipients(_) | E::UnknownContact(_) => Class::NotFound,
+            E::Expired | E::DownloadsUsed => Class::Gone,
+            E::IdentityChanged(_) | E::IdentityContradiction(_) | E::IdentityNotGenuine(_) => Class::Identity,
+            E::SafetyNumberDiffers | E::OwnKeysDiffer | E::BundleNotGenuine | E::KeysElsewhere | E::OtherAccount => Class::Identity,
+            E::NotAuthentic | E::WrongPassphrase => Class::Authentication,
+            E::TargetExists(_) | E::KeysExist | E::SourceChanged(_) | E::UploadRunning | E::UploadConflict => Class::Conflict,
+            E::QuotaExceeded | E::ServerFull => Class::Quota,
+            E::Interrupted => Class::Interrupted,
+            E::Internal(_) => Class::Internal,
+        }
+    }
+
+    /// What is safe and what to do, if there is something to say beyond the sentence itself.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        use Error as E;
+        let text = match self {
+            E::ServerAddress(_) => "give it as https://host or https://host:port",
+            E::NoServer => "sign in first: wax login --server https://host ADDRESS",
+            E::CertificateFile => "give a PEM file with the certificate of the server's authority",
+            E::NoRecipients => "name at least one address with --to",
+            E::TooManyRecipients(_) => "send the file in several turns",
+            E::NotAFile(_) => "name one regular file; folders cannot be sent yet",
+            E::TargetIsDirectory(_) => "name a file inside it, or leave the name to the sender's",
+            E::TargetExists(_) => "nothing was changed; choose another name or allow it to be replaced",
+            E::PassphraseTooWeak => "use several unrelated words",
+            E::Io { source, .. } if is_full(source) => "the disk here is full; nothing incomplete was left behind",
+            E::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => "check who owns it and its permissions",
+            E::ReadableByOthers { path, wanted, .. } => {
+                return Some(format!("run: chmod {wanted:03o} {}", shell_quoted(path)));
+            }
+            E::HomeDamaged(_) => "move it away and do the step that made it again; nothing on the server is lost",
+            E::NoRoom { .. } => "free some space or choose another folder; nothing was written",
+            E::ClockOff { .. } => "set this machine's clock, then try again",
+            E::NoKeys => "make keys with: wax keys generate",
+            E::KeysExist => "they were left as they are",
+            E::KeysElsewhere => "bring the key file from that machine; making new ones here would lock you out of what was sent to you",
+            E::OtherAccount => "sign in with the account that the keys were made for, or use another home folder (WAX_HOME)",
+            E::Unreachable { .. } => "check the network and that the server is running; unfinished uploads are kept",
+            E::CertificateNotTrusted { .. } => {
+                "nothing was sent; if the server uses its own authority, give its certificate with --ca FILE"
+            }
+            E::TimedOut { .. } | E::Broken { .. } => "try again; an unfinished upload goes on where it stopped",
+            E::NotAServer { .. } => "check the server's address",
+            E::NotSignedIn | E::SessionEnded => "sign in again: wax login ADDRESS; unfinished uploads are kept",
+            E::CodeRejected => "ask for a new code; a code lives ten minutes and three tries",
+            E::Refused(problem) => return refused_hint(problem),
+            E::NotFound => "check the id; it may be wrong, meant for somebody else, or shared no longer",
+            E::UnknownRecipients(_) => "check the spelling; they must have signed in to this server and made keys; nothing was sent",
+            E::UnknownContact(_) => "list your contacts with: wax contacts",
+            E::Expired | E::DownloadsUsed => "ask the sender to send it again",
+            E::QuotaExceeded => "remove files that are no longer needed, or ask the operator for more room",
+            E::ServerFull => "tell the operator; what was sent so far is kept, and the same command goes on later",
+            E::TooLarge => "ask the operator for the limit",
+            E::IdentityChanged(change) => return Some(changed_hint(change)),
+            E::IdentityContradiction(_) | E::IdentityNotGenuine(_) => {
+                "nothing was sent or opened; the server may be lying: ask the person over another channel, and tell the operator"
+            }
+            E::SafetyNumberDiffers => "nothing was accepted; compare the numbers again with the person",
+            E::OwnKeysDiffer => "nothing was sent; the server may be lying, or your keys were replaced elsewhere: tell the operator",
+            E::BundleNotGenuine => "ask the person to export it again; nothing was pinned",
+            E::NotAuthentic => "nothing was written; ask the sender to send it again, and tell the operator",
+            E::WrongPassphrase => "try again; nothing was changed",
+            E::SourceChanged(_) => "nothing was shared; send it again when it no longer changes",
+            E::UploadRunning => "wait for it, or stop the other process",
+            E::UploadConflict => "run the same command again; it starts afresh",
+            E::Interrupted => "run the same command again to go on",
+            E::Internal(_) => "please report this",
+            E::BadName(_) | E::BadLimit(_) | E::OwnAddress | E::Io { .. } | E::Output(_) | E::SourceTooLong => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// Whether the same request may succeed by itself a little later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Broken { .. } => true,
+            Self::Refused(problem) => problem.code.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// A refusal of the server as the error that a person should see.
+    #[must_use]
+    pub(crate) fn from_problem(problem: Problem) -> Self {
+        match problem.code {
+            Code::CodeRejected => Self::CodeRejected,
+            Code::SignInNeeded => Self::SessionEnded,
+            Code::NotFound => Self::NotFound,
+            Code::Expired => Self::Expired,
+            Code::DownloadsUsed => Self::DownloadsUsed,
+            Code::TooLarge => Self::TooLarge,
+            Code::QuotaExceeded => Self::QuotaExceeded,
+            Code::StorageFull => Self::ServerFull,
+            _ => Self::Refused(Box::new(problem)),
+        }
+    }
+
+    /// The server's stable code, when the error came from a refusal that kept it.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Refused(problem) => Some(problem.code),
+            Self::CodeRejected => Some(Code::CodeRejected),
+            Self::NotFound => Some(Code::NotFound),
+            Self::Expired => Some(Code::Expired),
+            Self::DownloadsUsed => Some(Code::DownloadsUsed),
+            Self::TooLarge => Some(Code::TooLarge),
+            Self::QuotaExceeded => Some(Code::QuotaExceeded),
+            Self::ServerFull => Some(Code::StorageFull),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn io(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { doing, path, source }
+    }
+}
+
+/// A file whose id is known, where an error concerns one of several.
+#[derive(Debug, thiserror::Error)]
+#[error("{file_id}: {error}")]
+pub struct FileError {
+    /// Which file.
+    pub file_id: FileId,
+    /// What went wrong with it.
+    pub error: Error,
+}
+
+fn changed_hint(change: &IdentityChange) -> String {
+    format!(
+        "nothing was sent or opened. known so far: {}; shown now: {}. ask {} over another channel (a call, in person) \
+         which number stands on their side; only if it is the new one: wax contacts accept {} --safety-number \"{}\"",
+        change.old,
+        change.new,
+        change.address.as_str(),
+        change.address.as_str(),
+        change.new
+    )
+}
+
+fn refused_hint(problem: &Problem) -> Option<String> {
+    let wait = match (problem.code, problem.retry_after) {
+        (Code::TooMany | Code::Unavailable, Some(seconds)) => format!("try again in {seconds} seconds"),
+        (Code::UpgradeNeeded, _) => "install a newer version of this program".to_owned(),
+        _ if problem.request_id.is_empty() => return None,
+        _ => format!("the operator can find this request as {}", problem.request_id),
+    };
+    Some(wait)
+}
+
+fn words(problem: &Problem) -> String {
+    let text = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
+    // Control characters of a stranger's text must not reach a terminal.
+    text.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+fn list(addresses: &[Address]) -> String {
+    addresses.iter().map(Address::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn minutes(seconds: i64) -> String {
+    let (way, n) = (if seconds > 0 { "ahead" } else { "behind" }, seconds.unsigned_abs());
+    if n >= 7_200 { format!("{} hours {way}", n / 3_600) } else { format!("{} minutes {way}", n / 60) }
+}
+
+fn shell_quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// An I/O error without the number that Rust appends.
+fn plain_io(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_its_meaning() {
+        for (code, class) in [
+            (Code::NotFound, Class::NotFound),
+            (Code::Expired, Class::Gone),
+            (Code::DownloadsUsed, Class::Gone),
+            (Code::QuotaExceeded, Class::Quota),
+            (Code::StorageFull, Class::Quota),
+            (Code::SignInNeeded, Class::NotSignedIn),
+            (Code::Rejected, Class::Refused),
+        ] {
+            assert_eq!(Error::from_problem(Problem::new(code, "")).class(), class, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_strangers_words_bring_no_control_characters_to_the_terminal() {
+        let text = Error::from_problem(Problem::new(Code::Forbidden, "no\u{1b}[31m\n way")).to_string();
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_comes_with_the_command_that_mends_it() {
+        let error = Error::ReadableByOthers { path: "/x/it's".into(), mode: 0o644, wanted: 0o600 };
+        assert_eq!(error.hint().unwrap(), r"run: chmod 600 '/x/it'\''s'");
+    }
+}

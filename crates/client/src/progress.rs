@@ -1,0 +1,128 @@
+//! What a running transfer tells whoever shows it, and how it is asked to stop.
+
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The part of the way that a transfer is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Looking at the source: sampling or measuring for compression.
+    Reading,
+    /// Sealing on this machine and sending what is sealed, both at once.
+    Uploading,
+    /// Fetching, checking and opening, all at once.
+    Downloading,
+    /// Opening what was fetched, when nothing is fetched any more.
+    Decrypting,
+    /// Signing and sharing, or making the result durable.
+    Finishing,
+}
+
+impl Phase {
+    /// The word that every interface shows.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Reading => "Reading",
+            Self::Uploading => "Encrypting and uploading",
+            Self::Downloading => "Downloading and decrypting",
+            Self::Decrypting => "Decrypting",
+            Self::Finishing => "Finishing",
+        }
+    }
+}
+
+/// Something worth one line to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// An earlier try left this much on the server.
+    Resumed {
+        /// Parts that are there already.
+        parts: u64,
+        /// Parts in all.
+        of: u64,
+    },
+    /// The network is away; the next try comes by itself.
+    Waiting {
+        /// Seconds until then.
+        seconds: u64,
+    },
+    /// A proxy takes only smaller pieces; the upload starts again with these.
+    SmallerParts {
+        /// Bytes of one part.
+        part_len: u64,
+    },
+    /// The source cannot be read a second time: if this program dies, the upload starts afresh.
+    NotResumable,
+    /// Compression was tried and does not help; the file goes as it is.
+    NotCompressed,
+    /// First file from or to this address: its keys are trusted on first use.
+    FirstContact {
+        /// Whose.
+        address: crate::Address,
+    },
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Resumed { parts, of } => write!(f, "resumed: {parts} of {of} parts were there already"),
+            Self::Waiting { seconds } => write!(f, "no connection; trying again in {seconds} s"),
+            Self::SmallerParts { part_len } => {
+                write!(f, "the way to the server takes only smaller parts; starting again with {} KiB", part_len >> 10)
+            }
+            Self::NotResumable => f.write_str("this input cannot be read twice, so a stopped upload cannot be resumed"),
+            Self::NotCompressed => f.write_str("compression would not make it smaller; sending it as it is"),
+            Self::FirstContact { address } => {
+                write!(f, "first contact with {}: compare the safety number when you can", address.as_str())
+            }
+        }
+    }
+}
+
+/// Watches a transfer. Called from the task that runs the verb, often; must return at once.
+pub trait Progress: Send + Sync {
+    /// A phase begins or moves on: `done` of `total` bytes (absent when unknown). `done` never falls within a phase.
+    fn progress(&self, phase: Phase, done: u64, total: Option<u64>);
+
+    /// Something worth telling.
+    fn note(&self, _note: &Note) {}
+}
+
+/// Shows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn progress(&self, _phase: Phase, _done: u64, _total: Option<u64>) {}
+}
+
+/// Asks a running verb to stop: it cleans up and answers [`crate::Error::Interrupted`].
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<CancellationToken>);
+
+impl Cancel {
+    /// A wish to stop that nobody has had yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops every verb that holds a clone of this.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether stopping was asked for.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Resolves when stopping is asked for.
+    pub async fn cancelled(&self) {
+        self.0.cancelled().await;
+    }
+}
