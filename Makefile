@@ -1,0 +1,47 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# Build output lives in one cache folder outside the clone, shared by both, so that second runs are quick.
+
+CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/waxwing
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export WAXWING_TOOLS ?= $(CACHE)/tools
+export PATH := $(HOME)/.cargo/bin:$(WAXWING_TOOLS)/bin:$(PATH)
+BIN := $(CARGO_TARGET_DIR)/debug
+
+.PHONY: help demo test setup-demo setup-test build fmt lint layers unit release clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: setup-demo build ## Alice sends Bob a file through a server that never sees it (FILE=…, DEMO_EXIT=1 ends it)
+	@$(BIN)/waxd demo $(if $(FILE),--file "$(FILE)")
+
+test: setup-test ## everything that must hold: format, lints, layers, tests
+	@scripts/test.sh
+
+setup-demo: ## install or name what `make demo` needs
+	@scripts/setup.sh demo
+
+setup-test: ## install or name what `make test` needs
+	@scripts/setup.sh test
+
+build: ## the two executables, in the profile that tests share
+	@cargo build --locked --workspace --bins
+
+fmt: ## format the code
+	@cargo fmt --all
+
+lint: ## clippy, warnings denied
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
+
+layers: ## the walls of the house
+	@scripts/layers.sh
+
+unit: ## the tests alone
+	@cargo nextest run --locked --workspace
+
+release: setup-demo ## small, fast executables
+	@cargo build --locked --release -p cli -p waxd
+	@echo "built: $(CARGO_TARGET_DIR)/release/wax and $(CARGO_TARGET_DIR)/release/waxd"
+
+clean: ## remove the cache folder
+	rm -rf "$(CACHE)"

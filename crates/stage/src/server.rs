@@ -1,0 +1,158 @@
+//! A server of the story: `waxd serve` as a process of its own.
+
+use crate::memory::peak_of;
+use crate::{Doing, StageError};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server that runs; it is asked to end when this goes away.
+pub struct Server {
+    /// Its data folder.
+    pub data: PathBuf,
+    /// `https://…`.
+    pub url: String,
+    /// The certificate of its own authority.
+    pub ca: PathBuf,
+    /// From the start of the process to its word that it is ready.
+    pub started_in: Duration,
+    child: Child,
+}
+
+/// What a server is started with.
+pub struct ServerOptions<'a> {
+    /// The `waxd` executable.
+    pub waxd: &'a Path,
+    /// Its data folder.
+    pub data: &'a Path,
+    /// Its log is `waxd.log` here; what its console mailer says to the operator goes to `terminal.txt` beside
+    /// this folder, for it is no log.
+    pub logs: &'a Path,
+    /// Port on 127.0.0.1; 0 takes one that is free.
+    pub port: u16,
+    /// More arguments of `waxd serve`.
+    pub more: &'a [&'a str],
+}
+
+/// How long a message may take to reach the mail folder.
+const MAIL_PATIENCE: Duration = Duration::from_secs(20);
+
+impl Server {
+    /// Starts a server at its most talkative and waits until it is ready.
+    ///
+    /// # Errors
+    /// [`StageError::Server`] when it ends before it is ready.
+    pub fn start(options: &ServerOptions<'_>) -> Result<Self, StageError> {
+        std::fs::create_dir_all(options.logs).doing("making a folder for logs")?;
+        let log = options.logs.join("waxd.log");
+        let log_file = OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
+        let began = Instant::now();
+        let mut child = Command::new(options.waxd)
+            .args(["serve", "--listen", &format!("127.0.0.1:{}", options.port), "--data"])
+            .arg(options.data)
+            .args(options.more)
+            .env("RUST_LOG", "trace")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log_file)
+            .spawn()
+            .doing("starting waxd serve")?;
+        let stdout = child.stdout.take().ok_or_else(|| StageError::Unexpected("no stdout".into()))?;
+        let mut lines = BufReader::new(stdout).lines();
+        let ready = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let (url, ca) = line.strip_prefix("ready ")?.split_once(" ca ")?;
+            Some((url.to_owned(), PathBuf::from(ca)))
+        });
+        let Some((url, ca)) = ready else {
+            drop(child.kill());
+            drop(child.wait());
+            return Err(StageError::Server { log });
+        };
+        let started_in = began.elapsed();
+        let mut terminal =
+            File::create(options.logs.with_file_name("terminal.txt")).doing("keeping the terminal")?;
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if writeln!(terminal, "{line}").is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { child, data: options.data.to_owned(), url, ca, started_in })
+    }
+
+    /// Waits for a message to an address and reads its code.
+    ///
+    /// # Errors
+    /// When none arrives in twenty seconds.
+    pub fn code_for(&self, address: &str) -> Result<String, StageError> {
+        let began = Instant::now();
+        while began.elapsed() < MAIL_PATIENCE {
+            if let Some(code) = code_in(&self.data.join("mail"), address) {
+                return Ok(code);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Err(StageError::Unexpected("no code arrived in the mail folder".into()))
+    }
+
+    /// Peak of resident memory so far, bytes, where the kernel tells it.
+    #[must_use]
+    pub fn peak(&self) -> Option<u64> {
+        peak_of(self.child.id())
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.url.rsplit_once(':')?.1.parse().ok()
+    }
+
+    /// Ends it without any warning, as a power cut of the process would.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub fn kill(mut self) -> Result<(), StageError> {
+        self.child.kill().doing("killing the server")?;
+        self.child.wait().doing("waiting for the server").map(drop)
+    }
+}
+
+impl Drop for Server {
+    /// Asks it to end and waits until running parts have finished.
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+            let asked = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::TERM));
+            if asked == Some(Ok(())) {
+                drop(self.child.wait());
+            }
+        }
+    }
+}
+
+/// Looks for the newest message to the address and reads its six digits.
+fn code_in(folder: &Path, address: &str) -> Option<String> {
+    let mut messages: Vec<PathBuf> =
+        std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    messages.sort();
+    messages.iter().rev().filter_map(|path| std::fs::read_to_string(path).ok()).find_map(|text| {
+        let (head, body) = text.split_once("\r\n\r\n").or_else(|| text.split_once("\n\n"))?;
+        head.contains(address).then(|| six_digits(body)).flatten()
+    })
+}
+
+fn six_digits(text: &str) -> Option<String> {
+    text.split(|c: char| !c.is_ascii_digit()).find(|run| run.len() == 6).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_code_is_the_run_of_six_digits() {
+        assert_eq!(super::six_digits("within 10 minutes: 012345.").as_deref(), Some("012345"));
+        assert_eq!(super::six_digits("1234567 12345"), None);
+    }
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Makes a fresh machine ready for `make demo` or `make test`: checks each tool, installs what it can
+# (Debian as root), and otherwise says exactly what to install.
+set -euo pipefail
+
+goal=${1:?usage: setup.sh demo|test}
+rust_wanted=1.95
+missing=()
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+on_debian_as_root() { [ "$(id -u)" = 0 ] && have apt-get; }
+
+# need TOOL DEBIAN-PACKAGE: present, or installed, or put on the list of what is missing.
+need() {
+  have "$1" && return
+  if on_debian_as_root; then
+    say "installing $2 (for $1)"
+    [ -n "${apt_updated:-}" ] || { apt-get update -qq; apt_updated=1; }
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null
+    have "$1" && return
+  fi
+  missing+=("$1 (on Debian: apt-get install $2)")
+}
+
+# cargo_tool COMMAND CRATE: a cargo subcommand, built into the cache folder if it is not there.
+cargo_tool() {
+  have "$1" && return
+  say "building $2 into the cache folder, once"
+  CARGO_TARGET_DIR="$WAXWING_TOOLS/build" CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=false \
+    CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    cargo install --quiet --locked --root "$WAXWING_TOOLS" "$2"
+  rm -rf "$WAXWING_TOOLS/build"
+}
+
+need cc gcc
+need make make
+if [ "$goal" = test ]; then
+  need git git
+fi
+
+if ! have cargo; then
+  missing+=("Rust $rust_wanted or newer (https://rustup.rs)")
+else
+  rust_found=$(rustc --version | cut -d' ' -f2)
+  if [ "$(printf '%s\n%s\n' "$rust_wanted" "$rust_found" | sort -V | head -n1)" != "$rust_wanted" ]; then
+    missing+=("Rust $rust_wanted or newer; here is $rust_found (rustup update)")
+  fi
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+  say "this machine lacks:"
+  printf '  - %s\n' "${missing[@]}" >&2
+  say "install these and run the same command again"
+  exit 1
+fi
+
+if [ "$goal" = test ]; then
+  cargo_tool cargo-nextest cargo-nextest
+  cargo_tool cargo-deny cargo-deny
+fi

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# All that must hold, in the order in which a fault is found soonest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "format of the code"
+cargo fmt --all --check
+step "lints, warnings denied"
+cargo clippy --locked --workspace --all-targets -- -D warnings
+step "walls between the rooms"
+scripts/layers.sh
+step "tests"
+cargo nextest run --locked --workspace --no-fail-fast
+step "examples in the documentation"
+cargo test --locked --workspace --doc --quiet
+printf '\nall of it holds\n'
