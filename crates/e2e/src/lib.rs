@@ -1,1 +1,1 @@
-//! Tests of the whole: real executables, real processes.
+//! Tests of the whole: real executables, real processes. They live in `tests/`; there is nothing here.

@@ -1,0 +1,8 @@
+//! The whole, as a person meets it: `waxd` and `wax` as separate processes over TLS.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod blind;
+mod demo;
+mod killed;
+mod memory;
+mod scene;
