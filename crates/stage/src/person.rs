@@ -114,7 +114,7 @@ impl Person {
         Command::new(&self.wax)
             .arg("--home")
             .arg(&self.home)
-            .args(["--json", "--verbose"])
+            .args(["--json", "-vv"])
             .args(args)
             .env("RUST_LOG", "trace")
             .current_dir(&self.home)
