@@ -12,8 +12,14 @@
 //!
 //! Each of them runs the one suite in [`conformance`] (feature `conformance`).
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod error;
+mod limit;
+mod local;
+mod memory;
 mod name;
+mod retry;
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -24,7 +30,11 @@ use bytes::Bytes;
 use futures::Stream;
 
 pub use error::BlobError;
+pub use limit::Limit;
+pub use local::LocalBlobs;
+pub use memory::MemoryBlobs;
 pub use name::{BadBlobName, BlobName};
+pub use retry::{Retry, RetryPolicy};
 
 /// The octets of a range in order, in pieces of at most 1 MiB.
 ///

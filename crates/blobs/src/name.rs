@@ -77,7 +77,14 @@ mod tests {
         let good = "00ff00ff00ff00ff00ff00ff00ff00ff";
         assert!(good.parse::<BlobName>().is_ok());
         let upper = good.to_uppercase();
-        for bad in ["", &good[1..], &format!("{good}0"), &upper, "../../../../../../../../../../xx", "é0ff00ff00ff00ff00ff00ff00ff00ff"] {
+        for bad in [
+            "",
+            &good[1..],
+            &format!("{good}0"),
+            &upper,
+            "../../../../../../../../../../xx",
+            "é0ff00ff00ff00ff00ff00ff00ff00ff",
+        ] {
             assert_eq!(bad.parse::<BlobName>(), Err(BadBlobName), "{bad}");
         }
     }
