@@ -8,6 +8,7 @@
 //! Every parser is strict and canonical: whatever parses serialises to the same bytes, and
 //! an unknown code, a wrong length or one trailing byte is refused.
 
+pub mod action;
 pub mod address;
 pub mod bundle;
 pub mod ed25519;

@@ -1,1 +1,36 @@
 //! The inside of sealed things: keys, FLOE, metadata, wrapping, vault.
+//!
+//! This crate seals and opens; it does no input or output, knows no network and reads no
+//! clock. Layouts without secrets live in the crate `envelope`, which this one builds on.
+//!
+//! A file on its way out: [`FileKey::generate`] → [`payload::PayloadSealer`] → segments and
+//! their leaves → [`manifest::seal_manifest`] → [`grant::seal_grant`] for each recipient. A
+//! file on its way in: [`open::open_file`] → [`payload::PayloadOpener`].
+
+mod cbor;
+pub mod compress;
+mod error;
+mod floe;
+pub mod grant;
+pub mod identity;
+mod kdf;
+pub mod manifest;
+pub mod metadata;
+pub mod names;
+pub mod open;
+pub mod pad;
+pub mod passphrase;
+pub mod payload;
+pub mod random;
+pub mod safety;
+pub mod secret;
+pub mod small;
+pub mod vault;
+
+pub use error::{OpenError, SealError};
+pub use identity::{Identity, RootKeyPair};
+pub use metadata::{FileName, Metadata};
+pub use open::{OpenedFile, open_file};
+pub use passphrase::Passphrase;
+pub use payload::{PayloadOpener, PayloadSealer, Position, SegmentRecord};
+pub use secret::{FileKey, JournalKey, Secret, VaultKey};

@@ -1,0 +1,206 @@
+//! The vault: an identity's secret keys, sealed under a key that its slots hold.
+
+use std::fmt;
+
+use envelope::UserId;
+use envelope::vault::{SALT_LEN, SLOT_LEN, Slot, SlotKind, VaultLayout};
+use zeroize::Zeroizing;
+
+use crate::cbor::{Reader, Writer};
+use crate::identity::{RootKeyPair, XWingKeyPair};
+use crate::kdf::{argon2id, hkdf};
+use crate::small::{open_small, seal_small};
+use crate::{Identity, JournalKey, OpenError, Passphrase, SealError, Secret, VaultKey, random};
+
+/// An opened vault.
+pub struct Unlocked {
+    /// The secret keys.
+    pub identity: Identity,
+    /// The key that the slots hold.
+    pub vault_key: VaultKey,
+    /// Whose vault it is.
+    pub user_id: UserId,
+    /// Which version it was.
+    pub version: u32,
+}
+
+impl Unlocked {
+    /// The key for the journal of unfinished uploads: HKDF(vault key, user id, `"waxwing/v1/journal"`, 32).
+    pub fn journal_key(&self) -> JournalKey {
+        JournalKey::from_secret(hkdf(
+            self.vault_key.secret().expose_secret(),
+            self.user_id.as_bytes(),
+            &[b"waxwing/v1/journal"],
+        ))
+    }
+}
+
+impl fmt::Debug for Unlocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unlocked")
+            .field("user_id", &self.user_id)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Seals `identity` under `vault_key`, with one slot for `passphrase`.
+///
+/// Takes 64 MiB and a few tenths of a second for the passphrase.
+pub fn seal_vault(
+    identity: &Identity,
+    vault_key: &VaultKey,
+    passphrase: &Passphrase,
+    user_id: UserId,
+    version: u32,
+) -> Result<Vec<u8>, SealError> {
+    let slot = seal_slot(vault_key, passphrase, user_id)?;
+    seal_with_slots(identity, vault_key, user_id, version, &[slot])
+}
+
+/// Seals a new version of an opened vault with the slots of `old`, so that no passphrase is needed.
+///
+/// The vault key and user must be those of `old`, or its slots would hold another key.
+pub fn reseal_vault(old: &[u8], unlocked: &Unlocked, version: u32) -> Result<Vec<u8>, ResealVaultError> {
+    open_vault_with_key(old, &unlocked.vault_key)?;
+    let layout = VaultLayout::parse(old).map_err(OpenError::from)?;
+    if layout.user_id() != unlocked.user_id {
+        return Err(OpenError::NotAuthentic.into());
+    }
+    Ok(seal_with_slots(&unlocked.identity, &unlocked.vault_key, unlocked.user_id, version, layout.slots())?)
+}
+
+/// Why a vault was not sealed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResealVaultError {
+    /// The old vault does not open with the key at hand.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The new vault cannot be made.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// Opens a vault with a passphrase. Tries every passphrase slot, 64 MiB and a few tenths of a second each.
+pub fn open_vault(vault: &[u8], passphrase: &Passphrase) -> Result<Unlocked, OpenError> {
+    let layout = VaultLayout::parse(vault)?;
+    let slots = layout.slots().iter().filter(|slot| slot.kind == SlotKind::Passphrase);
+    let vault_key = slots
+        .take(MAX_PASSPHRASE_SLOTS)
+        .find_map(|slot| open_slot(slot, passphrase, layout.user_id()))
+        .ok_or(OpenError::NotAuthentic)?;
+    open_body(&layout, vault_key)
+}
+
+/// Opens a vault with its key, as an agent or keychain keeps it.
+pub fn open_vault_with_key(vault: &[u8], vault_key: &VaultKey) -> Result<Unlocked, OpenError> {
+    let layout = VaultLayout::parse(vault)?;
+    open_body(&layout, VaultKey::from_secret(vault_key.secret().duplicate()))
+}
+
+/// Passphrase slots that are tried, so that a forged vault cannot cost minutes.
+const MAX_PASSPHRASE_SLOTS: usize = 4;
+
+fn seal_with_slots(
+    identity: &Identity,
+    vault_key: &VaultKey,
+    user_id: UserId,
+    version: u32,
+    slots: &[Slot],
+) -> Result<Vec<u8>, SealError> {
+    let mut vault = VaultLayout::head_bytes(user_id, version, slots)?;
+    let body = seal_small(vault_key.secret(), &body_aad(&vault), &encode_identity(identity)?)?;
+    vault.extend_from_slice(&body);
+    VaultLayout::parse(&vault)?;
+    Ok(vault)
+}
+
+fn seal_slot(vault_key: &VaultKey, passphrase: &Passphrase, user_id: UserId) -> Result<Slot, SealError> {
+    let salt = random::bytes();
+    let kind = SlotKind::Passphrase;
+    let sealed = seal_small(
+        &slot_key(passphrase, &salt),
+        &slot_aad(user_id, kind, &salt),
+        vault_key.secret().expose_secret(),
+    )?;
+    let sealed: [u8; SLOT_LEN] = sealed.try_into().expect("a sealed key of 32 bytes has 138");
+    Ok(Slot { kind, salt, sealed })
+}
+
+fn open_slot(slot: &Slot, passphrase: &Passphrase, user_id: UserId) -> Option<VaultKey> {
+    let key = slot_key(passphrase, &slot.salt);
+    let plain = open_small(&key, &slot_aad(user_id, slot.kind, &slot.salt), &slot.sealed).ok()?;
+    Secret::from_slice(&plain).map(VaultKey::from_secret)
+}
+
+fn slot_key(passphrase: &Passphrase, salt: &[u8; SALT_LEN]) -> Secret<32> {
+    let stretched = argon2id(passphrase, salt);
+    hkdf(stretched.expose_secret(), salt, &[b"waxwing/v1/vault/passphrase"])
+}
+
+fn slot_aad(user_id: UserId, kind: SlotKind, salt: &[u8; SALT_LEN]) -> Vec<u8> {
+    [b"waxwing/v1/vault-slot\0".as_slice(), user_id.as_bytes(), &[kind as u8], salt].concat()
+}
+
+fn body_aad(head: &[u8]) -> Vec<u8> {
+    [b"waxwing/v1/vault\0", head].concat()
+}
+
+fn open_body(layout: &VaultLayout, vault_key: VaultKey) -> Result<Unlocked, OpenError> {
+    let plain = open_small(vault_key.secret(), &body_aad(&layout.head()), layout.body())?;
+    let identity = decode_identity(&plain).ok_or(OpenError::NotAuthentic)?;
+    Ok(Unlocked { identity, vault_key, user_id: layout.user_id(), version: layout.version() })
+}
+
+/// CBOR {1 roots, 2 X-Wing seeds, 3 RSA PKCS#8, 4 pins version}.
+fn encode_identity(identity: &Identity) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    if identity.pins_version() > envelope::MAX_INTEGER {
+        return Err(SealError::TooLong);
+    }
+    let seeds = identity.roots().len() + identity.xwing().len();
+    let rsa: usize = identity.rsa().iter().map(|key| key.len() + 9).sum();
+    let mut writer = Writer::with_capacity(64 + seeds * 34 + rsa);
+    writer.map(4);
+    writer.uint(1);
+    writer.array(identity.roots().len());
+    identity.roots().iter().for_each(|root| writer.bytes(root.seed().expose_secret()));
+    writer.uint(2);
+    writer.array(identity.xwing().len());
+    identity.xwing().iter().for_each(|key| writer.bytes(key.seed().expose_secret()));
+    writer.uint(3);
+    writer.array(identity.rsa().len());
+    identity.rsa().iter().for_each(|key| writer.bytes(key));
+    writer.uint(4);
+    writer.uint(identity.pins_version());
+    Ok(Zeroizing::new(writer.finish()))
+}
+
+fn decode_identity(cbor: &[u8]) -> Option<Identity> {
+    let (mut roots, mut xwing, mut rsa, mut pins_version) = (None, None, None, None);
+    let mut reader = Reader::new(cbor);
+    let read = reader.map(|key, value| {
+        match key {
+            1 => roots = Some(seeds(value)?.into_iter().map(RootKeyPair::from_seed).collect::<Vec<_>>()),
+            2 => xwing = Some(seeds(value)?.into_iter().map(XWingKeyPair::from_seed).collect::<Vec<_>>()),
+            3 => {
+                let keys = (0..value.array()?).map(|_| Ok(Zeroizing::new(value.bytes()?.to_vec())));
+                rsa = Some(keys.collect::<Result<Vec<_>, envelope::ParseError>>()?);
+            }
+            4 => pins_version = Some(value.uint()?),
+            _ => return Err(envelope::ParseError::UnknownCode { field: "vault key" }),
+        }
+        Ok(())
+    });
+    read.ok()?;
+    reader.finish().ok()?;
+    Identity::from_parts(roots?, xwing?, rsa?, pins_version?)
+}
+
+fn seeds(reader: &mut Reader<'_>) -> Result<Vec<Secret<32>>, envelope::ParseError> {
+    (0..reader.array()?)
+        .map(|_| {
+            Secret::from_slice(reader.bytes()?).ok_or(envelope::ParseError::OutOfRange { field: "seed" })
+        })
+        .collect()
+}
