@@ -36,7 +36,8 @@ impl Scene {
 pub(crate) fn serve(root: &Path, port: u16) -> Server {
     let (data, logs) = (root.join("server"), root.join("logs"));
     let waxd = executable("waxd");
-    Server::start(&ServerOptions { waxd: &waxd, data: &data, logs: &logs, port, more: &[] }).unwrap()
+    Server::start(&ServerOptions { waxd: &waxd, data: &data, logs: &logs, port, quiet: false, more: &[] })
+        .unwrap()
 }
 
 /// An executable of this build; the tests of its own package make cargo build it.

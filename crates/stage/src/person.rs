@@ -20,8 +20,10 @@ pub struct Person {
     pub home: PathBuf,
     /// Made up for this one story.
     pub passphrase: String,
-    /// What every process of this person wrote to standard error, at the most talkative level.
+    /// What every process of this person wrote to standard error.
     pub log: PathBuf,
+    /// Run `wax` as people usually do, instead of at its most talkative.
+    pub quiet: bool,
     wax: PathBuf,
 }
 
@@ -55,6 +57,7 @@ impl Person {
             home,
             passphrase: format!("{} {}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()),
             log: logs.join(format!("{}.log", name.to_lowercase())),
+            quiet: false,
             wax: wax.to_owned(),
         })
     }
@@ -114,9 +117,8 @@ impl Person {
         Command::new(&self.wax)
             .arg("--home")
             .arg(&self.home)
-            .args(["--json", "-vv"])
+            .args(if self.quiet { ["--json", "--quiet"] } else { ["--json", "-vv"] })
             .args(args)
-            .env("RUST_LOG", "trace")
             .current_dir(&self.home)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -32,6 +32,8 @@ pub struct ServerOptions<'a> {
     pub logs: &'a Path,
     /// Port on 127.0.0.1; 0 takes one that is free.
     pub port: u16,
+    /// Log as a server usually does, instead of at the most talkative level.
+    pub quiet: bool,
     /// More arguments of `waxd serve`.
     pub more: &'a [&'a str],
 }
@@ -40,7 +42,7 @@ pub struct ServerOptions<'a> {
 const MAIL_PATIENCE: Duration = Duration::from_secs(20);
 
 impl Server {
-    /// Starts a server at its most talkative and waits until it is ready.
+    /// Starts a server and waits until it is ready.
     ///
     /// # Errors
     /// [`StageError::Server`] when it ends before it is ready.
@@ -53,7 +55,7 @@ impl Server {
             .args(["serve", "--listen", &format!("127.0.0.1:{}", options.port), "--data"])
             .arg(options.data)
             .args(options.more)
-            .env("RUST_LOG", "trace")
+            .env("RUST_LOG", if options.quiet { "info" } else { "trace" })
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log_file)

@@ -36,7 +36,7 @@ impl Cast {
         chapter("A server starts");
         let waxd = std::env::current_exe().doing("finding waxd itself")?;
         let (data, logs) = (root.join("server"), root.join("logs"));
-        let server = Server::start(&ServerOptions { waxd: &waxd, data: &data, logs: &logs, port: 0, more: &[] })?;
+        let server = Server::start(&ServerOptions { waxd: &waxd, data: &data, logs: &logs, port: 0, quiet: false, more: &[] })?;
         tell(&format!("{} is ready after {} ms, with a database and a folder of its own", server.url, server.started_in.as_millis()));
         let alice = Person::new("Alice", "alice@lindenhof-law.example", &wax, &root)?;
         let bob = Person::new("Bob", "bob@seaside-clinic.example", &wax, &root)?;

@@ -1,0 +1,101 @@
+//! Speed beside tools that do not seal: each row and its peers in the same run on the same machine, in turn.
+
+mod nginx;
+mod rows;
+mod table;
+
+use clap::Parser;
+use nginx::Nginx;
+use stage::{Doing, Parcel, Person, Server, ServerOptions, StageError};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Measure Waxwing beside its peers
+#[derive(Parser)]
+pub(crate) struct BenchArgs {
+    /// Size of the file that goes around, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    size: u64,
+    /// Counted runs of each row, after one that is not counted
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
+    runs: u32,
+    /// Also write the figures as JSON here
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where files are kept while it runs: a folder of the disk to be measured
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(&BenchArgs::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything that is measured: a server, two people, a peer, a file.
+pub(crate) struct Ground {
+    pub(crate) alice: Person,
+    pub(crate) bob: Person,
+    pub(crate) nginx: Option<Nginx>,
+    pub(crate) server: Server,
+    pub(crate) parcel: Parcel,
+    pub(crate) root: tempfile::TempDir,
+}
+
+impl Ground {
+    fn prepare(args: &BenchArgs) -> Result<Self, StageError> {
+        let root = tempfile::Builder::new()
+            .prefix("waxwing-bench-")
+            .tempdir_in(&args.dir)
+            .doing("making a folder")?;
+        let path = root.path().canonicalize().doing("finding the folder")?;
+        let (data, logs) = (path.join("server"), path.join("logs"));
+        let waxd = beside("waxd")?;
+        let quiet = ServerOptions { waxd: &waxd, data: &data, logs: &logs, port: 0, quiet: true, more: &[] };
+        let server = Server::start(&quiet)?;
+        let wax = beside("wax")?;
+        let mut alice = Person::new("Alice", "alice@lindenhof-law.example", &wax, &path)?;
+        let mut bob = Person::new("Bob", "bob@seaside-clinic.example", &wax, &path)?;
+        for person in [&mut alice, &mut bob] {
+            person.quiet = true;
+            person.sign_up(&server)?;
+        }
+        let nginx = Nginx::start(&path, &server)?;
+        let parcel = Parcel::make(&path.join("parcel.bin"), args.size << 20)?;
+        Ok(Self { alice, bob, nginx, server, parcel, root })
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+}
+
+fn run(args: &BenchArgs) -> Result<(), StageError> {
+    let ground = Ground::prepare(args)?;
+    let groups = [rows::send(&ground, args.runs)?, rows::get(&ground, args.runs)?];
+    table::print(&ground, &groups);
+    if let Some(path) = &args.json {
+        table::write_json(path, &groups)?;
+    }
+    Ok(())
+}
+
+/// An executable of the same build.
+fn beside(name: &str) -> Result<PathBuf, StageError> {
+    let path = std::env::current_exe().doing("finding the executables")?.with_file_name(name);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(StageError::Unexpected(format!("{} is not built", path.display())))
+    }
+}
+
+/// Makes a path into an argument.
+pub(crate) fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,73 @@
+//! The figures on paper: medians, rates, ratios to Waxwing, peaks of memory.
+
+use crate::Ground;
+use crate::rows::{Group, Row};
+use serde_json::json;
+use stage::{Doing, StageError};
+use std::path::Path;
+use std::time::Duration;
+
+/// Prints one Markdown table for each task.
+pub(crate) fn print(ground: &Ground, groups: &[Group]) {
+    for group in groups {
+        println!("\n{} ({} MiB)\n", group.task, group.bytes >> 20);
+        println!("| tool | median | fastest to slowest | rate | Waxwing's rate to this | peak memory |");
+        println!("|---|---|---|---|---|---|");
+        let own = group.rows.first().and_then(median);
+        for row in &group.rows {
+            println!("{}", line(row, own, group.bytes));
+        }
+    }
+    println!(
+        "\nserver: peak memory {}, ready after {} ms",
+        memory(ground.server.peak()),
+        ground.server.started_in.as_millis()
+    );
+}
+
+/// Writes the same figures as JSON: seconds and bytes.
+pub(crate) fn write_json(path: &Path, groups: &[Group]) -> Result<(), StageError> {
+    let groups: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            let rows: Vec<_> = group
+                .rows
+                .iter()
+                .map(|row| {
+                    let seconds =
+                        row.times.as_ref().map(|t| t.iter().map(Duration::as_secs_f64).collect::<Vec<_>>());
+                    json!({ "tool": row.tool, "seconds": seconds, "peak_bytes": row.peak })
+                })
+                .collect();
+            json!({ "task": group.task, "bytes": group.bytes, "rows": rows })
+        })
+        .collect();
+    let text = serde_json::to_string_pretty(&groups).unwrap_or_default();
+    std::fs::write(path, text + "\n").doing("writing the figures")
+}
+
+fn line(row: &Row, own: Option<Duration>, bytes: u64) -> String {
+    let (Some(times), Some(median)) = (&row.times, median(row)) else {
+        return format!("| {} | not measured | | | | |", row.tool);
+    };
+    let seconds = median.as_secs_f64();
+    let ends = format!(
+        "{:.2} to {:.2} s",
+        times.iter().min().map_or(0.0, Duration::as_secs_f64),
+        times.iter().max().map_or(0.0, Duration::as_secs_f64)
+    );
+    let ratio = own.map_or_else(String::new, |own| format!("{:.2}", seconds / own.as_secs_f64()));
+    #[expect(clippy::cast_precision_loss, reason = "a rate in MB/s needs no more than 53 bits")]
+    let rate = bytes as f64 / 1e6 / seconds;
+    format!("| {} | {seconds:.2} s | {ends} | {rate:.0} MB/s | {ratio} | {} |", row.tool, memory(row.peak))
+}
+
+fn median(row: &Row) -> Option<Duration> {
+    let mut times = row.times.clone()?;
+    times.sort();
+    times.get(times.len() / 2).copied()
+}
+
+fn memory(bytes: Option<u64>) -> String {
+    bytes.map_or_else(String::new, |bytes| format!("{} MiB", bytes.div_ceil(1 << 20)))
+}
