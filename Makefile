@@ -7,7 +7,7 @@ export WAXWING_TOOLS ?= $(CACHE)/tools
 export PATH := $(HOME)/.cargo/bin:$(WAXWING_TOOLS)/bin:$(PATH)
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help demo test setup-demo setup-test build fmt lint layers unit release clean
+.PHONY: help demo test bench setup-demo setup-test setup-bench build fmt lint layers unit release clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,11 +18,18 @@ demo: setup-demo build ## Alice sends Bob a file through a server that never see
 test: setup-test ## everything that must hold: format, lints, layers, tests
 	@scripts/test.sh
 
+bench: setup-bench ## speed beside curl and nginx in the same run (BENCH='--size 256 --runs 3')
+	@cargo build --locked --release -p cli -p waxd -p bench
+	@$(CARGO_TARGET_DIR)/release/bench $(BENCH)
+
 setup-demo: ## install or name what `make demo` needs
 	@scripts/setup.sh demo
 
 setup-test: ## install or name what `make test` needs
 	@scripts/setup.sh test
+
+setup-bench: ## install or name what `make bench` needs
+	@scripts/setup.sh bench
 
 build: ## the two executables, in the profile that tests share
 	@cargo build --locked --workspace --bins

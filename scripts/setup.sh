@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes a fresh machine ready for `make demo` or `make test`: checks each tool, installs what it can
+# Makes a fresh machine ready for `make demo`, `make test` or `make bench`: checks each tool, installs what it can
 # (Debian as root), and otherwise says exactly what to install.
 set -euo pipefail
 
-goal=${1:?usage: setup.sh demo|test}
+goal=${1:?usage: setup.sh demo|test|bench}
 rust_wanted=1.95
 missing=()
 
@@ -38,6 +38,11 @@ need cc gcc
 need make make
 if [ "$goal" = test ]; then
   need git git
+fi
+
+if [ "$goal" = bench ]; then
+  need nginx nginx-light
+  need curl curl
 fi
 
 if ! have cargo; then
