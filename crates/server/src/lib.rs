@@ -1,1 +1,40 @@
 //! The server library: routes, jobs, mail, TLS.
+//!
+//! It keeps sealed files for people who do not have to trust it: nothing here can open one, and the crate that
+//! could is not among its dependencies. [`Server::start`] takes a [`Config`] and gives a [`Running`] server.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `config` | what an operator may say, and what is refused |
+//! | `listener`, `observe`, `router` | connections, the layer around every request, the paths |
+//! | `routes/<noun>/<verb>` | what is answered |
+//! | `auth` | codes, tokens, tickets, and who calls |
+//! | `error` | the one place that turns faults into problem details |
+//! | `jobs` | expiry, deletion, orphans |
+//! | `tls`, `secrets`, `mail`, `clock` | the authority, the server's own keys, letters, time |
+
+mod auth;
+mod clock;
+pub mod config;
+mod error;
+mod http;
+mod jobs;
+mod listener;
+pub mod logging;
+mod mail;
+mod observe;
+mod private_file;
+mod random;
+mod router;
+mod routes;
+mod secrets;
+mod serve;
+mod state;
+mod tls;
+
+pub use clock::{Clock, SettableClock, SystemClock};
+pub use config::Config;
+pub use jobs::{JobError, JobReport};
+pub use mail::{CodeLetter, MailError, Mailer};
+pub use serve::{Running, Seams, Server, StartError};
+pub use tls::TlsError;

@@ -1,0 +1,39 @@
+//! The extractor of routes that need a signed-in person.
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use db::SessionId;
+use envelope::ids::UserId;
+use proto::Code;
+
+use crate::error::Refusal;
+use crate::state::App;
+
+/// A signed-in person. The session was alive when the request came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller {
+    pub(crate) user: UserId,
+    pub(crate) sid: SessionId,
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let needed = || Refusal::new(Code::SignInNeeded, "Sign in, then send the access token as a bearer token.");
+        let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(needed)?;
+        let text = header.to_str().map_err(|_| needed())?;
+        let (scheme, token) = text.split_once(' ').ok_or_else(needed)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(needed());
+        }
+        let ended = || Refusal::new(Code::SignInNeeded, "The session has ended. Renew it, or sign in again.");
+        let bearer = app.access.judge(token, app.now()).map_err(|_| ended())?;
+        let session = app.db.session(bearer.sid, app.time()).await?.ok_or_else(ended)?;
+        if session.user != bearer.user {
+            return Err(ended());
+        }
+        Ok(Self { user: bearer.user, sid: bearer.sid })
+    }
+}

@@ -1,0 +1,10 @@
+//! Who calls: codes, access tokens, refresh tokens, tickets.
+
+pub(crate) mod access;
+pub(crate) mod caller;
+pub(crate) mod code;
+pub(crate) mod session;
+pub(crate) mod ticket;
+
+pub(crate) use access::AccessTokens;
+pub(crate) use caller::Caller;

@@ -1,0 +1,33 @@
+//! Where a server listens and how it stops.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// Where a server listens and how it stops.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Listen {
+    /// Address and port; port 0 lets the system choose
+    #[arg(long, env = "WAXD_LISTEN", value_name = "ADDRESS:PORT", default_value_t = Listen::default().listen)]
+    pub listen: SocketAddr,
+    /// Connections at once; more wait in the system's queue
+    #[arg(long, env = "WAXD_MAX_CONNECTIONS", value_name = "N", default_value_t = Listen::default().max_connections)]
+    pub max_connections: usize,
+    /// Seconds that running parts get to finish after SIGTERM or SIGINT
+    #[arg(long, env = "WAXD_SHUTDOWN_SECONDS", value_name = "SECONDS", default_value_t = Listen::default().shutdown_seconds)]
+    pub shutdown_seconds: u64,
+}
+
+impl Listen {
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.listen.ip().to_canonical().is_loopback()
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8443)),
+            max_connections: 4_096,
+            shutdown_seconds: 30,
+        }
+    }
+}

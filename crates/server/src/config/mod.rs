@@ -1,0 +1,186 @@
+//! What an operator may say: flags and environment, one small file of definitions per concern.
+
+mod given;
+mod limits;
+mod listen;
+mod mail;
+mod signup;
+mod storage;
+mod tls;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+pub use given::{GivenSecret, Secrets};
+pub use limits::Limits;
+pub use listen::Listen;
+pub use mail::{Mail, MailKind};
+pub use signup::{BadSignup, Signup, SignupRule};
+pub use storage::Storage;
+pub use tls::Tls;
+
+/// Everything a server is told.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Config {
+    /// Where it listens.
+    #[command(flatten)]
+    pub listen: Listen,
+    /// Where it keeps things.
+    #[command(flatten)]
+    pub storage: Storage,
+    /// How it proves who it is.
+    #[command(flatten)]
+    pub tls: Tls,
+    /// Who may sign up.
+    #[command(flatten)]
+    pub signup: Signup,
+    /// How codes reach people.
+    #[command(flatten)]
+    pub mail: Mail,
+    /// What it takes at most.
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Secrets that the operator gave; never flags, which other processes can read.
+    #[arg(skip)]
+    pub secrets: Secrets,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Codes would go to a terminal while strangers can connect.
+    #[error(
+        "the console mailer works only on a loopback address, because whoever sees the terminal could sign in as anybody"
+    )]
+    ConsoleMailerInPublic,
+    /// Bytes would travel in clear.
+    #[error(
+        "a public address needs TLS: leave out --plain-http, or add --behind-proxy when a proxy does TLS"
+    )]
+    NoTlsInPublic,
+    /// A secret that can be guessed.
+    #[error("{name} has fewer than 32 characters")]
+    ShortSecret {
+        /// The variable's name.
+        name: &'static str,
+    },
+    /// The same secret twice.
+    #[error("{name} and {name}_FILE are both set; say one")]
+    TwoSources {
+        /// The variable's name.
+        name: &'static str,
+    },
+    /// A secret that is not text.
+    #[error("{name} is not UTF-8 text")]
+    NotText {
+        /// The variable's name.
+        name: &'static str,
+    },
+    /// A secret's file that cannot be read.
+    #[error("{name}_FILE cannot be read")]
+    UnreadableSecret {
+        /// The variable's name.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A certificate without its key, or the other way round.
+    #[error("TLS_CERT and TLS_KEY go together")]
+    HalfCertificate,
+    /// A figure that makes no sense.
+    #[error("{0}")]
+    Figure(&'static str),
+}
+
+impl Config {
+    /// A configuration with every default, for a data folder; port 0 lets the system choose.
+    #[must_use]
+    pub fn for_data(data: PathBuf) -> Self {
+        let mut config = Self::default();
+        config.listen.listen.set_port(0);
+        config.storage.data = data;
+        config
+    }
+
+    /// Adds the secrets that the environment (`NAME` or `NAME_FILE`) gives.
+    ///
+    /// # Errors
+    /// Unreadable, short or doubly given secrets.
+    pub fn with_environment(mut self, read: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
+        self.secrets = Secrets::from_environment(read)?;
+        Ok(self)
+    }
+
+    /// Refuses what would expose people. `console` says whether codes go to a terminal.
+    pub(crate) fn check(&self, console: bool) -> Result<(), ConfigError> {
+        self.secrets.check()?;
+        self.tls.check()?;
+        self.limits.check()?;
+        if self.listen.is_loopback() {
+            return Ok(());
+        }
+        if self.tls.plain_http && !self.tls.behind_proxy {
+            return Err(ConfigError::NoTlsInPublic);
+        }
+        if console {
+            return Err(ConfigError::ConsoleMailerInPublic);
+        }
+        Ok(())
+    }
+
+    /// Who may sign up, by word or by default: everybody on a loopback address, elsewhere those invited.
+    pub(crate) fn signup_rule(&self) -> SignupRule {
+        self.signup.signup.clone().unwrap_or(if self.listen.is_loopback() {
+            SignupRule::Open
+        } else {
+            SignupRule::Invite
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn public() -> Config {
+        let mut config = Config::for_data("unused".into());
+        config.listen.listen = "0.0.0.0:0".parse().unwrap();
+        config
+    }
+
+    #[test]
+    fn a_public_address_refuses_the_console_mailer() {
+        assert!(matches!(public().check(true), Err(ConfigError::ConsoleMailerInPublic)));
+        public().check(false).unwrap();
+        Config::for_data("unused".into()).check(true).unwrap();
+    }
+
+    #[test]
+    fn a_public_address_refuses_plain_http_unless_a_proxy_does_tls() {
+        let mut config = public();
+        config.tls.plain_http = true;
+        assert!(matches!(config.check(false), Err(ConfigError::NoTlsInPublic)));
+        config.tls.behind_proxy = true;
+        config.check(false).unwrap();
+    }
+
+    #[test]
+    fn a_short_secret_is_refused_on_any_address() {
+        let mut config = Config::for_data("unused".into());
+        config.secrets.secret_key = Some(GivenSecret::new("x".repeat(31)));
+        assert!(matches!(config.check(true), Err(ConfigError::ShortSecret { name: "SECRET_KEY" })));
+        config.secrets.secret_key = Some(GivenSecret::new("x".repeat(32)));
+        config.check(true).unwrap();
+    }
+
+    #[test]
+    fn signup_is_open_only_on_a_loopback_address_unless_said_otherwise() {
+        assert_eq!(Config::for_data("unused".into()).signup_rule(), SignupRule::Open);
+        assert_eq!(public().signup_rule(), SignupRule::Invite);
+        let mut config = public();
+        config.signup.signup = Some(SignupRule::Open);
+        assert_eq!(config.signup_rule(), SignupRule::Open);
+    }
+}

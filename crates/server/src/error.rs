@@ -1,0 +1,172 @@
+//! The one place that turns refusals and faults into HTTP: RFC 9457 problem details with stable codes.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use blobs::BlobError;
+use db::DbError;
+use proto::{Code, Problem};
+
+/// Why a request is not served: a stable code, a sentence for a person, and for the log the cause.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}: {detail}", code.as_str())]
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    detail: Cow<'static, str>,
+    retry_after: Option<u64>,
+    #[source]
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What a handler gives.
+pub(crate) type Answer<T> = Result<T, Refusal>;
+
+impl Refusal {
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into(), retry_after: None, cause: None }
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds.max(1));
+        self
+    }
+
+    pub(crate) fn because(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
+        self.cause = Some(Arc::new(cause));
+        self
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(Code::NotFound, "There is nothing under this address that you may see.")
+    }
+
+    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Malformed, detail)
+    }
+
+    pub(crate) fn too_many(seconds: u32) -> Self {
+        Self::new(Code::TooMany, format!("Wait {seconds} seconds, then try again."))
+            .retry_after(seconds.into())
+    }
+
+    pub(crate) fn quota(used: u64, quota: u64) -> Self {
+        Self::new(
+            Code::QuotaExceeded,
+            format!("{used} of {quota} bytes are in use. Remove files that you no longer need, or ask the operator."),
+        )
+    }
+
+    pub(crate) fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(Code::Internal, "The request was not carried out. Try again; if it stays, ask the operator.")
+            .because(cause)
+    }
+
+    /// Logs what an operator must know; refusals that a client brings about are no faults.
+    fn log(&self) {
+        let Some(cause) = &self.cause else { return };
+        if self.code.status() < 500 {
+            return;
+        }
+        let mut chain = cause.to_string();
+        let mut next = cause.source();
+        while let Some(error) = next {
+            chain.push_str(": ");
+            chain.push_str(&error.to_string());
+            next = error.source();
+        }
+        tracing::error!(code = self.code.as_str(), cause = %chain, "a request failed through a fault of the server");
+    }
+
+    fn problem(&self, request_id: &str) -> Problem {
+        let mut problem = Problem::new(self.code, self.detail.as_ref());
+        request_id.clone_into(&mut problem.request_id);
+        problem.retry_after = self.retry_after;
+        problem
+    }
+
+    /// The whole reply, for the layer that knows the request's id.
+    pub(crate) fn into_problem_response(self, request_id: &str) -> Response {
+        self.log();
+        let problem = self.problem(request_id);
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code == Code::SignInNeeded {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Refusal {
+    /// Only a mark: the outermost layer, which knows the request's id, writes the reply.
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<DbError> for Refusal {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Busy => {
+                Self::new(Code::Unavailable, "The database is busy. Try again.").retry_after(1).because(error)
+            }
+            DbError::StorageFull => storage_full(error),
+            DbError::Closed => {
+                Self::new(Code::Unavailable, "The server is stopping. Try again.").retry_after(5).because(error)
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<BlobError> for Refusal {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::StorageFull => storage_full(error),
+            BlobError::Unavailable(_) => {
+                Self::new(Code::Unavailable, "The storage is busy. Try again.").retry_after(1).because(error)
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+fn storage_full(error: impl Error + Send + Sync + 'static) -> Refusal {
+    Refusal::new(Code::StorageFull, "The server has no room left. Ask the operator; what was sent stays.")
+        .because(error)
+}
+
+/// Turns the plain refusals that libraries below make into ours.
+pub(crate) fn refusal_for(status: StatusCode) -> Refusal {
+    match status {
+        StatusCode::NOT_FOUND => Refusal::not_found(),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Refusal::new(Code::MethodNotAllowed, "This address does not take that method.")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(Code::TooLarge, "The body is too large for this address."),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Refusal::new(Code::MediaType, "Send this as application/json.")
+        }
+        StatusCode::REQUEST_TIMEOUT => Refusal::new(Code::Timeout, "The request took too long. Try again."),
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            Refusal::new(Code::HeadersTooLarge, "The headers of the request are too many or too long.")
+        }
+        status if status.is_client_error() => Refusal::malformed("The request could not be understood."),
+        _ => Refusal::new(Code::Internal, "The request was not carried out. Try again; if it stays, ask the operator."),
+    }
+}

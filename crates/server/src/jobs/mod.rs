@@ -1,0 +1,138 @@
+//! What the server does by itself: ends what has expired, deletes blobs, sweeps up orphans, renews its certificate.
+
+mod expiry;
+mod orphans;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use blobs::BlobError;
+use db::{DbError, Job, Lease};
+use tokio_util::sync::CancellationToken;
+
+use crate::state::App;
+use crate::tls::Authority;
+
+const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_secs(6 * 3_600);
+const RENEWAL_EVERY: Duration = Duration::from_secs(3_600);
+/// A lease outlives the pause between two runs, so that one runner keeps at it.
+const LEASE_SECONDS: u32 = 300;
+
+/// Why a run of a job ended early. It is tried again at its next time.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] DbError),
+    /// The blob store failed.
+    #[error("the storage failed")]
+    Blobs(#[from] BlobError),
+    /// The database names a blob that cannot be one.
+    #[error("the database names a blob that cannot be one")]
+    BadName(#[from] blobs::BadBlobName),
+}
+
+/// What one run of all jobs did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobReport {
+    /// Files that expired.
+    pub expired_files: u64,
+    /// Unfinished uploads that ended.
+    pub expired_uploads: u64,
+    /// Blobs deleted because their file or upload ended.
+    pub deleted_blobs: u64,
+    /// Blobs deleted because nothing refers to them.
+    pub orphans: u64,
+}
+
+/// One run of every job, where no other server holds its lease.
+pub(crate) async fn run_all(app: &App, holder: &str) -> Result<JobReport, JobError> {
+    let mut report = JobReport::default();
+    if let Some(lease) = lease(app, Job::Expiry, holder).await? {
+        expiry::run(app, &lease, &mut report).await?;
+    }
+    if lease(app, Job::OrphanSweep, holder).await?.is_some() {
+        report.orphans = orphans::run(app).await?;
+    }
+    Ok(report)
+}
+
+/// Runs every job at its pace until told to stop.
+pub(crate) async fn keep_running(
+    app: App,
+    holder: String,
+    authority: Option<Arc<Authority>>,
+    stop: CancellationToken,
+) {
+    let work = async {
+        futures::join!(keep_expiring(&app, &holder), keep_sweeping(&app, &holder), keep_renewing(&app, authority))
+    };
+    tokio::select! {
+        _ = work => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn keep_expiring(app: &App, holder: &str) {
+    loop {
+        let run = async {
+            if let Some(lease) = lease(app, Job::Expiry, holder).await? {
+                let mut report = JobReport::default();
+                expiry::run(app, &lease, &mut report).await?;
+                if report != JobReport::default() {
+                    tracing::info!(
+                        files = report.expired_files,
+                        uploads = report.expired_uploads,
+                        blobs = report.deleted_blobs,
+                        "ended what had expired"
+                    );
+                }
+            }
+            Ok::<_, JobError>(())
+        };
+        note("expiry", run.await);
+        tokio::time::sleep(EXPIRY_EVERY).await;
+    }
+}
+
+async fn keep_sweeping(app: &App, holder: &str) {
+    loop {
+        let run = async {
+            if lease(app, Job::OrphanSweep, holder).await?.is_some() {
+                let orphans = orphans::run(app).await?;
+                if orphans > 0 {
+                    tracing::info!(blobs = orphans, "swept up blobs that nothing refers to");
+                }
+            }
+            Ok::<_, JobError>(())
+        };
+        note("orphan sweep", run.await);
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+async fn keep_renewing(app: &App, authority: Option<Arc<Authority>>) {
+    let Some(authority) = authority else { return };
+    loop {
+        match authority.renew(app.now()) {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the development certificate was renewed"),
+            Err(error) => tracing::error!(cause = %error, "the development certificate could not be renewed"),
+        }
+        tokio::time::sleep(RENEWAL_EVERY).await;
+    }
+}
+
+async fn lease(app: &App, job: Job, holder: &str) -> Result<Option<Lease>, JobError> {
+    let token = app.db.take_lease(job, holder, app.time(), LEASE_SECONDS).await?;
+    Ok(token.map(|token| Lease { job, token }))
+}
+
+fn note(job: &str, outcome: Result<(), JobError>) {
+    if let Err(error) = outcome {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::error!(job, error = %error, cause, "a job ended early and will be tried again");
+    }
+}

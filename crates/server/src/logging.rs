@@ -1,0 +1,55 @@
+//! Where log lines go, and the wall that keeps other people's libraries from saying too much.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::Layer as _;
+
+/// Our own rooms, whose lines are written with care for what must not be in them.
+const OURS: [&str; 6] = ["server", "db", "blobs", "envelope", "proto", "waxd"];
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For a person.
+    #[default]
+    Pretty,
+    /// One JSON object on each line.
+    Json,
+}
+
+/// Lets our own rooms speak up to `level`, and all other code of the process only warn, whatever `level` says:
+/// libraries below us print headers and bodies when they are asked for details.
+#[must_use]
+pub fn filter(level: LevelFilter) -> Targets {
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(OURS.map(|room| (room, level)))
+}
+
+/// Sends log lines of the whole process to standard error. Called once, by `main`.
+///
+/// # Errors
+/// A subscriber is installed already.
+pub fn install(level: LevelFilter, format: LogFormat) -> Result<(), tracing_subscriber::util::TryInitError> {
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry();
+    match format {
+        LogFormat::Pretty => registry.with(lines.with_filter(filter(level))).try_init(),
+        LogFormat::Json => registry.with(lines.json().with_filter(filter(level))).try_init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_low_level_opens_our_rooms_only() {
+        use tracing::Level;
+        let filter = filter(LevelFilter::TRACE);
+        assert!(filter.would_enable("server::routes", &Level::TRACE));
+        assert!(filter.would_enable("hyper::proto", &Level::WARN));
+        assert!(!filter.would_enable("hyper::proto", &Level::INFO));
+        assert!(!filter.would_enable("rustls::conn", &Level::TRACE));
+    }
+}

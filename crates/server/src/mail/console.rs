@@ -1,0 +1,80 @@
+//! The mailer for one's own machine: letters are files of the data folder and lines on the terminal.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::{CodeLetter, MailError, Mailer};
+use crate::private_file;
+
+/// Writes `DIR/<time>-<random>.eml` with mode 0600, and the code to standard output.
+pub(crate) struct ConsoleMailer {
+    dir: PathBuf,
+}
+
+impl ConsoleMailer {
+    pub(crate) fn open(dir: PathBuf) -> std::io::Result<Self> {
+        private_file::make_dir(&dir)?;
+        Ok(Self { dir })
+    }
+}
+
+#[async_trait]
+impl Mailer for ConsoleMailer {
+    async fn send_code(&self, letter: CodeLetter) -> Result<(), MailError> {
+        let path = self.dir.join(format!("{:012}-{:016x}.eml", letter.written, u64::from_be_bytes(crate::random::bytes())));
+        let written = tokio::task::spawn_blocking(move || {
+            let text = message(&letter);
+            private_file::write_new(&path, text.as_bytes())?;
+            let mut terminal = std::io::stdout().lock();
+            writeln!(terminal, "code for {}: {}", letter.to.as_str(), &*letter.code)?;
+            terminal.flush()
+        });
+        written.await.map_err(std::io::Error::other).flatten().map_err(MailError)
+    }
+}
+
+fn message(letter: &CodeLetter) -> zeroize::Zeroizing<String> {
+    let shape = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] +0000"
+    );
+    let date = OffsetDateTime::from_unix_timestamp(letter.written)
+        .ok()
+        .and_then(|moment| moment.format(shape).ok())
+        .unwrap_or_default();
+    zeroize::Zeroizing::new(format!(
+        "To: {to}\r\nFrom: Waxwing <waxwing@localhost>\r\nSubject: Your Waxwing code\r\nDate: {date}\r\n\
+         MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
+         Your code is {code}\r\n\r\nIt is good for 10 minutes and three tries. \
+         If you did not ask for it, nothing needs to be done.\r\n",
+        to = letter.to.as_str(),
+        code = &*letter.code,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_letter_is_a_private_file_that_holds_the_code() {
+        let dir = tempfile::tempdir().unwrap();
+        let mailer = ConsoleMailer::open(dir.path().join("mail")).unwrap();
+        let letter = CodeLetter {
+            to: envelope::Address::parse("alice@wax.example").unwrap(),
+            code: "012345".to_owned().into(),
+            written: 1_700_000_000,
+        };
+        mailer.send_code(letter).await.unwrap();
+        let file = std::fs::read_dir(dir.path().join("mail")).unwrap().next().unwrap().unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert!(text.contains("To: alice@wax.example\r\n") && text.contains("code is 012345\r\n"));
+        assert!(text.contains("Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"));
+    }
+}

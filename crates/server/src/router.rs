@@ -1,0 +1,65 @@
+//! Which path leads to which route, and the layers around them.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{delete, get, post, put};
+use proto::paths;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::error::Refusal;
+use crate::observe;
+use crate::routes::{auth, content, directory, files, health, uploads};
+use crate::state::App;
+
+/// How much longer than others a complete may take: it reads a leaf list and checks hundreds of signatures.
+const COMPLETE_FACTOR: u32 = 10;
+
+/// All routes over one state.
+pub(crate) fn router(app: App) -> Router {
+    let patience = Duration::from_secs(app.limits.request_seconds);
+    let quick = Router::new()
+        .route(paths::CODE, post(auth::code::send))
+        .route(paths::SESSION, post(auth::session::open))
+        .route(paths::REFRESH, post(auth::refresh::renew))
+        .route(paths::LOGOUT, post(auth::logout::end))
+        .route(paths::WHOAMI, get(auth::whoami::show))
+        .route(paths::MY_BUNDLE, put(directory::publish::publish).get(directory::mine::show))
+        .route(paths::LOOKUP, post(directory::lookup::find))
+        .route(paths::CHAIN, get(directory::chain::show))
+        .route(paths::UPLOADS, post(uploads::begin::begin).get(uploads::list::list))
+        .route(paths::UPLOAD, get(uploads::status::show).delete(uploads::abandon::abandon))
+        .route(paths::FILES, get(files::list::list))
+        .route(paths::FILE, get(files::info::show).delete(files::delete::delete))
+        .route(paths::TICKET, post(files::ticket::take))
+        .route(paths::GRANT, delete(files::revoke::revoke))
+        .route(paths::HEALTH, get(health::status::show))
+        .route(paths::READY, get(health::ready::show))
+        .layer(time_limit(patience));
+    let thorough = Router::new()
+        .route(paths::COMPLETE, post(uploads::complete::complete))
+        .layer(time_limit(patience * COMPLETE_FACTOR));
+    // Bodies of unbounded time: their pauses are limited instead.
+    let streaming = Router::new()
+        .route(paths::PART, put(uploads::parts::put::put))
+        .route(paths::TREE, get(content::tree::fetch))
+        .route(paths::LEAVES, get(content::leaves::fetch))
+        .route(paths::CONTENT, get(content::part::fetch));
+    quick
+        .merge(thorough)
+        .merge(streaming)
+        .fallback(async || Refusal::not_found())
+        .layer(
+            ServiceBuilder::new()
+                .layer(axum::middleware::from_fn(observe::observe))
+                .layer(CatchPanicLayer::custom(observe::panicked)),
+        )
+        .with_state(app)
+}
+
+fn time_limit(patience: Duration) -> TimeoutLayer {
+    TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, patience)
+}

@@ -1,0 +1,13 @@
+//! `POST /auth/logout`: ends the caller's session at once, on every server.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use crate::auth::Caller;
+use crate::error::Answer;
+use crate::state::App;
+
+pub(crate) async fn end(State(app): State<App>, caller: Caller) -> Answer<StatusCode> {
+    app.db.end_session(caller.sid).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,44 @@
+//! `POST /auth/session`: trades a code for a session; the first right code makes the account.
+
+use axum::extract::State;
+use axum::response::Response;
+use db::NewAccount;
+use envelope::ids::UserId;
+use proto::{Code, SessionRequest};
+
+use crate::auth::{code, session};
+use crate::error::{Answer, Refusal};
+use crate::http::{ClientIp, Json, reply};
+use crate::state::App;
+
+pub(crate) async fn open(
+    State(app): State<App>,
+    client: ClientIp,
+    Json(request): Json<SessionRequest>,
+) -> Answer<Response> {
+    super::count(&app, "ip-session", &client).await?;
+    let address = super::address(&request.email)?;
+    code::redeem(&app, &address, &request.code).await?;
+    let lookup = app.keys.lookup(&address);
+    // Only after the right code, so that nobody else learns whether there is an account.
+    let known = !app.db.users_by_lookup(&[lookup]).await?.is_empty();
+    if !known && !app.signup.admits(address.as_str()) {
+        return Err(Refusal::new(
+            Code::SignupClosed,
+            "This server makes no account for this address. Ask its operator.",
+        ));
+    }
+    let enrolled = app
+        .db
+        .find_or_create_account(NewAccount {
+            lookup,
+            sealed_address: app.keys.seal_address(&address),
+            user: UserId::from_bytes(crate::random::uuid()),
+            now: app.time(),
+        })
+        .await?;
+    if enrolled.is_new {
+        tracing::info!(user = %enrolled.account.user, "an account was made");
+    }
+    Ok(reply(&session::open(&app, enrolled.account.user).await?))
+}

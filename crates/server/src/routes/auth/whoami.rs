@@ -1,0 +1,23 @@
+//! `GET /auth/whoami`: who calls, and what they are charged for.
+
+use axum::extract::State;
+use axum::response::Response;
+use proto::WhoAmI;
+
+use crate::auth::Caller;
+use crate::error::{Answer, Refusal};
+use crate::http::reply;
+use crate::state::App;
+
+pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Answer<Response> {
+    let account = app.db.account(caller.user).await?.ok_or_else(Refusal::not_found)?;
+    let usage = app.db.usage(caller.user).await?;
+    Ok(reply(&WhoAmI {
+        user_id: account.user,
+        created: account.created_at.0,
+        has_bundle: app.db.newest_bundle(caller.user).await?.is_some(),
+        used_bytes: usage.charged_bytes,
+        quota_bytes: app.limits.quota_bytes,
+        server_time: app.now(),
+    }))
+}

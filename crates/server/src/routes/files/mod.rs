@@ -1,0 +1,47 @@
+//! Files: list, one, ticket, delete, take back.
+
+pub(crate) mod delete;
+pub(crate) mod info;
+pub(crate) mod list;
+pub(crate) mod revoke;
+pub(crate) mod ticket;
+
+use db::{FileAccess, FileView, Role};
+use proto::{B64, Code, FileId, FileInfo, UserId};
+
+use crate::error::{Answer, Refusal};
+use crate::state::App;
+
+/// One file as the caller sees it; whoever has no grant learns nothing.
+async fn view(app: &App, user: UserId, file_id: FileId) -> Answer<FileView> {
+    match app.db.file_for(user, file_id, app.time()).await? {
+        FileAccess::Available(view) => Ok(*view),
+        FileAccess::Expired => Err(expired()),
+        FileAccess::Nothing => Err(Refusal::not_found()),
+    }
+}
+
+fn expired() -> Refusal {
+    Refusal::new(Code::Expired, "The file has expired. Ask its sender to send it again.")
+}
+
+/// The reply's row; `None` for a file that is reached without a grant of one's own.
+fn info(view: FileView, author_bundle: Vec<u8>) -> Option<FileInfo> {
+    Some(FileInfo {
+        file_id: view.file_id,
+        role: match view.role {
+            Role::Author => proto::Role::Author,
+            Role::Recipient => proto::Role::Recipient,
+        },
+        manifest: B64(view.manifest),
+        grant: B64(view.grant?),
+        author: view.author,
+        author_bundle: B64(author_bundle),
+        part_len: view.part_len,
+        created: view.created_at.0,
+        expires_at: view.expires_at.0,
+        downloads: view.downloads,
+        max_downloads: view.max_downloads,
+        recipients: Vec::new(),
+    })
+}

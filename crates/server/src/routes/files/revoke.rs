@@ -1,0 +1,34 @@
+//! `DELETE /files/{file_id}/grants/{user_id}`: the author takes a grant back, or a recipient drops their own.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use db::{LeaveAnswer, RevokeAnswer, Role};
+use proto::{Code, FileId, UserId};
+
+use crate::auth::Caller;
+use crate::error::{Answer, Refusal};
+use crate::http::Fields;
+use crate::state::App;
+
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    Fields((file_id, user_id)): Fields<(FileId, UserId)>,
+) -> Answer<StatusCode> {
+    let view = super::view(&app, caller.user, file_id).await?;
+    let gone = match view.role {
+        Role::Author if user_id == caller.user => {
+            return Err(Refusal::new(Code::Forbidden, "The sender's own grant stays as long as the file."));
+        }
+        Role::Author => {
+            app.db.revoke_grant(caller.user, file_id, user_id).await? == RevokeAnswer::Revoked
+        }
+        Role::Recipient if user_id == caller.user => {
+            app.db.leave_file(caller.user, file_id).await? == LeaveAnswer::Left
+        }
+        Role::Recipient => {
+            return Err(Refusal::new(Code::Forbidden, "Only the sender can take a grant of others back."));
+        }
+    };
+    if gone { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::not_found()) }
+}

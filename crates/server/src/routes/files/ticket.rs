@@ -1,0 +1,48 @@
+//! `POST /files/{file_id}/ticket`: leave to fetch content; the first of a download id counts a download.
+
+use axum::extract::State;
+use axum::response::Response;
+use db::{DownloadId, TakeTicket, TicketAnswer};
+use proto::limits::DOWNLOAD_SECONDS;
+use proto::{Code, FileId, TicketRequest, UserId};
+
+use crate::auth::Caller;
+use crate::auth::ticket::Ticket;
+use crate::error::{Answer, Refusal};
+use crate::http::{Fields, Json, reply};
+use crate::state::App;
+
+pub(crate) async fn take(
+    State(app): State<App>,
+    caller: Caller,
+    Fields(file_id): Fields<FileId>,
+    Json(request): Json<TicketRequest>,
+) -> Answer<Response> {
+    // A download id is spelled as every other id of 16 octets.
+    let download: UserId =
+        request.download_id.parse().map_err(|_| Refusal::malformed("A download id is a UUID."))?;
+    let download_id = DownloadId::from_bytes(*download.as_bytes());
+    let answer = app
+        .db
+        .take_ticket(TakeTicket {
+            user: caller.user,
+            file_id,
+            download_id,
+            now: app.time(),
+            window_secs: u32::try_from(DOWNLOAD_SECONDS).unwrap_or(u32::MAX),
+        })
+        .await?;
+    match answer {
+        TicketAnswer::First | TicketAnswer::Renewed => {}
+        TicketAnswer::LimitReached => {
+            return Err(Refusal::new(
+                Code::DownloadsUsed,
+                "All allowed downloads are used. Ask the sender to send it again.",
+            ));
+        }
+        TicketAnswer::Expired => return Err(super::expired()),
+        TicketAnswer::Nothing => return Err(Refusal::not_found()),
+    }
+    let ticket = Ticket::new(caller.user, file_id, download_id, app.now());
+    Ok(reply(&proto::Ticket { ticket: ticket.seal(&app.keys), expires_at: ticket.expires_at }))
+}

@@ -1,0 +1,4 @@
+//! How the server is.
+
+pub(crate) mod ready;
+pub(crate) mod status;

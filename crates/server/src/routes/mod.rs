@@ -1,0 +1,8 @@
+//! What the server answers: one folder for each noun, one file for each verb.
+
+pub(crate) mod auth;
+pub(crate) mod content;
+pub(crate) mod directory;
+pub(crate) mod files;
+pub(crate) mod health;
+pub(crate) mod uploads;

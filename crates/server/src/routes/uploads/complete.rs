@@ -1,0 +1,160 @@
+//! `POST /uploads/{file_id}/complete`: makes the file appear, if what is stored is what the author signed.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use blobs::BlobName;
+use bytes::{Bytes, BytesMut};
+use db::{BlobRef, Digest, Finish, FinishAnswer, UploadState};
+use envelope::merkle::{Accumulator, Node};
+use proto::limits::EXPIRY_MAX_SECONDS;
+use proto::{Code, Complete, Completed, FileId, UserId};
+
+use super::verify::{Signed, check_body};
+use crate::auth::Caller;
+use crate::error::{Answer, Refusal};
+use crate::http::{Fields, Json, reply};
+use crate::routes::directory;
+use crate::state::App;
+
+/// Leaves are written in pieces of about this many octets.
+const PIECE: usize = 256 << 10;
+
+pub(crate) async fn complete(
+    State(app): State<App>,
+    caller: Caller,
+    Fields(file_id): Fields<FileId>,
+    Json(request): Json<Complete>,
+) -> Answer<Response> {
+    check_terms(&request)?;
+    let request_digest = digest_of(&request)?;
+    let upload = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
+    let signed = Signed::parse(&request.manifest, &request.grants)?;
+    let repeated = upload.state == UploadState::Finished;
+    let (grants, leaves_blob) = if repeated {
+        // Only the digest of the request counts now; nothing is judged or written again.
+        (Vec::new(), None)
+    } else {
+        let grants = judge(&app, caller.user, file_id, &signed).await?;
+        let parts = app.db.parts_of(file_id).await?;
+        check_body(&signed.manifest, &upload, &parts)?;
+        let blob = write_leaves(&app, file_id, &parts, signed.manifest.body_root()).await?;
+        (grants, Some(blob))
+    };
+    let manifest = &signed.manifest;
+    let expires_at = app.time().plus(request.expires_in);
+    let answer = app
+        .db
+        .finish_upload(Finish {
+            file_id,
+            owner: caller.user,
+            manifest: manifest.as_bytes().to_vec(),
+            manifest_digest: Digest::from_bytes(manifest.digest()),
+            content_id: manifest.content_id(),
+            author_root: manifest.author_root_id(),
+            revision: manifest.revision(),
+            body_len: manifest.body_len(),
+            body_root: Digest::from_bytes(*manifest.body_root().as_bytes()),
+            leaves_blob: BlobRef::new(leaves_blob.unwrap_or_else(BlobName::generate).to_string()),
+            grants,
+            members: Vec::new(),
+            expires_at,
+            max_downloads: request.max_downloads,
+            request_digest,
+            now: app.time(),
+        })
+        .await;
+    if !matches!(answer, Ok(FinishAnswer::Finished))
+        && let Some(name) = leaves_blob
+        && let Err(error) = app.blobs.delete(name).await
+    {
+        tracing::warn!(cause = %error, blob = %name, "a blob of leaves could not be deleted; the orphan sweep will");
+    }
+    match answer? {
+        FinishAnswer::Finished | FinishAnswer::Same => {}
+        FinishAnswer::Conflict => {
+            return Err(Refusal::new(Code::Conflict, "The upload was completed in another way before."));
+        }
+        FinishAnswer::Missing => {
+            return Err(Refusal::new(Code::UploadEnded, "The upload has ended. Begin a new one."));
+        }
+        FinishAnswer::Incomplete => {
+            return Err(Refusal::new(Code::PartsMissing, "Parts are missing."));
+        }
+        FinishAnswer::BadMember(_) => return Err(Refusal::not_found()),
+    }
+    // Read again, so that a repetition is answered with what was said first.
+    let finished = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
+    Ok(reply(&Completed {
+        file_id,
+        expires_at: finished.expires_at.0,
+        received_bytes: finished.received_bytes,
+        received_parts: finished.received_parts,
+    }))
+}
+
+fn check_terms(request: &Complete) -> Answer<()> {
+    if !(1..=EXPIRY_MAX_SECONDS).contains(&request.expires_in) {
+        return Err(Refusal::malformed("A file lives from one second to 366 days."));
+    }
+    if request.max_downloads == Some(0) {
+        return Err(Refusal::malformed("A download limit is at least 1."));
+    }
+    Ok(())
+}
+
+/// By what a repetition is known: the request as it would be written again, so that only its meaning counts.
+fn digest_of(request: &Complete) -> Answer<Digest> {
+    let canonical = serde_json::to_vec(request).map_err(Refusal::internal)?;
+    Ok(Digest::from_bytes(crate::secrets::sha256(&[b"waxwing/v1/server/complete\0", &canonical])))
+}
+
+async fn judge(app: &App, author: UserId, file_id: FileId, signed: &Signed) -> Answer<Vec<db::NewGrant>> {
+    let mut users = signed.users();
+    users.push(author);
+    users.sort_unstable();
+    users.dedup();
+    let stored = app.db.newest_bundles(&users).await?;
+    let bundles = stored
+        .into_iter()
+        .map(|stored| Ok((stored.user, directory::read(stored)?)))
+        .collect::<Answer<HashMap<_, _>>>()?;
+    // Up to 501 signatures are too long for a task that others wait for.
+    tokio::task::block_in_place(|| signed.check(file_id, author, &bundles))
+}
+
+/// Writes the leaves of all parts as one blob, part by part, and proves them once more under the signed root.
+async fn write_leaves(app: &App, file_id: FileId, parts: &[db::Part], root: Node) -> Answer<BlobName> {
+    let ended = || Refusal::new(Code::UploadEnded, "The upload has ended. Begin a new one.");
+    let name = BlobName::generate();
+    let mut writer = app.blobs.create(name).await?;
+    let mut proof = Accumulator::new();
+    let mut piece = BytesMut::with_capacity(2 * PIECE);
+    for part in parts {
+        let leaves = app.db.leaves_of_part(file_id, part.n).await?.ok_or_else(ended)?;
+        let (leaves, rest) = leaves.as_chunks::<32>();
+        if !rest.is_empty() {
+            return Err(Refusal::internal(Damaged));
+        }
+        for leaf in leaves {
+            proof.push(Node::from_bytes(*leaf));
+            piece.extend_from_slice(leaf);
+        }
+        if piece.len() >= PIECE {
+            writer.write(piece.split().freeze()).await?;
+        }
+    }
+    if proof.root() != Some(root) {
+        return Err(Refusal::internal(Damaged));
+    }
+    let last: Bytes = piece.freeze();
+    writer.write(last).await?;
+    writer.commit().await?;
+    Ok(name)
+}
+
+/// The leaves that were kept are not those that the parts were recorded with.
+#[derive(Debug, thiserror::Error)]
+#[error("the kept leaves do not give the root of their parts")]
+struct Damaged;

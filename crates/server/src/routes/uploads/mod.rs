@@ -1,0 +1,38 @@
+//! Uploads: begin, parts, status, complete.
+
+pub(crate) mod abandon;
+pub(crate) mod begin;
+pub(crate) mod complete;
+pub(crate) mod list;
+pub(crate) mod parts;
+pub(crate) mod status;
+mod verify;
+
+use envelope::merkle::Node;
+use proto::{PartRecord, UploadStatus};
+
+use crate::error::Answer;
+use crate::state::App;
+
+/// An upload as the client sees it, with its parts.
+async fn with_parts(app: &App, upload: db::Upload) -> Answer<UploadStatus> {
+    let parts = app.db.parts_of(upload.file_id).await?;
+    let mut status = without_parts(upload);
+    status.parts = parts
+        .into_iter()
+        .map(|part| PartRecord { n: part.n, len: part.len, node: Node::from_bytes(*part.node.as_bytes()) })
+        .collect();
+    Ok(status)
+}
+
+fn without_parts(upload: db::Upload) -> UploadStatus {
+    UploadStatus {
+        file_id: upload.file_id,
+        part_len: upload.part_len,
+        body_len: upload.body_len,
+        expires_at: upload.expires_at.0,
+        received_bytes: upload.received_bytes,
+        received_parts: upload.received_parts,
+        parts: Vec::new(),
+    }
+}

@@ -1,0 +1,4 @@
+//! Parts of an upload.
+
+pub(crate) mod put;
+mod receive;

@@ -1,0 +1,184 @@
+//! Takes a part from the socket: segments are cut, judged, hashed and written while the next ones arrive.
+//!
+//! Three things go on at once: the connection's task reads and cuts, a blocking thread hashes, and the blob
+//! store writes. Between them are at most a few segments, so a part is never in memory, and a slow disk slows
+//! the socket instead of filling it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Body;
+use blobs::BlobWriter;
+use bytes::Bytes;
+use envelope::merkle::{self, Node};
+use envelope::segment::{SEGMENT_LEN, check_framing};
+use http_body_util::BodyExt as _;
+use proto::Code;
+use tokio::sync::mpsc;
+
+use crate::error::{Answer, Refusal};
+
+/// Segments that wait to be hashed, and those hashed in one go: with what the store holds, about 6 MiB.
+const WAITING: usize = 4;
+
+/// What the last segment of a part must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// One more of the body.
+    Inner,
+    /// The last of the body.
+    Final,
+    /// As its framing says: the body's length is not known yet.
+    Either,
+}
+
+/// What is to come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    pub(super) len: u64,
+    pub(super) ending: Ending,
+}
+
+/// What came.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Received {
+    pub(super) node: Node,
+    /// 32 octets a segment.
+    pub(super) leaves: Vec<u8>,
+    pub(super) is_final: bool,
+}
+
+/// Receives a part into `writer`. After an error the writer is to be dropped, which leaves nothing behind.
+pub(super) async fn receive(
+    body: &mut Body,
+    expected: Expected,
+    idle: Duration,
+    writer: &mut dyn BlobWriter,
+) -> Answer<Received> {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let (is_final, leaves) =
+        futures::try_join!(cut(body, expected, idle, sender), hash_and_write(receiver, writer))?;
+    let node = merkle::root(&leaves).ok_or_else(|| Refusal::malformed("The part is empty."))?;
+    Ok(Received { node, leaves: merkle::nodes_to_bytes(&leaves), is_final })
+}
+
+/// Cuts the body into segments and refuses the first that is not framed as one. Says whether the last is final.
+async fn cut(
+    body: &mut Body,
+    expected: Expected,
+    idle: Duration,
+    segments: mpsc::Sender<Bytes>,
+) -> Answer<bool> {
+    let buffers = Buffers::default();
+    let mut left = expected.len;
+    let mut segment = buffers.take();
+    let mut is_final = false;
+    while left > 0 {
+        let mut piece = next_piece(body, idle).await?;
+        if piece.len() as u64 > left {
+            return Err(Refusal::malformed("The body is longer than announced."));
+        }
+        left -= piece.len() as u64;
+        while !piece.is_empty() {
+            let room = SEGMENT_LEN - segment.len();
+            let taken = piece.split_to(room.min(piece.len()));
+            segment.extend_from_slice(&taken);
+            let is_last = left == 0 && piece.is_empty();
+            if segment.len() == SEGMENT_LEN || is_last {
+                is_final = judge(&segment, is_last, expected.ending)?;
+                let full = std::mem::replace(&mut segment, buffers.take());
+                segments.send(buffers.lend(full)).await.map_err(|_| broken_off())?;
+            }
+        }
+    }
+    Ok(is_final)
+}
+
+async fn next_piece(body: &mut Body, idle: Duration) -> Answer<Bytes> {
+    loop {
+        let frame = tokio::time::timeout(idle, body.frame())
+            .await
+            .map_err(|_| Refusal::new(Code::Timeout, "The body paused for too long. Send the part again."))?;
+        let frame = frame.ok_or_else(broken_off)?.map_err(|_| broken_off())?;
+        match frame.into_data() {
+            Ok(data) if !data.is_empty() => return Ok(data),
+            _ => {}
+        }
+    }
+}
+
+fn broken_off() -> Refusal {
+    Refusal::malformed("The body ended before its announced length.")
+}
+
+/// Whether a segment is the body's last; a segment that is neither that nor an inner one is not sealed.
+fn judge(segment: &[u8], is_last: bool, ending: Ending) -> Answer<bool> {
+    let is_final = match (is_last, ending) {
+        (false, _) | (true, Ending::Inner) => false,
+        (true, Ending::Final) => true,
+        (true, Ending::Either) => check_framing(segment, false).is_err(),
+    };
+    match check_framing(segment, is_final) {
+        Ok(()) => Ok(is_final),
+        Err(_) => Err(Refusal::new(
+            Code::NotSealed,
+            "The content is not framed as sealed segments. Only sealed files are taken here.",
+        )),
+    }
+}
+
+async fn hash_and_write(
+    mut segments: mpsc::Receiver<Bytes>,
+    writer: &mut dyn BlobWriter,
+) -> Answer<Vec<Node>> {
+    let mut leaves = Vec::new();
+    let mut batch: Vec<Bytes> = Vec::with_capacity(WAITING);
+    while segments.recv_many(&mut batch, WAITING).await > 0 {
+        let arrived: Vec<Bytes> = batch.drain(..).collect();
+        let hashed = {
+            let arrived = arrived.clone();
+            tokio::task::spawn_blocking(move || -> Vec<Node> {
+                arrived.iter().map(|segment| merkle::leaf(segment)).collect()
+            })
+        };
+        for segment in arrived {
+            writer.write(segment).await?;
+        }
+        leaves.extend(hashed.await.map_err(Refusal::internal)?);
+    }
+    Ok(leaves)
+}
+
+/// Buffers of one transfer: each is filled, lent out, and comes back when the last reader is done with it.
+#[derive(Clone, Default)]
+struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Buffers {
+    fn take(&self) -> Vec<u8> {
+        let spare = self.0.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(SEGMENT_LEN))
+    }
+
+    fn lend(&self, buffer: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Lent { buffer, home: self.clone() })
+    }
+}
+
+struct Lent {
+    buffer: Vec<u8>,
+    home: Buffers,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        self.home.0.lock().unwrap_or_else(|poison| poison.into_inner()).push(buffer);
+    }
+}

@@ -1,0 +1,252 @@
+//! Starting and stopping: opens everything, binds, runs, and ends in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use blobs::{BlobError, Blobs, LocalBlobs};
+use db::{Database, DbError, Sqlite};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::AccessTokens;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, ConfigError};
+use crate::jobs::{self, JobError, JobReport};
+use crate::listener::Listener;
+use crate::mail::{ConsoleMailer, Mailer};
+use crate::private_file;
+use crate::router::router;
+use crate::secrets::Keys;
+use crate::state::{App, Shared};
+use crate::tls::{Identity, TlsError};
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Certificate or authority.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] TlsError),
+    /// The data folder, or a file in it.
+    #[error("{} cannot be used", path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The database.
+    #[error("the database cannot be opened: {0}")]
+    Database(#[from] DbError),
+    /// The blob store.
+    #[error("the storage cannot be opened: {0}")]
+    Blobs(#[from] BlobError),
+    /// The address to listen on.
+    #[error("{address} cannot be listened on")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What a caller may put in the place of the defaults.
+#[derive(Default)]
+pub struct Seams {
+    /// Instead of the system's clock.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Instead of the configured mailer.
+    pub mailer: Option<Arc<dyn Mailer>>,
+    /// Instead of the folder of blobs.
+    pub blobs: Option<Arc<dyn Blobs>>,
+}
+
+/// The server; see [`Server::start`].
+#[derive(Clone, Copy, Debug)]
+pub struct Server;
+
+impl Server {
+    /// Opens everything, binds and begins to answer. When this returns, connections are accepted.
+    ///
+    /// # Errors
+    /// A refused configuration, a data folder, database, storage or address that cannot be used.
+    pub async fn start(config: Config) -> Result<Running, StartError> {
+        Self::start_with(config, Seams::default()).await
+    }
+
+    /// As [`Server::start`], with some parts given by the caller.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn start_with(config: Config, seams: Seams) -> Result<Running, StartError> {
+        config.check(seams.mailer.is_none())?;
+        let data = config.storage.data.clone();
+        let in_data = |path: PathBuf| move |source| StartError::Data { path, source };
+        private_file::make_dir(&data).map_err(in_data(data.clone()))?;
+        let clock = seams.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let secrets = data.join("secrets");
+        let keys = Keys::open(&config.secrets, &secrets).map_err(in_data(secrets))?;
+        let mailer: Arc<dyn Mailer> = match seams.mailer {
+            Some(mailer) => mailer,
+            None => {
+                let dir = data.join("mail");
+                Arc::new(ConsoleMailer::open(dir.clone()).map_err(in_data(dir))?)
+            }
+        };
+        let identity = if config.tls.plain_http {
+            None
+        } else {
+            Some(Identity::open(&config.tls, &data.join("tls"), &*clock)?)
+        };
+        let blobs: Arc<dyn Blobs> = match seams.blobs {
+            Some(blobs) => blobs,
+            None => Arc::new(LocalBlobs::open(config.storage.blob_dir()).await?),
+        };
+        let db: Arc<dyn Database> = Arc::new(Sqlite::open(data.join("waxwing.db")).await?);
+        let address = config.listen.listen;
+        let bind = |source| StartError::Bind { address, source };
+        let tcp = TcpListener::bind(address).await.map_err(bind)?;
+        let bound = tcp.local_addr().map_err(bind)?;
+        let app = App::new(Shared {
+            db,
+            blobs,
+            mailer,
+            clock,
+            access: AccessTokens::new(&keys.access_seeds),
+            keys,
+            limits: config.limits.clone(),
+            signup: config.signup_rule(),
+            behind_proxy: config.tls.behind_proxy,
+            tasks: TaskTracker::new(),
+            draining: AtomicBool::new(false),
+        });
+        Ok(Running::begin(app, tcp, bound, identity, &config))
+    }
+}
+
+/// A server that answers.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    plain: bool,
+    ca_file: Option<PathBuf>,
+    holder: String,
+    app: App,
+    stop: CancellationToken,
+    abort: CancellationToken,
+    patience: Duration,
+    listening: JoinHandle<()>,
+    working: JoinHandle<()>,
+}
+
+impl Running {
+    fn begin(
+        app: App,
+        tcp: TcpListener,
+        address: SocketAddr,
+        identity: Option<Identity>,
+        config: &Config,
+    ) -> Self {
+        let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
+        let authority = identity.as_ref().and_then(|identity| identity.authority.clone());
+        let holder = uuid::Uuid::from_bytes(crate::random::uuid()).to_string();
+        let listener = Listener {
+            tcp,
+            tls: identity.map(|identity| TlsAcceptor::from(identity.config)),
+            router: router(app.clone()),
+            limits: config.limits.clone(),
+            max_connections: config.listen.max_connections,
+            stop: stop.clone(),
+            abort: abort.clone(),
+        };
+        Self {
+            address,
+            plain: config.tls.plain_http,
+            ca_file: authority.as_ref().map(|authority| authority.ca_file.clone()),
+            listening: tokio::spawn(listener.run()),
+            working: tokio::spawn(jobs::keep_running(app.clone(), holder.clone(), authority, stop.clone())),
+            holder,
+            app,
+            stop,
+            abort,
+            patience: Duration::from_secs(config.listen.shutdown_seconds),
+        }
+    }
+
+    /// The address that was bound.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where a client on the same machine reaches the server.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.plain { "http" } else { "https" };
+        let ip = self.address.ip();
+        let host = match ip {
+            ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
+            std::net::IpAddr::V6(six) => format!("[{six}]"),
+            std::net::IpAddr::V4(four) => four.to_string(),
+        };
+        format!("{scheme}://{host}:{}", self.address.port())
+    }
+
+    /// The certificate of the development authority, if that is what the server uses.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<&std::path::Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// Runs every background job once, now, where no other server is at it.
+    ///
+    /// # Errors
+    /// The database or the storage failed; running again is safe.
+    pub async fn run_jobs(&self) -> Result<JobReport, JobError> {
+        jobs::run_all(&self.app, &self.holder).await
+    }
+
+    /// Stops accepting connections and lets running requests finish. Does not wait: see [`Running::wait`].
+    pub fn begin_shutdown(&self) {
+        self.app.draining.store(true, Ordering::Release);
+        self.stop.cancel();
+    }
+
+    /// Waits for the end that [`Running::begin_shutdown`] began, at most the configured time for what still runs,
+    /// and closes the database.
+    pub async fn wait(self) {
+        self.stop.cancelled().await;
+        let mut listening = self.listening;
+        if tokio::time::timeout(self.patience, &mut listening).await.is_err() {
+            tracing::warn!("some requests did not finish in time and were cut off");
+            self.abort.cancel();
+            // Cut-off connections end at once; a join error could only be a panic, which was logged.
+            let _ = listening.await;
+        }
+        let _ = self.working.await;
+        self.app.tasks.close();
+        if tokio::time::timeout(self.patience, self.app.tasks.wait()).await.is_err() {
+            tracing::warn!("some last steps did not finish in time");
+        }
+        self.app.db.close().await;
+    }
+
+    /// [`Running::begin_shutdown`], then [`Running::wait`].
+    pub async fn shutdown(self) {
+        self.begin_shutdown();
+        self.wait().await;
+    }
+}

@@ -1,0 +1,70 @@
+//! What every route and job shares.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use blobs::Blobs;
+use db::{Database, UnixTime};
+use tokio_util::task::TaskTracker;
+
+use crate::auth::AccessTokens;
+use crate::clock::Clock;
+use crate::config::{Limits, SignupRule};
+use crate::mail::Mailer;
+use crate::secrets::Keys;
+
+/// A handle to everything shared; cloning is cheap.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+/// The shared things themselves.
+pub(crate) struct Shared {
+    pub(crate) db: Arc<dyn Database>,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Keys,
+    pub(crate) access: AccessTokens,
+    pub(crate) limits: Limits,
+    pub(crate) signup: SignupRule,
+    pub(crate) behind_proxy: bool,
+    /// Work that outlives its request: letters, and the last step of a part that arrived whole.
+    pub(crate) tasks: TaskTracker,
+    /// Set once the server has begun to stop.
+    pub(crate) draining: AtomicBool,
+}
+
+impl App {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// Unix seconds now.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// The present, as the database wants it.
+    pub(crate) fn time(&self) -> UnixTime {
+        UnixTime(self.now())
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
