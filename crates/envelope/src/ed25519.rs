@@ -116,3 +116,34 @@ fn is_acceptable_point(encoded: &[u8; 32]) -> bool {
 fn is_below(a: &[u8; 32], b: &[u8; 32]) -> bool {
     a.iter().rev().lt(b.iter().rev())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use curve25519_dalek::constants::EIGHT_TORSION;
+
+    use super::*;
+
+    #[test]
+    fn the_listed_y_are_exactly_those_of_the_eight_points_of_small_order() {
+        let masked = EIGHT_TORSION.map(|point| {
+            let mut y = point.compress().to_bytes();
+            y[31] &= 0x7f;
+            y
+        });
+        assert_eq!(BTreeSet::from(masked), BTreeSet::from(SMALL_ORDER_Y));
+        assert!(masked.iter().all(|y| !is_acceptable_point(y)));
+    }
+
+    #[test]
+    fn numbers_are_compared_from_the_high_end() {
+        let mut below = GROUP_ORDER;
+        below[0] -= 1;
+        assert!(is_below(&below, &GROUP_ORDER));
+        assert!(!is_below(&GROUP_ORDER, &GROUP_ORDER));
+        let mut low_byte_only = [0; 32];
+        low_byte_only[0] = 0xff;
+        assert!(is_below(&low_byte_only, &GROUP_ORDER));
+    }
+}

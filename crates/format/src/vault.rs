@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 use crate::cbor::{Reader, Writer};
 use crate::identity::{RootKeyPair, XWingKeyPair};
 use crate::kdf::{argon2id, hkdf};
+pub use crate::passphrase::{MIN_SCORE_LOCAL, MIN_SCORE_SERVER, Passphrase, Score, strength};
 use crate::small::{open_small, seal_small};
-use crate::{Identity, JournalKey, OpenError, Passphrase, SealError, Secret, VaultKey, random};
+use crate::{Identity, JournalKey, OpenError, SealError, Secret, VaultKey, random};
 
 /// An opened vault.
 pub struct Unlocked {

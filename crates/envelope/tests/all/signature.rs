@@ -1,0 +1,121 @@
+//! Which Ed25519 signatures count.
+
+use curve25519_dalek::constants::EIGHT_TORSION;
+use envelope::action::{self, verify_action};
+use envelope::ed25519::{PublicKey, Signature, verify_strict};
+use proptest::prelude::*;
+
+use crate::fixtures::Signer;
+
+fn unhex<const N: usize>(text: &str) -> [u8; N] {
+    let bytes: Vec<u8> =
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect();
+    bytes.try_into().unwrap()
+}
+
+#[test]
+fn the_first_vector_of_rfc_8032_verifies() {
+    let key =
+        PublicKey::from_bytes(unhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"));
+    let signature = Signature::from_bytes(unhex(
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+    ));
+    assert_eq!(verify_strict(&key, &[], &signature), Ok(()));
+    assert!(verify_strict(&key, &[b"x"], &signature).is_err());
+}
+
+#[test]
+fn a_message_in_parts_is_its_concatenation() {
+    let signer = Signer::new(1);
+    let signature = signer.sign(&[b"context\0", b"body"]);
+    assert_eq!(verify_strict(&signer.public(), &[b"cont", b"ext\0bo", b"dy"], &signature), Ok(()));
+    assert!(verify_strict(&Signer::new(2).public(), &[b"context\0body"], &signature).is_err());
+}
+
+#[test]
+fn s_not_below_the_group_order_is_refused() {
+    let signer = Signer::new(1);
+    let mut bytes = *signer.sign(&[b"m"]).as_bytes();
+    let order: [u8; 32] = unhex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+    let mut carry = 0;
+    for (byte, add) in bytes[32..].iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        *byte = u8::try_from(sum & 0xff).unwrap();
+        carry = sum >> 8;
+    }
+    assert!(verify_strict(&signer.public(), &[b"m"], &Signature::from_bytes(bytes)).is_err());
+    bytes[32..].copy_from_slice(&order);
+    assert!(verify_strict(&signer.public(), &[b"m"], &Signature::from_bytes(bytes)).is_err());
+}
+
+/// With a key and R of small order and S = 0, a lenient verifier accepts for some messages.
+#[test]
+fn keys_and_r_of_small_order_are_refused_for_every_message() {
+    let honest = Signer::new(1);
+    let sound = honest.sign(&[b"m"]);
+    for point in EIGHT_TORSION {
+        let encoded = point.compress().to_bytes();
+        for sign_bit in [0, 0x80] {
+            let mut small = encoded;
+            small[31] ^= sign_bit;
+            for nonce in 0_u8..32 {
+                let mut forged = [0; 64];
+                forged[..32].copy_from_slice(&small);
+                let forged = Signature::from_bytes(forged);
+                assert!(verify_strict(&PublicKey::from_bytes(small), &[&[nonce]], &forged).is_err());
+            }
+            assert!(verify_strict(&PublicKey::from_bytes(small), &[b"m"], &sound).is_err());
+            let mut small_r = *sound.as_bytes();
+            small_r[..32].copy_from_slice(&small);
+            assert!(verify_strict(&honest.public(), &[b"m"], &Signature::from_bytes(small_r)).is_err());
+        }
+    }
+}
+
+/// S = 0 and R = A = the neutral element satisfy the verification equation for every message:
+/// what the check before the native verifier is for.
+#[test]
+fn the_universal_forgery_is_refused() {
+    let mut neutral = [0; 32];
+    neutral[0] = 1;
+    let mut forged = [0; 64];
+    forged[..32].copy_from_slice(&neutral);
+    assert!(
+        verify_strict(&PublicKey::from_bytes(neutral), &[b"anything"], &Signature::from_bytes(forged))
+            .is_err()
+    );
+}
+
+#[test]
+fn encodings_of_y_not_below_the_prime_are_refused() {
+    let signature = Signer::new(1).sign(&[b"m"]);
+    for low in 0xed..=0xff_u8 {
+        for top in [0x7f, 0xff] {
+            let mut key = [0xff; 32];
+            key[0] = low;
+            key[31] = top;
+            assert!(verify_strict(&PublicKey::from_bytes(key), &[b"m"], &signature).is_err());
+        }
+    }
+}
+
+#[test]
+fn an_action_is_bound_to_its_purpose() {
+    let signer = Signer::new(3);
+    let signature = signer.sign(&[b"waxwing/v1/action/delete\0", &[9; 16]]);
+    let key = signer.public();
+    assert_eq!(verify_action(&key, action::DELETE, &[9; 16], &signature), Ok(()));
+    assert!(verify_action(&key, "rename", &[9; 16], &signature).is_err());
+    assert!(verify_action(&key, action::DELETE, &[8; 16], &signature).is_err());
+}
+
+proptest! {
+    #[test]
+    fn every_flipped_bit_is_refused(bit in 0_usize..512, message: Vec<u8>) {
+        let signer = Signer::new(5);
+        let mut bytes = *signer.sign(&[&message]).as_bytes();
+        prop_assert_eq!(verify_strict(&signer.public(), &[&message], &Signature::from_bytes(bytes)), Ok(()));
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(verify_strict(&signer.public(), &[&message], &Signature::from_bytes(bytes)).is_err());
+    }
+}
