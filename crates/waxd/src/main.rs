@@ -1,3 +1,42 @@
-//! The server of Waxwing: serve, demo, doctor.
+//! The server of Waxwing: serve, demo.
 
-fn main() {}
+mod demo;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The server of Waxwing: keeps sealed files that it cannot open.
+#[derive(Parser)]
+#[command(name = "waxd", version, about)]
+struct Waxd {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Run the server until SIGTERM or SIGINT
+    Serve(Box<serve::ServeArgs>),
+    /// Play the whole way of one file on this machine, and search for what leaked
+    Demo(demo::DemoArgs),
+}
+
+fn main() -> ExitCode {
+    // Before anything can make a TLS connection, so that nothing picks another provider.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("waxd: another TLS provider is installed already");
+        return ExitCode::FAILURE;
+    }
+    match Waxd::parse().command {
+        Command::Serve(args) => serve::run(*args),
+        Command::Demo(args) => match demo::run(&args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("waxd: {error}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}

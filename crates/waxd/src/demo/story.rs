@@ -22,7 +22,8 @@ impl Cast {
             None => std::env::temp_dir().join(format!("waxwing-demo-{}", uuid::Uuid::new_v4().simple())),
         };
         for part in ["server", "logs", "desk"] {
-            std::fs::create_dir_all(root.join(part)).doing(format!("making {}", root.join(part).display()))?;
+            std::fs::create_dir_all(root.join(part))
+                .doing(format!("making {}", root.join(part).display()))?;
         }
         let root = root.canonicalize().doing("finding the demo's folder")?;
         let wax = match &args.wax {
@@ -36,8 +37,19 @@ impl Cast {
         chapter("A server starts");
         let waxd = std::env::current_exe().doing("finding waxd itself")?;
         let (data, logs) = (root.join("server"), root.join("logs"));
-        let server = Server::start(&ServerOptions { waxd: &waxd, data: &data, logs: &logs, port: 0, quiet: false, more: &[] })?;
-        tell(&format!("{} is ready after {} ms, with a database and a folder of its own", server.url, server.started_in.as_millis()));
+        let server = Server::start(&ServerOptions {
+            waxd: &waxd,
+            data: &data,
+            logs: &logs,
+            port: 0,
+            quiet: false,
+            more: &[],
+        })?;
+        tell(&format!(
+            "{} is ready after {} ms, with a database and a folder of its own",
+            server.url,
+            server.started_in.as_millis()
+        ));
         let alice = Person::new("Alice", "alice@lindenhof-law.example", &wax, &root)?;
         let bob = Person::new("Bob", "bob@seaside-clinic.example", &wax, &root)?;
         Ok(Self { alice, bob, server, root })
@@ -68,12 +80,17 @@ impl Cast {
     pub(super) fn stay(&self) -> Result<(), StageError> {
         chapter("The system stays up; press Ctrl-C to end it. To try it yourself:");
         let server = &self.server;
-        tell(&format!("wax --home /tmp/carol login carol@office.example --server {} --ca {}", server.url, server.ca.display()));
+        tell(&format!(
+            "wax --home /tmp/carol login carol@office.example --server {} --ca {}",
+            server.url,
+            server.ca.display()
+        ));
         tell(&format!("the codes that it mails are in {}", server.data.join("mail").display()));
         tell(&format!("Bob's files: wax --home {} ls", self.bob.home.display()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.doing("waiting")?.block_on(async {
-            let mut end = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).doing("waiting")?;
+            let mut end =
+                tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).doing("waiting")?;
             tokio::select! {
                 pressed = tokio::signal::ctrl_c() => pressed.doing("waiting"),
                 _ = end.recv() => Ok(()),
@@ -112,11 +129,16 @@ impl Cast {
         let parcel = match &args.file {
             Some(path) => Parcel::sample(&path.canonicalize().doing(format!("finding {}", path.display()))?)?,
             None => {
-                let name = format!("settlement-draft-{}.pdf", &uuid::Uuid::new_v4().simple().to_string()[..8]);
+                let name =
+                    format!("settlement-draft-{}.pdf", &uuid::Uuid::new_v4().simple().to_string()[..8]);
                 Parcel::make(Path::new(&self.desk(&name)), args.size * 1_000_000)?
             }
         };
-        tell(&format!("the file has {}, and {} marks to look for later", size(parcel.len), parcel.marks.len()));
+        tell(&format!(
+            "the file has {}, and {} marks to look for later",
+            size(parcel.len),
+            parcel.marks.len()
+        ));
         Ok(parcel)
     }
 
@@ -191,7 +213,11 @@ impl Cast {
         if searched.bytes < parcel.len {
             return Err(StageError::Unexpected("less was searched than was sent".into()));
         }
-        tell(&format!("nothing of it is in {} files, {}: storage, database, debug logs", searched.files, size(searched.bytes)));
+        tell(&format!(
+            "nothing of it is in {} files, {}: storage, database, debug logs",
+            searched.files,
+            size(searched.bytes)
+        ));
         Ok(())
     }
 

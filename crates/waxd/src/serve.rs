@@ -1,0 +1,106 @@
+//! `waxd serve`: one server in the foreground, until it is told to stop.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::str::FromStr as _;
+
+use server::logging::{self, LogFormat};
+use server::{Config, Running, Server};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+/// What `waxd serve` can be told; every flag is also an environment variable.
+#[derive(clap::Args, Debug)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    config: Config,
+    /// Least weight of log lines: error, warn, info, debug or trace [default: RUST_LOG if it is one of these, else info]
+    #[arg(long, env = "WAXD_LOG", value_name = "LEVEL")]
+    log: Option<LevelFilter>,
+    /// How log lines look, on standard error
+    #[arg(long, env = "WAXD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
+    log_format: LogFormat,
+}
+
+/// Serves until SIGTERM or SIGINT; a second signal ends the process at once.
+pub(crate) fn run(args: ServeArgs) -> ExitCode {
+    let level = args.log.unwrap_or_else(default_level);
+    let served =
+        logging::install(level, args.log_format).map_err(Box::from).and_then(|()| serve(args.config));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("waxd: {}", chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn default_level() -> LevelFilter {
+    let named = std::env::var("RUST_LOG").ok().and_then(|text| LevelFilter::from_str(&text).ok());
+    named.unwrap_or(LevelFilter::INFO)
+}
+
+fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+    let config = config.with_environment(|name| std::env::var_os(name))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let running = Server::start(config).await?;
+        announce(&running)?;
+        tracing::info!(address = %running.address(), "ready");
+        signals.next().await;
+        tracing::info!("stopping; running requests may finish");
+        tokio::select! {
+            () = running.shutdown() => tracing::info!("stopped"),
+            () = signals.next() => tracing::warn!("stopped at once, as asked a second time"),
+        }
+        Ok(())
+    })
+}
+
+/// The one line that says where the server is: `ready URL ca FILE`, without `ca FILE` for a certificate that
+/// clients know anyway.
+fn announce(running: &Running) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    write!(out, "ready {}", running.url())?;
+    if let Some(ca) = running.ca_file() {
+        write!(out, " ca {}", ca.display())?;
+    }
+    writeln!(out)?;
+    out.flush()
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// An error with what brought it about.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}
