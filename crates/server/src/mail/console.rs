@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -25,7 +26,7 @@ impl ConsoleMailer {
 #[async_trait]
 impl Mailer for ConsoleMailer {
     async fn send_code(&self, letter: CodeLetter) -> Result<(), MailError> {
-        let path = self.dir.join(format!("{:012}-{:016x}.eml", letter.written, u64::from_be_bytes(crate::random::bytes())));
+        let path = self.dir.join(file_name());
         let written = tokio::task::spawn_blocking(move || {
             let text = message(&letter);
             private_file::write_new(&path, text.as_bytes())?;
@@ -35,6 +36,12 @@ impl Mailer for ConsoleMailer {
         });
         written.await.map_err(std::io::Error::other).flatten().map_err(MailError)
     }
+}
+
+/// Sorts by the time of writing, also within a second.
+fn file_name() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{:017}-{:016x}.eml", since.as_micros(), u64::from_be_bytes(crate::random::bytes()))
 }
 
 fn message(letter: &CodeLetter) -> zeroize::Zeroizing<String> {

@@ -14,5 +14,5 @@ pub(crate) async fn show(State(app): State<App>) -> Answer<StatusCode> {
     }
     app.db.ping().await.map_err(|error| unready("The database does not answer.").because(error))?;
     app.blobs.health().await.map_err(|error| unready("The storage does not answer.").because(error))?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(StatusCode::OK)
 }
