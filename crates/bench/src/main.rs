@@ -1,5 +1,6 @@
 //! Speed beside tools that do not seal: each row and its peers in the same run on the same machine, in turn.
 
+mod certificate;
 mod nginx;
 mod rows;
 mod table;
@@ -65,7 +66,7 @@ impl Ground {
             person.quiet = true;
             person.sign_up(&server)?;
         }
-        let nginx = Nginx::start(&path, &server)?;
+        let nginx = Nginx::start(&path)?;
         let parcel = Parcel::make(&path.join("parcel.bin"), args.size << 20)?;
         Ok(Self { alice, bob, nginx, server, parcel, root })
     }

@@ -1,6 +1,7 @@
-//! The peer: nginx with the same certificate, taking and giving files over TLS, sealing nothing.
+//! The peer: nginx with a certificate of the same kind, taking and giving files over TLS, sealing nothing.
 
-use stage::{Doing, Server, StageError};
+use crate::certificate;
+use stage::{Doing, StageError};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,7 +18,7 @@ pub(crate) struct Nginx {
 
 impl Nginx {
     /// Starts nginx, if it is installed together with curl.
-    pub(crate) fn start(root: &Path, server: &Server) -> Result<Option<Self>, StageError> {
+    pub(crate) fn start(root: &Path) -> Result<Option<Self>, StageError> {
         if !["nginx", "curl"].iter().all(|tool| is_there(tool)) {
             return Ok(None);
         }
@@ -28,8 +29,7 @@ impl Nginx {
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).doing("finding a port")?.port();
         let config = folder.join("nginx.conf");
-        std::fs::write(&config, configuration(&folder, &server.data.join("tls"), port))
-            .doing("writing nginx.conf")?;
+        std::fs::write(&config, configuration(&folder, port)).doing("writing nginx.conf")?;
         let child = Command::new("nginx")
             .arg("-p")
             .arg(&folder)
@@ -43,7 +43,7 @@ impl Nginx {
             child,
             url: format!("https://localhost:{port}"),
             folder: folder.join("files"),
-            ca: server.ca.clone(),
+            ca: folder.join("cert.pem"),
         };
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -71,7 +71,7 @@ fn is_there(tool: &str) -> bool {
 }
 
 /// Two workers as on the machine's two cores, large bodies straight to disk.
-fn configuration(folder: &Path, tls: &Path, port: u16) -> String {
+fn configuration(folder: &Path, port: u16) -> String {
     let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
     format!(
         "{user} worker_processes 2; error_log {folder}/error.log; pid {folder}/nginx.pid;
@@ -82,13 +82,12 @@ http {{
   uwsgi_temp_path {folder}/temp; scgi_temp_path {folder}/temp;
   server {{
     listen 127.0.0.1:{port} ssl; server_name localhost;
-    ssl_certificate {tls}/cert.pem; ssl_certificate_key {tls}/key.pem; ssl_protocols TLSv1.3;
+    ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_protocols TLSv1.3;
     root {folder}/files;
     location / {{ dav_methods PUT DELETE; }}
   }}
 }}
 ",
         folder = folder.display(),
-        tls = tls.display(),
     )
 }
