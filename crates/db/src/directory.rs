@@ -23,7 +23,12 @@ pub trait Directory: Send + Sync {
     async fn newest_bundles(&self, users: &[UserId]) -> Result<Vec<StoredBundle>, DbError>;
 
     /// Bundles of a person from `from_seq` on, oldest first, at most `limit`; empty if there are none.
-    async fn bundle_chain(&self, user: UserId, from_seq: u32, limit: u32) -> Result<Vec<StoredBundle>, DbError>;
+    async fn bundle_chain(
+        &self,
+        user: UserId,
+        from_seq: u32,
+        limit: u32,
+    ) -> Result<Vec<StoredBundle>, DbError>;
 }
 
 /// A bundle that is to be appended.

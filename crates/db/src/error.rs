@@ -19,9 +19,14 @@ pub enum DbError {
     #[error("the database is damaged: {0}")]
     Damaged(&'static str),
     /// The database would lie on a network file system, where its locks do not hold.
-    #[error("the database lies on a network file system ({0}), where its locks do not hold; keep it on a local disk")]
+    #[error(
+        "the database lies on a network file system ({0}), where its locks do not hold; keep it on a local disk"
+    )]
     NetworkFileSystem(&'static str),
-    /// The schema could not be brought up to date, or was made by a newer version of this program.
+    /// Somebody was named who has no account.
+    #[error("there is no such account")]
+    UnknownAccount,
+    /// The schema could not be brought up to date: a migration was changed after it had been applied, or failed.
     #[error("the database schema does not fit this version")]
     Schema(#[source] Box<dyn Error + Send + Sync>),
     /// The database was closed by this process.

@@ -44,7 +44,12 @@ pub trait Files: Send + Sync {
     async fn leave_file(&self, user: UserId, file_id: FileId) -> Result<LeaveAnswer, DbError>;
 
     /// Ends a file for everybody, frees its octets and dooms its blobs. Idempotent in effect.
-    async fn delete_file(&self, owner: UserId, file_id: FileId, now: UnixTime) -> Result<DeleteAnswer, DbError>;
+    async fn delete_file(
+        &self,
+        owner: UserId,
+        file_id: FileId,
+        now: UnixTime,
+    ) -> Result<DeleteAnswer, DbError>;
 
     /// What a person is charged for.
     async fn usage(&self, owner: UserId) -> Result<Usage, DbError>;

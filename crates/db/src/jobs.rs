@@ -23,7 +23,8 @@ pub trait Jobs: Send + Sync {
 
     /// Ends expired files and expired open uploads, at most `limit` of them, and dooms their blobs. Repeat until
     /// fewer than `limit` are answered. `None` if the lease is no longer held: stop.
-    async fn doom_expired(&self, now: UnixTime, limit: u32, lease: &Lease) -> Result<Option<Doomed>, DbError>;
+    async fn doom_expired(&self, now: UnixTime, limit: u32, lease: &Lease)
+    -> Result<Option<Doomed>, DbError>;
 
     /// Blobs that are to be deleted from the store, longest doomed first, at most `limit` (1 to 1,000). They stay
     /// in this list until [`Jobs::forget_blobs`], so that a crash between forgets none.

@@ -10,11 +10,14 @@
 //! (feature `conformance`).
 
 mod accounts;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod directory;
 mod error;
 mod files;
 mod jobs;
 mod sessions;
+mod sqlite;
 mod types;
 mod uploads;
 
@@ -29,10 +32,11 @@ pub use files::{
 };
 pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
 pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
+pub use sqlite::Sqlite;
 pub use types::{BlobRef, CodeMac, Digest, DownloadId, Lookup, RefreshHash, SessionId, UnixTime};
 pub use uploads::{
-    AbandonAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, Finish, FinishAnswer, NewGrant, NewPart, NewUpload,
-    Part, PartAnswer, Upload, UploadState, Uploads,
+    AbandonAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, Finish, FinishAnswer, NewGrant, NewPart,
+    NewUpload, Part, PartAnswer, Upload, UploadState, Uploads,
 };
 
 /// Everything that the server remembers. Shared as `Arc<dyn Database>`; every method may be called from many

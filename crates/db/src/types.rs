@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn secrets_do_not_print() {
-        let printed = format!("{:?} {:?} {:?}", Lookup([0xAB; 32]), CodeMac([0xAB; 32]), RefreshHash([0xAB; 32]));
+        let printed =
+            format!("{:?} {:?} {:?}", Lookup([0xAB; 32]), CodeMac([0xAB; 32]), RefreshHash([0xAB; 32]));
         assert!(!printed.contains("ab") && !printed.contains("171"), "{printed}");
     }
 

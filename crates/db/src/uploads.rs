@@ -51,7 +51,12 @@ pub trait Uploads: Send + Sync {
     async fn finish_upload(&self, finish: Finish) -> Result<FinishAnswer, DbError>;
 
     /// Ends an open upload, frees its octets and dooms its blobs. Idempotent in effect.
-    async fn abandon_upload(&self, owner: UserId, file_id: FileId, now: UnixTime) -> Result<AbandonAnswer, DbError>;
+    async fn abandon_upload(
+        &self,
+        owner: UserId,
+        file_id: FileId,
+        now: UnixTime,
+    ) -> Result<AbandonAnswer, DbError>;
 }
 
 /// An upload that is to begin.

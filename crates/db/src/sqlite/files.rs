@@ -1,0 +1,299 @@
+//! Files in SQLite: listing, tickets, and their end.
+
+use async_trait::async_trait;
+use envelope::ids::{ContentId, FileId, RootId, UserId};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::Sqlite;
+use super::rows::Columns;
+use crate::{
+    DbError, DeleteAnswer, Digest, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer,
+    RevokeAnswer, Role, TakeTicket, TicketAnswer, UnixTime, Usage,
+};
+
+/// `files.state`: an open upload.
+pub(super) const OPEN: u64 = 0;
+/// `files.state`: a living file.
+pub(super) const FILE: u64 = 1;
+/// `files.state`: ended.
+pub(super) const ENDED: u64 = 2;
+/// `files.state`: an expired file of which those who could see it are told so.
+pub(super) const EXPIRED: u64 = 3;
+
+/// One page, newest first; its plan is checked by a test.
+pub(super) const LIST: &str =
+    "SELECT f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
+        f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
+        f.manifest_digest, f.manifest, g.bytes AS grant_bytes, g.listed_at
+    FROM grants g JOIN files f ON f.file_id = g.file_id
+    WHERE g.user_id = $1 AND (g.listed_at, g.file_id) < ($2, $3) AND f.state = 1 AND f.expires_at > $4
+    ORDER BY g.listed_at DESC, g.file_id DESC LIMIT $5";
+
+/// A file that a person may reach, living or expired.
+const REACH: &str = "SELECT f.state, f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
+        f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
+        f.manifest_digest, f.manifest, g.bytes AS grant_bytes, COALESCE(g.listed_at, f.finished_at) AS listed_at
+    FROM files f LEFT JOIN grants g ON g.file_id = f.file_id AND g.user_id = $1
+    WHERE f.file_id = $2 AND f.state IN (1, 3)
+        AND (g.user_id IS NOT NULL OR EXISTS (
+            SELECT 1 FROM members m
+                JOIN files b ON b.file_id = m.bundle_id AND b.state = 1 AND b.expires_at > $3
+                JOIN grants v ON v.file_id = m.bundle_id AND v.user_id = $1
+            WHERE m.member_id = f.file_id))";
+
+#[async_trait]
+impl Files for Sqlite {
+    async fn list_files(
+        &self,
+        user: UserId,
+        after: Option<FileCursor>,
+        limit: u32,
+        now: UnixTime,
+    ) -> Result<Vec<FileView>, DbError> {
+        let after = after
+            .unwrap_or(FileCursor { listed_at: UnixTime(i64::MAX), file_id: FileId::from_bytes([0xFF; 16]) });
+        sqlx::query(LIST)
+            .bind(user.as_bytes().as_slice())
+            .bind(after.listed_at.0)
+            .bind(after.file_id.as_bytes().as_slice())
+            .bind(now.0)
+            .bind(i64::from(limit.clamp(1, 500)))
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| view(row, user))
+            .collect()
+    }
+
+    async fn file_for(&self, user: UserId, file_id: FileId, now: UnixTime) -> Result<FileAccess, DbError> {
+        let row = sqlx::query(REACH)
+            .bind(user.as_bytes().as_slice())
+            .bind(file_id.as_bytes().as_slice())
+            .bind(now.0)
+            .fetch_optional(&self.readers)
+            .await?;
+        match row {
+            None => Ok(FileAccess::Nothing),
+            Some(row) if has_expired(&row, now)? => Ok(FileAccess::Expired),
+            Some(row) => Ok(FileAccess::Available(Box::new(view(&row, user)?))),
+        }
+    }
+
+    async fn take_ticket(&self, take: TakeTicket) -> Result<TicketAnswer, DbError> {
+        let (user, file) = (take.user.as_bytes().as_slice(), take.file_id.as_bytes().as_slice());
+        let mut tx = self.write().await?;
+        let Some(row) =
+            sqlx::query(REACH).bind(user).bind(file).bind(take.now.0).fetch_optional(&mut *tx).await?
+        else {
+            return Ok(TicketAnswer::Nothing);
+        };
+        if has_expired(&row, take.now)? {
+            return Ok(TicketAnswer::Expired);
+        }
+        let download = take.download_id.as_bytes().as_slice();
+        let renewed = sqlx::query(
+            "SELECT 1 FROM tickets WHERE file_id = $1 AND user_id = $2 AND download_id = $3 AND first_at > $4",
+        )
+        .bind(file)
+        .bind(user)
+        .bind(download)
+        .bind(take.now.plus(-i64::from(take.window_secs)).0)
+        .fetch_optional(&mut *tx)
+        .await?;
+        if renewed.is_some() {
+            return Ok(TicketAnswer::Renewed);
+        }
+        let counts = row.octets::<16>("owner")? != *take.user.as_bytes();
+        if counts {
+            let counted = sqlx::query(
+                "UPDATE files SET downloads = downloads + 1
+                 WHERE file_id = $1 AND (max_downloads IS NULL OR downloads < max_downloads)",
+            )
+            .bind(file)
+            .execute(&mut *tx)
+            .await?;
+            if counted.rows_affected() == 0 {
+                return Ok(TicketAnswer::LimitReached);
+            }
+        }
+        sqlx::query(
+            "INSERT INTO tickets (file_id, user_id, download_id, first_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (file_id, user_id, download_id) DO UPDATE SET first_at = excluded.first_at",
+        )
+        .bind(file)
+        .bind(user)
+        .bind(download)
+        .bind(take.now.0)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(TicketAnswer::First)
+    }
+
+    async fn file_layout(&self, file_id: FileId) -> Result<Option<FileLayout>, DbError> {
+        let row = sqlx::query(
+            "SELECT part_len, body_len, body_root, leaves_blob, expires_at FROM files
+             WHERE file_id = $1 AND state = 1",
+        )
+        .bind(file_id.as_bytes().as_slice())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|row| {
+            Ok(FileLayout {
+                part_len: row.natural("part_len")?,
+                body_len: row.natural("body_len")?,
+                body_root: Digest::from_bytes(row.octets("body_root")?),
+                leaves_blob: row.blob("leaves_blob")?,
+                expires_at: row.time("expires_at")?,
+            })
+        })
+        .transpose()
+    }
+
+    async fn revoke_grant(
+        &self,
+        owner: UserId,
+        file_id: FileId,
+        recipient: UserId,
+    ) -> Result<RevokeAnswer, DbError> {
+        let gone = sqlx::query(
+            "DELETE FROM grants WHERE file_id = $1 AND user_id = $2 AND user_id <> $3
+                 AND EXISTS (SELECT 1 FROM files f WHERE f.file_id = $1 AND f.owner = $3)",
+        )
+        .bind(file_id.as_bytes().as_slice())
+        .bind(recipient.as_bytes().as_slice())
+        .bind(owner.as_bytes().as_slice())
+        .execute(&self.writer)
+        .await?;
+        Ok(if gone.rows_affected() == 1 { RevokeAnswer::Revoked } else { RevokeAnswer::Nothing })
+    }
+
+    async fn leave_file(&self, user: UserId, file_id: FileId) -> Result<LeaveAnswer, DbError> {
+        // A grant of an upload that is still open is not known to its recipient yet.
+        let gone = sqlx::query(
+            "DELETE FROM grants WHERE file_id = $1 AND user_id = $2
+                 AND EXISTS (SELECT 1 FROM files f WHERE f.file_id = $1 AND f.owner <> $2 AND f.state <> 0)",
+        )
+        .bind(file_id.as_bytes().as_slice())
+        .bind(user.as_bytes().as_slice())
+        .execute(&self.writer)
+        .await?;
+        Ok(if gone.rows_affected() == 1 { LeaveAnswer::Left } else { LeaveAnswer::Nothing })
+    }
+
+    async fn delete_file(
+        &self,
+        owner: UserId,
+        file_id: FileId,
+        now: UnixTime,
+    ) -> Result<DeleteAnswer, DbError> {
+        let mut tx = self.write().await?;
+        let living = sqlx::query("SELECT 1 FROM files WHERE file_id = $1 AND owner = $2 AND state = 1")
+            .bind(file_id.as_bytes().as_slice())
+            .bind(owner.as_bytes().as_slice())
+            .fetch_optional(&mut *tx)
+            .await?;
+        if living.is_none() {
+            return Ok(DeleteAnswer::Nothing);
+        }
+        end_file(&mut tx, file_id, ENDED, now).await?;
+        tx.commit().await?;
+        Ok(DeleteAnswer::Deleted)
+    }
+
+    async fn usage(&self, owner: UserId) -> Result<Usage, DbError> {
+        let row = sqlx::query(
+            "SELECT COALESCE((SELECT charged_bytes FROM accounts WHERE user_id = $1), 0) AS charged_bytes,
+                    (SELECT COUNT(*) FROM files WHERE owner = $1 AND state = 1) AS files,
+                    (SELECT COUNT(*) FROM files WHERE owner = $1 AND state = 0) AS open_uploads",
+        )
+        .bind(owner.as_bytes().as_slice())
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(Usage {
+            charged_bytes: row.natural("charged_bytes")?,
+            files: row.natural("files")?,
+            open_uploads: row.natural("open_uploads")?,
+        })
+    }
+}
+
+/// Ends an upload or a file: dooms its blobs, frees what its owner is charged for, and leaves the bare row so that
+/// the id is never used again. `state` is [`ENDED`] or [`EXPIRED`].
+pub(super) async fn end_file(
+    tx: &mut SqliteConnection,
+    file_id: FileId,
+    state: u64,
+    now: UnixTime,
+) -> Result<(), DbError> {
+    let file = file_id.as_bytes().as_slice();
+    sqlx::query(
+        "INSERT INTO doomed_blobs (blob, doomed_at)
+         SELECT blob, $2 FROM parts WHERE file_id = $1
+         UNION ALL SELECT leaves_blob, $2 FROM files WHERE file_id = $1 AND leaves_blob IS NOT NULL
+         ON CONFLICT (blob) DO NOTHING",
+    )
+    .bind(file)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    for forget in [
+        "DELETE FROM parts WHERE file_id = $1",
+        "DELETE FROM part_leaves WHERE file_id = $1",
+        "DELETE FROM members WHERE bundle_id = $1",
+        "DELETE FROM members WHERE member_id = $1",
+        "DELETE FROM tickets WHERE file_id = $1",
+        if state == EXPIRED {
+            "UPDATE grants SET listed_at = NULL, bytes = x'' WHERE file_id = $1"
+        } else {
+            "DELETE FROM grants WHERE file_id = $1"
+        },
+        "UPDATE accounts SET charged_bytes = charged_bytes - (SELECT charged_bytes FROM files WHERE file_id = $1)
+         WHERE user_id = (SELECT owner FROM files WHERE file_id = $1)",
+    ] {
+        sqlx::query(forget).bind(file).execute(&mut *tx).await?;
+    }
+    sqlx::query(
+        "UPDATE files SET state = $2, charged_bytes = 0, declared_len = NULL, max_downloads = NULL, revision = NULL,
+             body_len = NULL, body_root = NULL, content_id = NULL, author_root = NULL, manifest_digest = NULL,
+             request_digest = NULL, leaves_blob = NULL, manifest = NULL
+         WHERE file_id = $1",
+    )
+    .bind(file)
+    .bind(super::rows::bound(state))
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+fn has_expired(row: &SqliteRow, now: UnixTime) -> Result<bool, DbError> {
+    Ok(row.natural("state")? == EXPIRED || row.time("expires_at")? <= now)
+}
+
+fn view(row: &SqliteRow, user: UserId) -> Result<FileView, DbError> {
+    let author = UserId::from_bytes(row.octets("owner")?);
+    let max_downloads = match row.maybe_natural("max_downloads")? {
+        None => None,
+        Some(most) => Some(u32::try_from(most).map_err(|_| DbError::Damaged("max_downloads"))?),
+    };
+    Ok(FileView {
+        file_id: FileId::from_bytes(row.octets("file_id")?),
+        role: if author == user { Role::Author } else { Role::Recipient },
+        author,
+        author_root: RootId::from_bytes(row.octets("author_root")?),
+        content_id: ContentId::from_bytes(row.octets("content_id")?),
+        revision: row.natural("revision")?,
+        manifest: row.bytes("manifest")?,
+        manifest_digest: Digest::from_bytes(row.octets("manifest_digest")?),
+        grant: row.maybe_bytes("grant_bytes")?,
+        created_at: row.time("finished_at")?,
+        listed_at: row.time("listed_at")?,
+        expires_at: row.time("expires_at")?,
+        max_downloads,
+        downloads: row.small("downloads")?,
+        part_len: row.natural("part_len")?,
+        body_len: row.natural("body_len")?,
+        received_bytes: row.natural("received_bytes")?,
+        received_parts: row.natural("received_parts")?,
+    })
+}

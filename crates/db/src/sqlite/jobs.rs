@@ -1,0 +1,181 @@
+//! Leases, expiry and tidying in SQLite.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use envelope::ids::FileId;
+use sqlx::QueryBuilder;
+use sqlx::sqlite::SqliteConnection;
+
+use super::Sqlite;
+use super::files::{ENDED, EXPIRED, OPEN, end_file};
+use super::rows::{Columns, at_most, integer};
+use crate::{BlobRef, DbError, Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention, UnixTime};
+
+#[async_trait]
+impl Jobs for Sqlite {
+    async fn take_lease(
+        &self,
+        job: Job,
+        holder: &str,
+        now: UnixTime,
+        ttl_secs: u32,
+    ) -> Result<Option<FencingToken>, DbError> {
+        let row = sqlx::query(
+            "INSERT INTO leases (job, holder, token, expires_at) VALUES ($1, $2, 1, $3)
+             ON CONFLICT (job) DO UPDATE SET
+                 token = CASE WHEN leases.holder = excluded.holder AND leases.expires_at > $4 THEN leases.token
+                              ELSE leases.token + 1 END,
+                 holder = excluded.holder,
+                 expires_at = excluded.expires_at
+             WHERE leases.expires_at <= $4 OR leases.holder = excluded.holder
+             RETURNING token",
+        )
+        .bind(job.as_str())
+        .bind(holder)
+        .bind(now.plus(ttl_secs.into()).0)
+        .bind(now.0)
+        .fetch_optional(&self.writer)
+        .await?;
+        row.map(|row| Ok(FencingToken(row.natural("token")?))).transpose()
+    }
+
+    async fn doom_expired(
+        &self,
+        now: UnixTime,
+        limit: u32,
+        lease: &Lease,
+    ) -> Result<Option<Doomed>, DbError> {
+        let mut doomed = Doomed::default();
+        for _ in 0..limit {
+            // One transaction each, so that a long list does not keep other writers waiting.
+            let mut tx = self.write().await?;
+            if !is_held(&mut tx, lease, now).await? {
+                return Ok(None);
+            }
+            let Some(due) = sqlx::query(
+                "SELECT file_id, state FROM files WHERE state < 2 AND expires_at <= $1 ORDER BY expires_at LIMIT 1",
+            )
+            .bind(now.0)
+            .fetch_optional(&mut *tx)
+            .await?
+            else {
+                break;
+            };
+            let file_id = FileId::from_bytes(due.octets("file_id")?);
+            if due.natural("state")? == OPEN {
+                end_file(&mut tx, file_id, ENDED, now).await?;
+                doomed.uploads += 1;
+            } else {
+                end_file(&mut tx, file_id, EXPIRED, now).await?;
+                doomed.files += 1;
+            }
+            tx.commit().await?;
+        }
+        Ok(Some(doomed))
+    }
+
+    async fn doomed_blobs(&self, limit: u32) -> Result<Vec<BlobRef>, DbError> {
+        sqlx::query("SELECT blob FROM doomed_blobs ORDER BY doomed_at LIMIT $1")
+            .bind(i64::from(limit.clamp(1, 1000)))
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| row.blob("blob"))
+            .collect()
+    }
+
+    async fn forget_blobs(&self, blobs: &[BlobRef]) -> Result<(), DbError> {
+        at_most(blobs, 1000, "a list of blobs")?;
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        let mut query = QueryBuilder::new("DELETE FROM doomed_blobs WHERE blob IN (");
+        let mut list = query.separated(", ");
+        for blob in blobs {
+            list.push_bind(blob.as_str());
+        }
+        query.push(")");
+        query.build().persistent(false).execute(&self.writer).await?;
+        Ok(())
+    }
+
+    async fn known_blobs(&self, blobs: &[BlobRef]) -> Result<HashSet<BlobRef>, DbError> {
+        at_most(blobs, 1000, "a list of blobs")?;
+        let mut known = HashSet::new();
+        if blobs.is_empty() {
+            return Ok(known);
+        }
+        // One statement, so that a blob that moves from a part to the doomed is seen in one of both.
+        let mut query = QueryBuilder::new("SELECT blob FROM parts WHERE blob IN (");
+        push_list(&mut query, blobs);
+        query.push(") UNION SELECT leaves_blob FROM files WHERE leaves_blob IN (");
+        push_list(&mut query, blobs);
+        query.push(") UNION SELECT blob FROM doomed_blobs WHERE blob IN (");
+        push_list(&mut query, blobs);
+        query.push(")");
+        for row in query.build().persistent(false).fetch_all(&self.readers).await? {
+            known.insert(row.blob("blob")?);
+        }
+        Ok(known)
+    }
+
+    async fn purge(&self, now: UnixTime, keep: Retention) -> Result<Purged, DbError> {
+        let mut tx = self.write().await?;
+        let codes = sqlx::query("DELETE FROM codes WHERE window_ends_at <= $1 AND expires_at <= $1")
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        let sessions = sqlx::query("DELETE FROM sessions WHERE expires_at <= $1")
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        sqlx::query("DELETE FROM refresh_tokens WHERE expires_at <= $1")
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
+        let windows = sqlx::query("DELETE FROM limit_windows WHERE ends_at <= $1")
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        let tickets = sqlx::query("DELETE FROM tickets WHERE first_at <= $1")
+            .bind(now.plus(-i64::from(keep.tickets_secs)).0)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        let forgotten = now.plus(-i64::from(keep.expired_secs)).0;
+        let grants = sqlx::query(
+            "DELETE FROM grants WHERE file_id IN (SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1)",
+        )
+        .bind(forgotten)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        sqlx::query("UPDATE files SET state = 2 WHERE state = 3 AND expires_at <= $1")
+            .bind(forgotten)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(Purged { codes, sessions, windows, tickets, grants })
+    }
+}
+
+fn push_list<'a>(query: &mut QueryBuilder<sqlx::Sqlite>, blobs: &'a [BlobRef]) {
+    let mut list = query.separated(", ");
+    for blob in blobs {
+        list.push_bind(blob.as_str().to_owned());
+    }
+}
+
+async fn is_held(tx: &mut SqliteConnection, lease: &Lease, now: UnixTime) -> Result<bool, DbError> {
+    let held = sqlx::query("SELECT 1 FROM leases WHERE job = $1 AND token = $2 AND expires_at > $3")
+        .bind(lease.job.as_str())
+        .bind(integer(lease.token.0, "a fencing token")?)
+        .bind(now.0)
+        .fetch_optional(tx)
+        .await?;
+    Ok(held.is_some())
+}

@@ -1,0 +1,145 @@
+//! One file on one machine: one connection that writes, a few that read.
+//!
+//! Every sentence that changes something is one `BEGIN IMMEDIATE` transaction on the writing connection, so that
+//! within a process writers queue instead of colliding; other processes on the same machine are waited for.
+
+mod accounts;
+mod directory;
+mod files;
+mod jobs;
+mod place;
+mod rows;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod uploads;
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite as Engine, Transaction};
+
+use crate::{Database, DbError, Stats};
+use rows::Columns;
+
+/// Connections that only read.
+const READERS: u32 = 4;
+
+/// How long a call waits for a connection of ours.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a connection waits for another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The database in one SQLite file.
+pub struct Sqlite {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Sqlite {
+    /// Opens the database file, making it (mode 0600) if it is missing, and brings its schema up to date. Processes
+    /// that start together take turns. A schema with additions by a newer version is accepted.
+    ///
+    /// # Errors
+    /// [`DbError::NetworkFileSystem`], [`DbError::Open`], [`DbError::Schema`], and whatever the engine reports.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, DbError> {
+        Self::open_with(path.as_ref(), None).await
+    }
+
+    /// `max_pages` bounds the file (4 KiB pages), so that a full database can be tested.
+    async fn open_with(path: &Path, max_pages: Option<u32>) -> Result<Self, DbError> {
+        let path = path.to_owned();
+        let prepare = path.clone();
+        let turn = tokio::task::spawn_blocking(move || place::prepare(&prepare))
+            .await
+            .map_err(|error| DbError::Open(Box::new(error)))??;
+        let mut options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(false)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            // The log is folded back every 4 MiB and cut to 16 MiB after a longer transaction.
+            .pragma("wal_autocheckpoint", "1000")
+            .pragma("journal_size_limit", "16777216");
+        if let Some(pages) = max_pages {
+            options = options.pragma("max_page_count", pages.to_string());
+        }
+        let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).max_lifetime(None);
+        let writer = pool()
+            .max_connections(1)
+            .idle_timeout(None)
+            .connect_with(options.clone())
+            .await
+            .map_err(open_error)?;
+        let mut migrator = sqlx::migrate!("./migrations/sqlite");
+        // Versions N and N−1 run together: what a newer one added does not disturb.
+        migrator.set_ignore_missing(true);
+        migrator.run(&writer).await.map_err(schema_error)?;
+        drop(turn);
+        let readers = pool()
+            .max_connections(READERS)
+            .connect_with(options.pragma("query_only", "ON"))
+            .await
+            .map_err(open_error)?;
+        Ok(Self { writer, readers })
+    }
+
+    /// A transaction that may write, from its first moment on.
+    async fn write(&self) -> Result<Transaction<'static, Engine>, DbError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+fn open_error(error: sqlx::Error) -> DbError {
+    match error.into() {
+        DbError::Engine(error) => DbError::Open(error),
+        other => other,
+    }
+}
+
+fn schema_error(error: MigrateError) -> DbError {
+    match error {
+        MigrateError::Execute(error) => error.into(),
+        other => DbError::Schema(Box::new(other)),
+    }
+}
+
+#[async_trait]
+impl Database for Sqlite {
+    async fn ping(&self) -> Result<(), DbError> {
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        Ok(())
+    }
+
+    async fn stats(&self) -> Result<Stats, DbError> {
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(*) FROM accounts) AS accounts,
+                    (SELECT COUNT(*) FROM files WHERE state = 1) AS files,
+                    (SELECT COUNT(*) FROM files WHERE state = 0) AS open_uploads,
+                    (SELECT CAST(COALESCE(SUM(charged_bytes), 0) AS BIGINT) FROM accounts) AS charged_bytes,
+                    (SELECT COUNT(*) FROM doomed_blobs) AS doomed_blobs",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(Stats {
+            accounts: row.natural("accounts")?,
+            files: row.natural("files")?,
+            open_uploads: row.natural("open_uploads")?,
+            charged_bytes: row.natural("charged_bytes")?,
+            doomed_blobs: row.natural("doomed_blobs")?,
+        })
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

@@ -1,0 +1,430 @@
+//! Uploads and their parts in SQLite.
+
+use async_trait::async_trait;
+use envelope::ids::{FileId, UserId};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::Sqlite;
+use super::files::{ENDED, FILE, OPEN, end_file};
+use super::rows::{Columns, at_most, bound, integer};
+use crate::{
+    AbandonAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, DbError, Digest, Finish, FinishAnswer, NewGrant,
+    NewPart, NewUpload, Part, PartAnswer, UnixTime, Upload, UploadState, Uploads,
+};
+
+#[async_trait]
+impl Uploads for Sqlite {
+    async fn begin_upload(&self, new: NewUpload) -> Result<BeginAnswer, DbError> {
+        let declared = new.body_len.map(|len| integer(len, "the length of a body")).transpose()?;
+        let part_len = integer(new.part_len, "the length of a part")?;
+        let mut tx = self.write().await?;
+        let there = sqlx::query(
+            "SELECT file_id, owner, part_len, declared_len, state, created_at, expires_at, received_bytes,
+                    received_parts, stored_bytes
+             FROM files WHERE file_id = $1",
+        )
+        .bind(new.file_id.as_bytes().as_slice())
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(row) = there {
+            let Some(there) = upload(&row)? else { return Ok(BeginAnswer::Conflict) };
+            let lapsed = there.state == UploadState::Open && there.expires_at <= new.now;
+            let same =
+                there.owner == new.owner && there.part_len == new.part_len && there.body_len == new.body_len;
+            return Ok(if same && !lapsed { BeginAnswer::Same(there) } else { BeginAnswer::Conflict });
+        }
+        let open = sqlx::query(
+            "SELECT COUNT(*) AS open FROM files WHERE owner = $1 AND state = 0 AND expires_at > $2",
+        )
+        .bind(new.owner.as_bytes().as_slice())
+        .bind(new.now.0)
+        .fetch_one(&mut *tx)
+        .await?
+        .small("open")?;
+        if open >= new.max_open {
+            return Ok(BeginAnswer::TooManyOpen { open });
+        }
+        if let Err(used) = charge(&mut tx, new.owner, declared.unwrap_or(0), new.quota_bytes).await? {
+            return Ok(BeginAnswer::QuotaExceeded { used, quota: new.quota_bytes });
+        }
+        sqlx::query(
+            "INSERT INTO files (file_id, owner, state, part_len, declared_len, created_at, expires_at, charged_bytes)
+             VALUES ($1, $2, 0, $3, $4, $5, $6, $7)",
+        )
+        .bind(new.file_id.as_bytes().as_slice())
+        .bind(new.owner.as_bytes().as_slice())
+        .bind(part_len)
+        .bind(declared)
+        .bind(new.now.0)
+        .bind(new.expires_at.0)
+        .bind(declared.unwrap_or(0))
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(BeginAnswer::Begun(Upload {
+            file_id: new.file_id,
+            owner: new.owner,
+            part_len: new.part_len,
+            body_len: new.body_len,
+            state: UploadState::Open,
+            created_at: new.now,
+            expires_at: new.expires_at,
+            received_bytes: 0,
+            received_parts: 0,
+            stored_bytes: 0,
+        }))
+    }
+
+    async fn upload(&self, owner: UserId, file_id: FileId, now: UnixTime) -> Result<Option<Upload>, DbError> {
+        let row = sqlx::query(
+            "SELECT file_id, owner, part_len, declared_len, state, created_at, expires_at, received_bytes,
+                    received_parts, stored_bytes
+             FROM files WHERE file_id = $1 AND owner = $2 AND (state = 1 OR (state = 0 AND expires_at > $3))",
+        )
+        .bind(file_id.as_bytes().as_slice())
+        .bind(owner.as_bytes().as_slice())
+        .bind(now.0)
+        .fetch_optional(&self.readers)
+        .await?;
+        Ok(row.map(|row| upload(&row)).transpose()?.flatten())
+    }
+
+    async fn uploads_of(&self, owner: UserId, now: UnixTime) -> Result<Vec<Upload>, DbError> {
+        sqlx::query(
+            "SELECT file_id, owner, part_len, declared_len, state, created_at, expires_at, received_bytes,
+                    received_parts, stored_bytes
+             FROM files WHERE owner = $1 AND state = 0 AND expires_at > $2 ORDER BY created_at, file_id",
+        )
+        .bind(owner.as_bytes().as_slice())
+        .bind(now.0)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .filter_map(|row| upload(row).transpose())
+        .collect()
+    }
+
+    async fn record_part(&self, part: NewPart) -> Result<PartAnswer, DbError> {
+        let len = integer(part.len, "the length of a part")?;
+        let received = integer(part.received_bytes, "octets received")?;
+        let file = part.file_id.as_bytes().as_slice();
+        let mut tx = self.write().await?;
+        let Some(row) = sqlx::query(
+            "SELECT stored_bytes, charged_bytes FROM files
+             WHERE file_id = $1 AND owner = $2 AND state = 0 AND expires_at > $3",
+        )
+        .bind(file)
+        .bind(part.owner.as_bytes().as_slice())
+        .bind(part.now.0)
+        .fetch_optional(&mut *tx)
+        .await?
+        else {
+            return Ok(PartAnswer::Ended);
+        };
+        let (stored, charged) = (row.natural("stored_bytes")?, row.natural("charged_bytes")?);
+        let there = sqlx::query("SELECT len, node, blob FROM parts WHERE file_id = $1 AND n = $2")
+            .bind(file)
+            .bind(i64::from(part.n))
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(row) = there {
+            if row.blob("blob")? == part.blob {
+                return Ok(PartAnswer::Won);
+            }
+            sqlx::query(
+                "UPDATE files SET received_bytes = received_bytes + $2, received_parts = received_parts + 1
+                 WHERE file_id = $1",
+            )
+            .bind(file)
+            .bind(received)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            let node = Digest::from_bytes(row.octets("node")?);
+            return Ok(PartAnswer::AlreadyThere { node, len: row.natural("len")? });
+        }
+        // What was reserved at begin is charged already; only what goes beyond it is charged now.
+        let more = bound(stored.saturating_add(part.len).saturating_sub(charged));
+        if let Err(used) = charge(&mut tx, part.owner, more, part.quota_bytes).await? {
+            return Ok(PartAnswer::QuotaExceeded { used, quota: part.quota_bytes });
+        }
+        sqlx::query(
+            "INSERT INTO parts (file_id, n, len, is_final, node, blob) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(file)
+        .bind(i64::from(part.n))
+        .bind(len)
+        .bind(i64::from(part.is_final))
+        .bind(part.node.as_bytes().as_slice())
+        .bind(part.blob.as_str())
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("INSERT INTO part_leaves (file_id, n, leaves) VALUES ($1, $2, $3)")
+            .bind(file)
+            .bind(i64::from(part.n))
+            .bind(part.leaves.as_slice())
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "UPDATE files SET received_bytes = received_bytes + $2, received_parts = received_parts + 1,
+                 stored_bytes = stored_bytes + $3, stored_parts = stored_parts + 1,
+                 charged_bytes = charged_bytes + $4
+             WHERE file_id = $1",
+        )
+        .bind(file)
+        .bind(received)
+        .bind(len)
+        .bind(more)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(PartAnswer::Won)
+    }
+
+    async fn parts_of(&self, file_id: FileId) -> Result<Vec<Part>, DbError> {
+        sqlx::query(
+            "SELECT n, len, node, blob, is_final FROM parts WHERE file_id = $1 ORDER BY n LIMIT 10000",
+        )
+        .bind(file_id.as_bytes().as_slice())
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(part)
+        .collect()
+    }
+
+    async fn part(&self, file_id: FileId, n: u32) -> Result<Option<Part>, DbError> {
+        sqlx::query("SELECT n, len, node, blob, is_final FROM parts WHERE file_id = $1 AND n = $2")
+            .bind(file_id.as_bytes().as_slice())
+            .bind(i64::from(n))
+            .fetch_optional(&self.readers)
+            .await?
+            .map(|row| part(&row))
+            .transpose()
+    }
+
+    async fn leaves_of_part(&self, file_id: FileId, n: u32) -> Result<Option<Vec<u8>>, DbError> {
+        sqlx::query("SELECT leaves FROM part_leaves WHERE file_id = $1 AND n = $2")
+            .bind(file_id.as_bytes().as_slice())
+            .bind(i64::from(n))
+            .fetch_optional(&self.readers)
+            .await?
+            .map(|row| row.bytes("leaves"))
+            .transpose()
+    }
+
+    async fn add_grants(&self, add: AddGrants) -> Result<AddGrantsAnswer, DbError> {
+        at_most(&add.grants, 1000, "a list of grants")?;
+        let mut tx = self.write().await?;
+        let Some(row) = sqlx::query(
+            "SELECT state FROM files WHERE file_id = $1 AND owner = $2 AND state < 2 AND expires_at > $3",
+        )
+        .bind(add.file_id.as_bytes().as_slice())
+        .bind(add.owner.as_bytes().as_slice())
+        .bind(add.now.0)
+        .fetch_optional(&mut *tx)
+        .await?
+        else {
+            return Ok(AddGrantsAnswer::Nothing);
+        };
+        let listed_at = (row.natural("state")? == FILE).then_some(add.now);
+        put_grants(&mut tx, add.file_id, &add.grants, listed_at).await?;
+        tx.commit().await?;
+        Ok(AddGrantsAnswer::Added)
+    }
+
+    async fn finish_upload(&self, finish: Finish) -> Result<FinishAnswer, DbError> {
+        at_most(&finish.grants, 1000, "a list of grants")?;
+        let body_len = integer(finish.body_len, "the length of a body")?;
+        let revision = integer(finish.revision, "a revision")?;
+        let file = finish.file_id.as_bytes().as_slice();
+        let owner = finish.owner.as_bytes().as_slice();
+        let mut tx = self.write().await?;
+        let Some(row) = sqlx::query(
+            "SELECT state, request_digest, expires_at, stored_bytes, stored_parts, charged_bytes,
+                    (SELECT COALESCE(MAX(n) + 1, 0) FROM parts WHERE file_id = $1) AS last_part
+             FROM files WHERE file_id = $1 AND owner = $2 AND state < 2",
+        )
+        .bind(file)
+        .bind(owner)
+        .fetch_optional(&mut *tx)
+        .await?
+        else {
+            return Ok(FinishAnswer::Missing);
+        };
+        if row.natural("state")? == FILE {
+            let same = row.octets("request_digest")? == *finish.request_digest.as_bytes();
+            return Ok(if same { FinishAnswer::Same } else { FinishAnswer::Conflict });
+        }
+        if row.time("expires_at")? <= finish.now {
+            return Ok(FinishAnswer::Missing);
+        }
+        let whole = row.natural("stored_bytes")? == finish.body_len
+            && row.natural("stored_parts")? == row.natural("last_part")?;
+        if !whole {
+            return Ok(FinishAnswer::Incomplete);
+        }
+        for &member in &finish.members {
+            if !put_member(&mut tx, &finish, member).await? {
+                return Ok(FinishAnswer::BadMember(member));
+            }
+        }
+        put_grants(&mut tx, finish.file_id, &finish.grants, None).await?;
+        sqlx::query("UPDATE grants SET listed_at = $2 WHERE file_id = $1")
+            .bind(file)
+            .bind(finish.now.0)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("DELETE FROM part_leaves WHERE file_id = $1").bind(file).execute(&mut *tx).await?;
+        // What was reserved and not used is given back.
+        let charged = bound(row.natural("charged_bytes")?);
+        sqlx::query("UPDATE accounts SET charged_bytes = charged_bytes + $2 WHERE user_id = $1")
+            .bind(owner)
+            .bind(body_len - charged)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "UPDATE files SET state = 1, finished_at = $2, expires_at = $3, max_downloads = $4, revision = $5,
+                 body_len = $6, charged_bytes = $6, body_root = $7, content_id = $8, author_root = $9,
+                 manifest_digest = $10, request_digest = $11, leaves_blob = $12, manifest = $13
+             WHERE file_id = $1",
+        )
+        .bind(file)
+        .bind(finish.now.0)
+        .bind(finish.expires_at.0)
+        .bind(finish.max_downloads.map(i64::from))
+        .bind(revision)
+        .bind(body_len)
+        .bind(finish.body_root.as_bytes().as_slice())
+        .bind(finish.content_id.as_bytes().as_slice())
+        .bind(finish.author_root.as_bytes().as_slice())
+        .bind(finish.manifest_digest.as_bytes().as_slice())
+        .bind(finish.request_digest.as_bytes().as_slice())
+        .bind(finish.leaves_blob.as_str())
+        .bind(finish.manifest.as_slice())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(FinishAnswer::Finished)
+    }
+
+    async fn abandon_upload(
+        &self,
+        owner: UserId,
+        file_id: FileId,
+        now: UnixTime,
+    ) -> Result<AbandonAnswer, DbError> {
+        let mut tx = self.write().await?;
+        let open = sqlx::query("SELECT 1 FROM files WHERE file_id = $1 AND owner = $2 AND state = 0")
+            .bind(file_id.as_bytes().as_slice())
+            .bind(owner.as_bytes().as_slice())
+            .fetch_optional(&mut *tx)
+            .await?;
+        if open.is_none() {
+            return Ok(AbandonAnswer::Nothing);
+        }
+        end_file(&mut tx, file_id, ENDED, now).await?;
+        tx.commit().await?;
+        Ok(AbandonAnswer::Abandoned)
+    }
+}
+
+/// Charges `more` octets (0 or more) to a person within the quota; otherwise the octets charged now.
+async fn charge(
+    tx: &mut SqliteConnection,
+    user: UserId,
+    more: i64,
+    quota: u64,
+) -> Result<Result<(), u64>, DbError> {
+    // Nothing more is always within, even for somebody whose quota was lowered since.
+    let done = sqlx::query(
+        "UPDATE accounts SET charged_bytes = charged_bytes + $2
+         WHERE user_id = $1 AND ($2 = 0 OR charged_bytes <= $3 - $2)",
+    )
+    .bind(user.as_bytes().as_slice())
+    .bind(more)
+    .bind(bound(quota))
+    .execute(&mut *tx)
+    .await?;
+    if done.rows_affected() == 1 {
+        return Ok(Ok(()));
+    }
+    sqlx::query("SELECT charged_bytes FROM accounts WHERE user_id = $1")
+        .bind(user.as_bytes().as_slice())
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(DbError::UnknownAccount)?
+        .natural("charged_bytes")
+        .map(Err)
+}
+
+async fn put_grants(
+    tx: &mut SqliteConnection,
+    file_id: FileId,
+    grants: &[NewGrant],
+    listed_at: Option<UnixTime>,
+) -> Result<(), DbError> {
+    for grant in grants {
+        sqlx::query(
+            "INSERT INTO grants (file_id, user_id, listed_at, recipient_id, bytes) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (file_id, user_id) DO UPDATE SET
+                 recipient_id = excluded.recipient_id, bytes = excluded.bytes,
+                 listed_at = COALESCE(grants.listed_at, excluded.listed_at)",
+        )
+        .bind(file_id.as_bytes().as_slice())
+        .bind(grant.user.as_bytes().as_slice())
+        .bind(listed_at.map(|time| time.0))
+        .bind(grant.recipient.as_bytes().as_slice())
+        .bind(grant.bytes.as_slice())
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Whether `member` is a living file of the same owner; if so, it is noted.
+async fn put_member(tx: &mut SqliteConnection, finish: &Finish, member: FileId) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "INSERT INTO members (bundle_id, member_id)
+         SELECT $1, file_id FROM files WHERE file_id = $2 AND owner = $3 AND state = 1 AND expires_at > $4
+         ON CONFLICT (member_id, bundle_id) DO UPDATE SET bundle_id = excluded.bundle_id",
+    )
+    .bind(finish.file_id.as_bytes().as_slice())
+    .bind(member.as_bytes().as_slice())
+    .bind(finish.owner.as_bytes().as_slice())
+    .bind(finish.now.0)
+    .execute(&mut *tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The upload of a row; `None` if it has ended.
+fn upload(row: &SqliteRow) -> Result<Option<Upload>, DbError> {
+    let state = match row.natural("state")? {
+        OPEN => UploadState::Open,
+        FILE => UploadState::Finished,
+        _ => return Ok(None),
+    };
+    Ok(Some(Upload {
+        file_id: FileId::from_bytes(row.octets("file_id")?),
+        owner: UserId::from_bytes(row.octets("owner")?),
+        part_len: row.natural("part_len")?,
+        body_len: row.maybe_natural("declared_len")?,
+        state,
+        created_at: row.time("created_at")?,
+        expires_at: row.time("expires_at")?,
+        received_bytes: row.natural("received_bytes")?,
+        received_parts: row.natural("received_parts")?,
+        stored_bytes: row.natural("stored_bytes")?,
+    }))
+}
+
+fn part(row: &SqliteRow) -> Result<Part, DbError> {
+    Ok(Part {
+        n: row.small("n")?,
+        len: row.natural("len")?,
+        node: Digest::from_bytes(row.octets("node")?),
+        blob: row.blob("blob")?,
+        is_final: row.flag("is_final")?,
+    })
+}
