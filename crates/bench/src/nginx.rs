@@ -26,6 +26,7 @@ impl Nginx {
         for part in ["files", "temp"] {
             std::fs::create_dir_all(folder.join(part)).doing("making folders for nginx")?;
         }
+        certificate::write(&folder)?;
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).doing("finding a port")?.port();
         let config = folder.join("nginx.conf");
