@@ -163,7 +163,7 @@ impl Jobs for Sqlite {
     }
 }
 
-fn push_list<'a>(query: &mut QueryBuilder<sqlx::Sqlite>, blobs: &'a [BlobRef]) {
+fn push_list(query: &mut QueryBuilder<sqlx::Sqlite>, blobs: &[BlobRef]) {
     let mut list = query.separated(", ");
     for blob in blobs {
         list.push_bind(blob.as_str().to_owned());

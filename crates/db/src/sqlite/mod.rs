@@ -22,7 +22,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite as Engine, Transaction};
+use sqlx::{Connection, Sqlite as Engine, Transaction};
 
 use crate::{Database, DbError, Stats};
 use rows::Columns;
@@ -76,6 +76,12 @@ impl Sqlite {
         let writer = pool()
             .max_connections(1)
             .idle_timeout(None)
+            // When the disk is full the engine rolls back by itself, and sqlx then counts a transaction that is
+            // none any more; such a connection is replaced.
+            .before_acquire(|connection, _| {
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            })
             .connect_with(options.clone())
             .await
             .map_err(open_error)?;

@@ -1,0 +1,153 @@
+//! The one suite that every driver runs.
+//!
+//! A driver's tests hand over a way to make [`Fixture`]s; each promise gets an empty database of its own.
+
+#![expect(clippy::unwrap_used, reason = "a suite of tests: a broken promise ends it")]
+
+mod accounts;
+mod directory;
+mod files;
+mod jobs;
+mod sessions;
+mod uploads;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
+
+use crate::{
+    BeginAnswer, BlobRef, Database, Digest, Finish, FinishAnswer, Lookup, NewAccount, NewGrant, NewPart,
+    NewUpload, PartAnswer, UnixTime,
+};
+
+/// One database that is empty at first and can be opened several times. It outlives the fixture, up to the end of
+/// the suite.
+#[async_trait]
+pub trait Fixture: Send {
+    /// A new handle on the same database, as another start of the server (or another server) would get it.
+    async fn open(&mut self) -> Arc<dyn Database>;
+}
+
+/// Runs every promise, each on an empty database of its own.
+///
+/// # Panics
+/// If a promise is broken.
+pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
+    accounts::run(&fixture).await;
+    sessions::run(&fixture).await;
+    directory::run(&fixture).await;
+    uploads::run(&fixture).await;
+    files::run(&fixture).await;
+    jobs::run(&fixture).await;
+}
+
+/// The time at which most stories begin.
+const NOW: UnixTime = UnixTime(1_800_000_000);
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+const MIB: u64 = 1 << 20;
+
+async fn empty(fixture: &impl Fn() -> Box<dyn Fixture>) -> Arc<dyn Database> {
+    fixture().open().await
+}
+
+fn lookup(n: u8) -> Lookup {
+    Lookup::from_bytes([n; 32])
+}
+
+fn digest(n: u8) -> Digest {
+    Digest::from_bytes([n; 32])
+}
+
+fn user(n: u8) -> UserId {
+    UserId::from_bytes([n; 16])
+}
+
+fn file(n: u8) -> FileId {
+    FileId::from_bytes([n; 16])
+}
+
+/// An account with the id `user(n)`.
+async fn person(db: &dyn Database, n: u8) -> UserId {
+    let new = NewAccount { lookup: lookup(n), sealed_address: vec![n; 40], user: user(n), now: NOW };
+    db.find_or_create_account(new).await.unwrap().account.user
+}
+
+fn new_upload(owner: UserId, file_id: FileId, body_len: Option<u64>) -> NewUpload {
+    NewUpload {
+        file_id,
+        owner,
+        part_len: MIB,
+        body_len,
+        now: NOW,
+        expires_at: NOW.plus(7 * DAY),
+        quota_bytes: 100 * MIB,
+        max_open: 10,
+    }
+}
+
+async fn begin(db: &dyn Database, owner: UserId, file_id: FileId, body_len: Option<u64>) {
+    let answer = db.begin_upload(new_upload(owner, file_id, body_len)).await.unwrap();
+    assert!(matches!(answer, BeginAnswer::Begun(_)), "{answer:?}");
+}
+
+fn blob(file_id: FileId, n: u32) -> BlobRef {
+    BlobRef::new(format!("{file_id}/{n}"))
+}
+
+fn leaves_blob(file_id: FileId) -> BlobRef {
+    BlobRef::new(format!("{file_id}/leaves"))
+}
+
+fn new_part(owner: UserId, file_id: FileId, n: u32, len: u64) -> NewPart {
+    NewPart {
+        file_id,
+        owner,
+        n,
+        len,
+        node: digest(u8::try_from(n % 256).unwrap()),
+        leaves: vec![7; 128],
+        blob: blob(file_id, n),
+        is_final: false,
+        received_bytes: len,
+        now: NOW,
+        quota_bytes: 100 * MIB,
+    }
+}
+
+fn grant(user: UserId) -> NewGrant {
+    let key = user.as_bytes()[0];
+    NewGrant { user, recipient: RecipientId::from_bytes([key; 32]), bytes: vec![key; 1400] }
+}
+
+fn new_finish(owner: UserId, file_id: FileId, body_len: u64, recipients: &[UserId]) -> Finish {
+    let mut grants = vec![grant(owner)];
+    grants.extend(recipients.iter().copied().map(grant));
+    Finish {
+        file_id,
+        owner,
+        manifest: vec![0x4D; 834],
+        manifest_digest: digest(1),
+        content_id: ContentId::from_bytes([2; 32]),
+        author_root: RootId::from_bytes([3; 32]),
+        revision: 1,
+        body_len,
+        body_root: digest(4),
+        leaves_blob: leaves_blob(file_id),
+        grants,
+        members: Vec::new(),
+        expires_at: NOW.plus(30 * DAY),
+        max_downloads: None,
+        request_digest: digest(5),
+        now: NOW.plus(60),
+    }
+}
+
+/// A file of one part of 1 MiB, finished as `change` says.
+async fn send(db: &dyn Database, finish: Finish) {
+    begin(db, finish.owner, finish.file_id, Some(MIB)).await;
+    let won = db.record_part(new_part(finish.owner, finish.file_id, 0, MIB)).await.unwrap();
+    assert_eq!(won, PartAnswer::Won);
+    assert_eq!(db.finish_upload(finish).await.unwrap(), FinishAnswer::Finished);
+}
