@@ -1,22 +1,29 @@
 //! The client: one person's home, one server, one session.
 
-use crate::{Home, Result};
-use std::time::Duration;
+use crate::account::Session;
+use crate::home::HomeLock;
+use crate::http::{Server, parse_origin};
+use crate::{Error, Home, Result};
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+const SERVER: &str = "server.json";
 
 /// How a client behaves; the defaults are right for people, tests turn them.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// What is told to the server as the client's version, `wax/0.1.0`.
+    /// What is told to the server as the client's version.
     pub agent: String,
     /// How long connecting may take.
     pub connect_timeout: Duration,
-    /// How long a connection may stay silent.
+    /// How long an answer may take, and how long a running transfer may stand still.
     pub silence_timeout: Duration,
     /// How long transfers go on trying without network.
     pub retry_for: Duration,
     /// Parts on their way at once, 1 to 8.
     pub parts_at_once: usize,
-    /// Bytes of one part for files (a power of two of 256 KiB, from 1 MiB); absent: chosen by the length.
+    /// Bytes of one part (a power of two of 256 KiB, from 1 MiB); absent: chosen by the length.
     pub part_len: Option<u64>,
     /// The clock, unix seconds.
     pub now: fn() -> i64,
@@ -24,87 +31,120 @@ pub struct ClientOptions {
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        todo_body()
+        Self {
+            agent: concat!("wax/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            silence_timeout: Duration::from_secs(60),
+            retry_for: Duration::from_secs(600),
+            parts_at_once: 2,
+            part_len: None,
+            now: system_now,
+        }
     }
 }
 
+fn system_now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// One person on one machine with one server. Cheap to clone; all clones share the session.
-#[derive(Clone)]
-pub struct Client {}
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) home: Home,
+    pub(crate) options: ClientOptions,
+    server: RwLock<Option<Server>>,
+    pub(crate) session: tokio::sync::Mutex<Option<Session>>,
+}
+
+/// `server.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct ServerFile {
+    url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca_pem: Option<String>,
+}
 
 impl Client {
     /// Opens the home's state. No network. Works before a server is configured.
-    pub fn open(home: Home, options: ClientOptions) -> Result<Self>;
+    pub fn open(home: Home, options: ClientOptions) -> Result<Self> {
+        let server = match home.read_json::<ServerFile>(SERVER)? {
+            Some(file) => Some(Server::new(&parse_origin(&file.url)?, file.ca_pem.as_deref(), &options)?),
+            None => None,
+        };
+        let inner =
+            Inner { home, options, server: RwLock::new(server), session: tokio::sync::Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
 
     /// The home.
-    pub fn home(&self) -> &Home;
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.inner.home
+    }
 
     /// Remembers which server to use: an origin `https://host[:port]`, and the PEM certificate of its authority
     /// when it is not one that the system knows (then only that one is trusted). Another server than before ends
     /// the session here and keeps keys and pins.
-    pub fn configure_server(&self, url: &str, ca_pem: Option<&str>) -> Result<()>;
+    pub fn configure_server(&self, url: &str, ca_pem: Option<&str>) -> Result<()> {
+        let origin = parse_origin(url)?;
+        let server = Server::new(&origin, ca_pem, &self.inner.options)?;
+        let before = self.inner.server.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if before.is_some_and(|before| before.origin() != origin) {
+            self.inner.forget_session()?;
+        }
+        self.inner.home.write_json(SERVER, &ServerFile { url: origin, ca_pem: ca_pem.map(str::to_owned) })?;
+        *self.inner.server.write().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        Ok(())
+    }
 
     /// The configured origin.
-    pub fn server(&self) -> Option<String>;
+    #[must_use]
+    pub fn server(&self) -> Option<String> {
+        self.inner.server().ok().map(|server| server.origin().to_owned())
+    }
+}
 
-    /// Who is signed in here, without asking the server.
-    pub fn signed_in(&self) -> Option<SignedIn>;
+impl Inner {
+    pub(crate) fn server(&self) -> Result<Server> {
+        self.server.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::NoServer)
+    }
 
-    // account.rs
-    /// Asks for a code by mail. The answer is the same whether or not the address is known.
-    pub async fn request_code(&self, address: &Address) -> Result<()>;
-    /// Trades the six digits for a session; the first correct code makes the account.
-    pub async fn sign_in(&self, address: &Address, code: &str) -> Result<SignedIn>;
-    /// Ends the session here and at the server. Succeeds here even if the server is away (`false` then).
-    pub async fn sign_out(&self) -> Result<bool>;
-    /// What the server says of the account.
-    pub async fn whoami(&self) -> Result<WhoAmI>;
+    pub(crate) fn now(&self) -> i64 {
+        (self.options.now)()
+    }
 
-    // keys.rs
-    /// Whether keys are on this machine; no network.
-    pub fn keys_state(&self) -> Result<KeysState>;
-    /// Makes keys: sealed to disk first, then the public half is published.
-    pub async fn create_keys(&self, passphrase: &Passphrase) -> Result<Unlocked>;
-    /// Opens the keys on this machine and compares them with what the server shows for this account.
-    pub async fn unlock(&self, passphrase: &Passphrase) -> Result<Unlocked>;
-    /// The same with the vault key that an agent kept ([`Unlocked::vault_key`]).
-    pub async fn unlock_with_key(&self, key: &VaultKey) -> Result<Unlocked>;
-    /// Publishes the own bundle (again); idempotent.
-    pub async fn publish_own_bundle(&self, me: &Unlocked) -> Result<()>;
-    /// The own newest bundle, to hand to somebody; no network.
-    pub fn own_bundle(&self) -> Result<Vec<u8>>;
+    /// [`Home::lock`] without holding up a thread of the runtime.
+    pub(crate) async fn lock(&self, name: &'static str) -> Result<HomeLock> {
+        let home = self.home.clone();
+        tokio::task::spawn_blocking(move || home.lock(name))
+            .await
+            .map_err(|_| Error::Internal("the thread that waits for a lock ended"))?
+    }
+}
 
-    // contacts.rs
-    /// Pins a bundle that was handed over by another way; `expected` is the address the person said.
-    pub fn contacts_import(&self, bundle: &[u8], expected: &Address) -> Result<ImportedContact>;
-    /// Everybody pinned, by address.
-    pub fn contacts(&self) -> Result<Vec<Contact>>;
-    /// Asks the directory, checks against the pins and pins first contacts. Answers in the order asked.
-    pub async fn lookup(&self, addresses: &[Address]) -> Result<Vec<Contact>>;
-    /// The number to compare with a contact; no network.
-    pub fn safety_number(&self, address: &Address) -> Result<SafetyNumber>;
-    /// Notes that a human compared the number.
-    pub fn verify_contact(&self, address: &Address) -> Result<Contact>;
-    /// After [`Error::IdentityChanged`]: takes the new keys if their safety number is `expected`.
-    pub async fn accept_new_identity(&self, address: &Address, expected: &SafetyNumber) -> Result<Contact>;
-    /// Forgets a contact; the next contact is a first one again. `false` if there was none.
-    pub fn forget_contact(&self, address: &Address) -> Result<bool>;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    // send, receive, files
-    /// Seals and sends. The same request again goes on where an earlier one stopped.
-    pub async fn send(&self, me: &Unlocked, request: SendRequest, progress: &dyn Progress, cancel: &Cancel) -> Result<Sent>;
-    /// Fetches, checks and opens. Nothing that does not verify is ever released; a file appears whole or not at all.
-    pub async fn receive(&self, me: &Unlocked, file_id: FileId, target: Target, progress: &dyn Progress, cancel: &Cancel) -> Result<Received>;
-    /// One page of files sent and received, newest first; only those that verify.
-    pub async fn list(&self, me: &Unlocked, paging: FilePaging) -> Result<FileList>;
-    /// One file.
-    pub async fn info(&self, me: &Unlocked, file_id: FileId) -> Result<FileSummary>;
-    /// The author removes the file for everybody; a recipient only gives up the own access.
-    pub async fn remove(&self, me: &Unlocked, file_id: FileId) -> Result<Removed>;
-    /// The author takes one recipient's access back.
-    pub async fn revoke(&self, me: &Unlocked, file_id: FileId, address: &Address) -> Result<()>;
-    /// Unfinished uploads that this machine can resume; no network.
-    pub fn uploads(&self) -> Result<Vec<UnfinishedUpload>>;
-    /// Gives an unfinished upload up, here and at the server.
-    pub async fn abandon_upload(&self, file_id: FileId) -> Result<()>;
+    #[test]
+    fn the_server_is_remembered_and_another_one_ends_the_session() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path().join("h")).unwrap();
+        let client = Client::open(home.clone(), ClientOptions::default()).unwrap();
+        assert!(matches!(client.inner.server(), Err(Error::NoServer)));
+        client.configure_server("https://one.example", None).unwrap();
+        home.write("session.json", b"{}").unwrap();
+        client.configure_server("https://one.example/", None).unwrap();
+        assert!(home.read("session.json").unwrap().is_some());
+        client.configure_server("https://two.example", None).unwrap();
+        assert!(home.read("session.json").unwrap().is_none());
+        let again = Client::open(home, ClientOptions::default()).unwrap();
+        assert_eq!(again.server().as_deref(), Some("https://two.example"));
+    }
 }

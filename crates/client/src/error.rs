@@ -117,12 +117,6 @@ pub enum Error {
         /// Bytes that are free.
         available: u64,
     },
-    /// This machine's clock and the server's differ by more than five minutes.
-    #[error("the clock of this machine is off by {} (compared with the server)", minutes(*seconds))]
-    ClockOff {
-        /// Seconds; positive when this machine is ahead.
-        seconds: i64,
-    },
     /// No keys are on this machine.
     #[error("there are no keys on this machine")]
     NoKeys,
@@ -277,11 +271,19 @@ impl Error {
     pub fn class(&self) -> Class {
         use Error as E;
         match self {
-            E::ServerAddress(_) | E::NoServer | E::CertificateFile | E::NoRecipients | E::TooManyRecipients(_) => Class::Usage,
+            E::ServerAddress(_)
+            | E::NoServer
+            | E::CertificateFile
+            | E::NoRecipients
+            | E::TooManyRecipients(_) => Class::Usage,
             E::NotAFile(_) | E::TargetIsDirectory(_) | E::BadName(_) | E::BadLimit(_) => Class::Usage,
             E::PassphraseTooWeak | E::OwnAddress | E::SourceTooLong => Class::Usage,
-            E::Io { .. } | E::Output(_) | E::ReadableByOthers { .. } | E::HomeDamaged(_) | E::NoRoom { .. } => Class::Local,
-            E::ClockOff { .. } | E::NoKeys => Class::Local,
+            E::Io { .. }
+            | E::Output(_)
+            | E::ReadableByOthers { .. }
+            | E::HomeDamaged(_)
+            | E::NoRoom { .. } => Class::Local,
+            E::NoKeys => Class::Local,
             E::Unreachable { .. } | E::CertificateNotTrusted { .. } | E::TimedOut { .. } => Class::Network,
             E::Broken { .. } | E::NotAServer { .. } => Class::Network,
             E::NotSignedIn | E::SessionEnded => Class::NotSignedIn,
@@ -289,9 +291,17 @@ impl Error {
             E::NotFound | E::UnknownRecipients(_) | E::UnknownContact(_) => Class::NotFound,
             E::Expired | E::DownloadsUsed => Class::Gone,
             E::IdentityChanged(_) | E::IdentityContradiction(_) | E::IdentityNotGenuine(_) => Class::Identity,
-            E::SafetyNumberDiffers | E::OwnKeysDiffer | E::BundleNotGenuine | E::KeysElsewhere | E::OtherAccount => Class::Identity,
+            E::SafetyNumberDiffers
+            | E::OwnKeysDiffer
+            | E::BundleNotGenuine
+            | E::KeysElsewhere
+            | E::OtherAccount => Class::Identity,
             E::NotAuthentic | E::WrongPassphrase => Class::Authentication,
-            E::TargetExists(_) | E::KeysExist | E::SourceChanged(_) | E::UploadRunning | E::UploadConflict => Class::Conflict,
+            E::TargetExists(_)
+            | E::KeysExist
+            | E::SourceChanged(_)
+            | E::UploadRunning
+            | E::UploadConflict => Class::Conflict,
             E::QuotaExceeded | E::ServerFull => Class::Quota,
             E::Interrupted => Class::Interrupted,
             E::Internal(_) => Class::Internal,
@@ -312,40 +322,61 @@ impl Error {
             E::TargetIsDirectory(_) => "name a file inside it, or leave the name to the sender's",
             E::TargetExists(_) => "nothing was changed; choose another name or allow it to be replaced",
             E::PassphraseTooWeak => "use several unrelated words",
-            E::Io { source, .. } if is_full(source) => "the disk here is full; nothing incomplete was left behind",
-            E::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => "check who owns it and its permissions",
+            E::Io { source, .. } if is_full(source) => {
+                "the disk here is full; nothing incomplete was left behind"
+            }
+            E::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "check who owns it and its permissions"
+            }
             E::ReadableByOthers { path, wanted, .. } => {
                 return Some(format!("run: chmod {wanted:03o} {}", shell_quoted(path)));
             }
-            E::HomeDamaged(_) => "move it away and do the step that made it again; nothing on the server is lost",
+            E::HomeDamaged(_) => {
+                "move it away and do the step that made it again; nothing on the server is lost"
+            }
             E::NoRoom { .. } => "free some space or choose another folder; nothing was written",
-            E::ClockOff { .. } => "set this machine's clock, then try again",
             E::NoKeys => "make keys with: wax keys generate",
             E::KeysExist => "they were left as they are",
-            E::KeysElsewhere => "bring the key file from that machine; making new ones here would lock you out of what was sent to you",
-            E::OtherAccount => "sign in with the account that the keys were made for, or use another home folder (WAX_HOME)",
-            E::Unreachable { .. } => "check the network and that the server is running; unfinished uploads are kept",
+            E::KeysElsewhere => {
+                "bring the key file from that machine; making new ones here would lock you out of what was sent to you"
+            }
+            E::OtherAccount => {
+                "sign in with the account that the keys were made for, or use another home folder (WAX_HOME)"
+            }
+            E::Unreachable { .. } => {
+                "check the network and that the server is running; unfinished uploads are kept"
+            }
             E::CertificateNotTrusted { .. } => {
                 "nothing was sent; if the server uses its own authority, give its certificate with --ca FILE"
             }
-            E::TimedOut { .. } | E::Broken { .. } => "try again; an unfinished upload goes on where it stopped",
+            E::TimedOut { .. } | E::Broken { .. } => {
+                "try again; an unfinished upload goes on where it stopped"
+            }
             E::NotAServer { .. } => "check the server's address",
-            E::NotSignedIn | E::SessionEnded => "sign in again: wax login ADDRESS; unfinished uploads are kept",
+            E::NotSignedIn | E::SessionEnded => {
+                "sign in again: wax login ADDRESS; unfinished uploads are kept"
+            }
             E::CodeRejected => "ask for a new code; a code lives ten minutes and three tries",
             E::Refused(problem) => return refused_hint(problem),
             E::NotFound => "check the id; it may be wrong, meant for somebody else, or shared no longer",
-            E::UnknownRecipients(_) => "check the spelling; they must have signed in to this server and made keys; nothing was sent",
+            E::UnknownRecipients(_) => {
+                "check the spelling; they must have signed in to this server and made keys; nothing was sent"
+            }
             E::UnknownContact(_) => "list your contacts with: wax contacts",
             E::Expired | E::DownloadsUsed => "ask the sender to send it again",
             E::QuotaExceeded => "remove files that are no longer needed, or ask the operator for more room",
-            E::ServerFull => "tell the operator; what was sent so far is kept, and the same command goes on later",
+            E::ServerFull => {
+                "tell the operator; what was sent so far is kept, and the same command goes on later"
+            }
             E::TooLarge => "ask the operator for the limit",
             E::IdentityChanged(change) => return Some(changed_hint(change)),
             E::IdentityContradiction(_) | E::IdentityNotGenuine(_) => {
                 "nothing was sent or opened; the server may be lying: ask the person over another channel, and tell the operator"
             }
             E::SafetyNumberDiffers => "nothing was accepted; compare the numbers again with the person",
-            E::OwnKeysDiffer => "nothing was sent; the server may be lying, or your keys were replaced elsewhere: tell the operator",
+            E::OwnKeysDiffer => {
+                "nothing was sent; the server may be lying, or your keys were replaced elsewhere: tell the operator"
+            }
             E::BundleNotGenuine => "ask the person to export it again; nothing was pinned",
             E::NotAuthentic => "nothing was written; ask the sender to send it again, and tell the operator",
             E::WrongPassphrase => "try again; nothing was changed",
@@ -354,7 +385,12 @@ impl Error {
             E::UploadConflict => "run the same command again; it starts afresh",
             E::Interrupted => "run the same command again to go on",
             E::Internal(_) => "please report this",
-            E::BadName(_) | E::BadLimit(_) | E::OwnAddress | E::Io { .. } | E::Output(_) | E::SourceTooLong => return None,
+            E::BadName(_)
+            | E::BadLimit(_)
+            | E::OwnAddress
+            | E::Io { .. }
+            | E::Output(_)
+            | E::SourceTooLong => return None,
         };
         Some(text.to_owned())
     }
@@ -447,11 +483,6 @@ fn words(problem: &Problem) -> String {
 
 fn list(addresses: &[Address]) -> String {
     addresses.iter().map(Address::as_str).collect::<Vec<_>>().join(", ")
-}
-
-fn minutes(seconds: i64) -> String {
-    let (way, n) = (if seconds > 0 { "ahead" } else { "behind" }, seconds.unsigned_abs());
-    if n >= 7_200 { format!("{} hours {way}", n / 3_600) } else { format!("{} minutes {way}", n / 60) }
 }
 
 fn shell_quoted(path: &Path) -> String {

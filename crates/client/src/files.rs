@@ -1,13 +1,30 @@
-//! Files that were sent and received: list, look, remove, take back.
+//! Files that were sent and received: check, list, look, remove, take back.
 
-use crate::{Address, FileId, RootId};
+use crate::client::Inner;
+use crate::http::proof_text;
+use crate::keys::Unlocked;
+use crate::pins::{Judged, Pins, genuine};
+use crate::seen::Seen;
+use crate::send::find_journal;
+use crate::send::journal::{self, Journal};
+use crate::{Address, Client, Error, FileId, Result, RootId, UserId};
+use envelope::bundle::verify_chain;
+use envelope::ed25519::PublicKey;
+use envelope::{Bundle, Grant, Manifest, Suite};
+use format::metadata::{Compression, Padding};
+use format::open::{OpenFile, OpenedFile, open_file};
+use proto::{FileInfo, FilePage, headers, paths};
+use reqwest::Method;
 use std::path::PathBuf;
 
 /// What one is to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role { /// Sent it.
-    Author, /// Was given it.
-    Recipient }
+pub enum Role {
+    /// Sent it.
+    Author,
+    /// Was given it.
+    Recipient,
+}
 
 /// How far the keys behind an address are trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +35,9 @@ pub enum Trust {
     Verified,
     /// Pinned at first use.
     Pinned,
-    /// Never seen before (and pinned by the verb only if it says so).
+    /// Never seen before. Receiving pins it; looking and listing do not.
     FirstContact,
-    /// Not the pinned keys: hard stop for everything but listing.
+    /// Not the pinned keys, or contradicting them. Only a list shows this; every other verb stops.
     Changed,
 }
 
@@ -41,7 +58,7 @@ pub struct Sender {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     /// Account.
-    pub user_id: crate::UserId,
+    pub user_id: UserId,
     /// Address, if a contact.
     pub address: Option<Address>,
 }
@@ -53,9 +70,9 @@ pub struct FileSummary {
     pub file_id: FileId,
     /// One's role.
     pub role: Role,
-    /// Sealed name.
+    /// Sealed name. Control and direction characters are the reader's to mind.
     pub name: String,
-    /// Sealed media type.
+    /// Sealed media type; empty if unknown.
     pub media_type: String,
     /// Bytes of the original.
     pub bytes: u64,
@@ -119,7 +136,7 @@ pub struct UnfinishedUpload {
     pub path: PathBuf,
     /// Bytes of the source.
     pub bytes: u64,
-    /// Recipients.
+    /// Recipients besides oneself.
     pub to: Vec<Address>,
     /// Parts sealed so far.
     pub sealed_parts: u64,
@@ -129,4 +146,276 @@ pub struct UnfinishedUpload {
     pub begun: i64,
     /// Whether another process is at it just now.
     pub running: bool,
+}
+
+/// A file whose signatures, ids, key and metadata are authentic; its content is checked as it comes.
+pub(crate) struct OpenFileInfo {
+    pub(crate) info: FileInfo,
+    pub(crate) manifest: Manifest,
+    pub(crate) opened: OpenedFile,
+    pub(crate) sender: Sender,
+    /// The author's newest bundle and what it means against the pins; absent for own files.
+    pub(crate) judged: Option<(Bundle, Judged)>,
+}
+
+impl Client {
+    /// One page of files sent and received, newest first; of those that do not verify only the ids.
+    pub async fn list(&self, me: &Unlocked, paging: FilePaging) -> Result<FileList> {
+        let mut query: Vec<(&str, String)> = Vec::new();
+        query.extend(paging.after.map(|after| ("after", after)));
+        query.extend(paging.limit.map(|limit| ("limit", limit.to_string())));
+        let page: FilePage =
+            self.inner.call(|server| server.request(Method::GET, &with_query(paths::FILES, &query))).await?;
+        let mut list = FileList { next: page.next, ..FileList::default() };
+        let pins = Pins::load(&self.inner.home)?;
+        let mut seen = Seen::load(&self.inner.home)?;
+        for info in page.files {
+            let file_id = info.file_id;
+            match self.inner.open_info(me, info, false).await {
+                Ok(file) if seen.accept(&file.manifest) => list.files.push(summary(&file, &pins)),
+                Ok(_) => list.refused.push(file_id),
+                Err(error) if error.class() == crate::Class::Authentication => list.refused.push(file_id),
+                Err(error) if error.class() == crate::Class::Identity => list.refused.push(file_id),
+                Err(error) => return Err(error),
+            }
+        }
+        self.inner.remember(&seen).await?;
+        Ok(list)
+    }
+
+    /// One file.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Expired`], [`Error::NotAuthentic`], the `Identity…` errors.
+    pub async fn info(&self, me: &Unlocked, file_id: FileId) -> Result<FileSummary> {
+        let file = self.inner.file(me, file_id).await?;
+        Ok(summary(&file, &Pins::load(&self.inner.home)?))
+    }
+
+    /// The author removes the file for everybody, proven by the root key; a recipient only gives up the own access.
+    pub async fn remove(&self, me: &Unlocked, file_id: FileId) -> Result<Removed> {
+        let path = paths::fill(paths::FILE, &[&file_id]);
+        let role = match self.inner.call::<FileInfo>(|server| server.request(Method::GET, &path)).await {
+            Ok(info) => info.role,
+            // What has ended can still be removed by its author.
+            Err(Error::Expired | Error::DownloadsUsed) => proto::Role::Author,
+            Err(error) => return Err(error),
+        };
+        if role == proto::Role::Recipient {
+            self.inner.drop_grant(file_id, me.user_id()).await?;
+            return Ok(Removed::OwnAccess);
+        }
+        let proof = me.vault.identity.sign_action("delete", file_id.as_bytes());
+        let proof = proof_text(proof.as_bytes());
+        self.inner
+            .authed(|server| server.request(Method::DELETE, &path).header(headers::PROOF, &proof))
+            .await
+            .map(|_| Removed::ForEveryone)
+    }
+
+    /// The author takes one recipient's access back. What was fetched before stays with them.
+    pub async fn revoke(&self, _me: &Unlocked, file_id: FileId, address: &Address) -> Result<()> {
+        let pins = Pins::load(&self.inner.home)?;
+        let user_id = match pins.pin(address) {
+            Some(pin) => pin.bundle()?.user_id(),
+            None => {
+                let found = self.lookup(std::slice::from_ref(address)).await?;
+                found.first().ok_or_else(|| Error::UnknownRecipients(vec![address.clone()]))?.user_id
+            }
+        };
+        self.inner.drop_grant(file_id, user_id).await
+    }
+
+    /// Unfinished uploads that this machine can resume, oldest first; no network.
+    pub fn uploads(&self) -> Result<Vec<UnfinishedUpload>> {
+        let folder = self.inner.home.journals();
+        let mut uploads = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
+            let path = entry.map_err(Error::io("read", &folder))?.path();
+            let Ok((journal, running)) = Journal::peek(&path) else { continue };
+            let parts = journal.header.shapes().map_or(0, |(body, cut)| u64::from(cut.parts(body)));
+            let sealed_parts = journal.recorded();
+            let journal::Header { file_id, source, to, begun, .. } = journal.header;
+            let (path, bytes) = (source.path, source.size);
+            uploads.push(UnfinishedUpload { file_id, path, bytes, to, sealed_parts, parts, begun, running });
+        }
+        uploads.sort_by_key(|upload| (upload.begun, upload.file_id));
+        Ok(uploads)
+    }
+
+    /// Gives an unfinished upload up, here and at the server.
+    pub async fn abandon_upload(&self, file_id: FileId) -> Result<()> {
+        if let Some(path) = find_journal(&self.inner.home.journals(), |header| header.file_id == file_id)? {
+            match Journal::open(&path) {
+                Ok(journal) => journal.remove()?,
+                Err(journal::Unusable::Locked) => return Err(Error::UploadRunning),
+                Err(journal::Unusable::Damaged) => {
+                    std::fs::remove_file(&path).map_err(Error::io("remove", &path))?
+                }
+                Err(journal::Unusable::Failed(error)) => return Err(error),
+            }
+        }
+        self.inner.delete_upload(file_id).await
+    }
+}
+
+fn with_query(path: &str, query: &[(&str, String)]) -> String {
+    let mut out = path.to_owned();
+    for (n, (key, value)) in query.iter().enumerate() {
+        out.push(if n == 0 { '?' } else { '&' });
+        out.push_str(key);
+        out.push('=');
+        // Cursors are the server's own text; whatever it is must not end the field.
+        for byte in value.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                    out.push(char::from(byte))
+                }
+                _ => out.push_str(&format!("%{byte:02X}")),
+            }
+        }
+    }
+    out
+}
+
+fn summary(file: &OpenFileInfo, pins: &Pins) -> FileSummary {
+    let (info, metadata) = (&file.info, &file.opened.metadata);
+    let recipients = info.recipients.iter().filter(|user| **user != info.author);
+    FileSummary {
+        file_id: info.file_id,
+        role: if file.sender.trust == Trust::Own { Role::Author } else { Role::Recipient },
+        name: metadata.name.as_str().to_owned(),
+        media_type: metadata.media_type.clone(),
+        bytes: metadata.original_size,
+        body_len: file.opened.shape.body_len(),
+        compressed: metadata.compression != Compression::None,
+        padded: metadata.padding != Padding::None,
+        modified_ms: metadata.modified_ms,
+        sender: file.sender.clone(),
+        created: info.created,
+        expires_at: info.expires_at,
+        downloads: info.downloads,
+        max_downloads: info.max_downloads,
+        recipients: recipients
+            .map(|user| Recipient { user_id: *user, address: pins.address_of(*user).cloned() })
+            .collect(),
+    }
+}
+
+impl Inner {
+    pub(crate) async fn delete_upload(&self, file_id: FileId) -> Result<()> {
+        let path = paths::fill(paths::UPLOAD, &[&file_id]);
+        match self.authed(|server| server.request(Method::DELETE, &path)).await {
+            Ok(_) | Err(Error::NotFound) => Ok(()),
+            Err(error) if error.code() == Some(proto::Code::UploadEnded) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn drop_grant(&self, file_id: FileId, user: UserId) -> Result<()> {
+        let path = paths::fill(paths::GRANT, &[&file_id, &user]);
+        self.authed(|server| server.request(Method::DELETE, &path)).await.map(drop)
+    }
+
+    /// Fetches a file's signed parts and opens them; whoever is not who they were stops it.
+    pub(crate) async fn file(&self, me: &Unlocked, file_id: FileId) -> Result<OpenFileInfo> {
+        let path = paths::fill(paths::FILE, &[&file_id]);
+        let info: FileInfo = self.call(|server| server.request(Method::GET, &path)).await?;
+        if info.file_id != file_id {
+            return Err(Error::NotAuthentic);
+        }
+        let file = self.open_info(me, info, true).await?;
+        let mut seen = Seen::load(&self.home)?;
+        if !seen.accept(&file.manifest) {
+            return Err(Error::NotAuthentic);
+        }
+        self.remember(&seen).await?;
+        Ok(file)
+    }
+
+    async fn remember(&self, seen: &Seen) -> Result<()> {
+        if !seen.is_changed() {
+            return Ok(());
+        }
+        let _lock = self.lock(crate::contacts::LOCK).await?;
+        seen.save(&self.home)
+    }
+
+    /// The format's reading order, up to the metadata. `strict`: a contact with other keys than pinned is an error
+    /// and not a mark.
+    async fn open_info(&self, me: &Unlocked, info: FileInfo, strict: bool) -> Result<OpenFileInfo> {
+        let forged = || Error::NotAuthentic;
+        let manifest = Manifest::parse(info.manifest.0.as_slice()).map_err(|_| forged())?;
+        let grant = Grant::parse(info.grant.0.as_slice()).map_err(|_| forged())?;
+        if manifest.file_id() != info.file_id || manifest.suite() != Suite::Signed {
+            return Err(forged());
+        }
+        let identity = &me.vault.identity;
+        let root = manifest.author_root_id();
+        let own = identity.root_keys().find(|key| RootId::of(key) == root);
+        let (author, sender, judged) = match own {
+            Some(key) => {
+                let retired_root = root != me.root_id();
+                let sender =
+                    Sender { address: me.address().clone(), root_id: root, trust: Trust::Own, retired_root };
+                (*key, sender, None)
+            }
+            None => self.author(me, &info, root, strict).await?,
+        };
+        let open =
+            OpenFile { manifest: &manifest, grant: &grant, identity, author: Some(&author), grantor: None };
+        let opened = open_file(&open).map_err(|_| forged())?;
+        Ok(OpenFileInfo { info, manifest, opened, sender, judged })
+    }
+
+    /// The key that must have signed, if the author's bundle is genuine and that root is theirs.
+    async fn author(
+        &self,
+        me: &Unlocked,
+        info: &FileInfo,
+        root: RootId,
+        strict: bool,
+    ) -> Result<(PublicKey, Sender, Option<(Bundle, Judged)>)> {
+        let forged = || Error::NotAuthentic;
+        let bundle = Bundle::parse(info.author_bundle.0.as_slice()).map_err(|_| forged())?;
+        let bundle = genuine(bundle.as_bytes(), bundle.address()).map_err(|_| forged())?;
+        if bundle.user_id() != info.author || bundle.address() == me.address() {
+            return Err(forged());
+        }
+        let judged = match self.judge_all(std::iter::once(&bundle)).await {
+            Ok(mut judged) => judged.pop().map(|(_, judged)| judged),
+            Err(error) if !strict && error.class() == crate::Class::Identity => None,
+            Err(error) => return Err(error),
+        };
+        let key = match bundle.prev_root() {
+            _ if bundle.root_id() == root => *bundle.root_key(),
+            Some(previous) if RootId::of(previous) == root => *previous,
+            _ => self.retired_root(&bundle, root).await?,
+        };
+        let pins = Pins::load(&self.home)?;
+        let trust = match (&judged, pins.pin(bundle.address())) {
+            (None, _) => Trust::Changed,
+            (Some(_), None) => Trust::FirstContact,
+            (Some(_), Some(pin)) if pin.verified => Trust::Verified,
+            (Some(_), Some(_)) => Trust::Pinned,
+        };
+        let sender = Sender {
+            address: bundle.address().clone(),
+            root_id: root,
+            trust,
+            retired_root: bundle.root_id() != root,
+        };
+        Ok((key, sender, judged.map(|judged| (bundle, judged))))
+    }
+
+    /// A root that the author has signed over from, somewhere in the chain that ends in `newest`.
+    async fn retired_root(&self, newest: &Bundle, root: RootId) -> Result<PublicKey> {
+        let chain = self.chain(newest.user_id(), 1).await?;
+        let ends_there = chain.last().is_some_and(|last| last.as_bytes() == newest.as_bytes());
+        if !ends_there || verify_chain(&chain).is_err() {
+            return Err(Error::NotAuthentic);
+        }
+        let found = chain.iter().find(|bundle| bundle.root_id() == root);
+        found.map(|bundle| *bundle.root_key()).ok_or(Error::NotAuthentic)
+    }
 }

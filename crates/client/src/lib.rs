@@ -24,19 +24,25 @@ mod client;
 mod contacts;
 mod files;
 mod home;
+mod http;
 mod keys;
+mod pins;
+mod pool;
 mod receive;
+mod seen;
 mod send;
 
-pub use account::{SignedIn, WhoAmI};
+pub use account::{SignedIn, WhoAmI, clock_warning};
 pub use client::{Client, ClientOptions};
 pub use contacts::{Contact, ImportedContact};
-pub use envelope::{Address, AddressError};
+pub use envelope::{Address, ParseError};
 pub use error::{Class, Error, FileError, IdentityChange};
-pub use files::{FileList, FilePaging, FileSummary, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload};
+pub use files::{
+    FileList, FilePaging, FileSummary, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload,
+};
+pub use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, Score, strength};
 pub use format::safety::SafetyNumber;
 pub use format::secret::VaultKey;
-pub use format::vault::{Passphrase, strength};
 pub use home::Home;
 pub use keys::{KeysState, Unlocked};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};

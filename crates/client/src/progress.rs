@@ -71,9 +71,15 @@ impl std::fmt::Display for Note {
             Self::Resumed { parts, of } => write!(f, "resumed: {parts} of {of} parts were there already"),
             Self::Waiting { seconds } => write!(f, "no connection; trying again in {seconds} s"),
             Self::SmallerParts { part_len } => {
-                write!(f, "the way to the server takes only smaller parts; starting again with {} KiB", part_len >> 10)
+                write!(
+                    f,
+                    "the way to the server takes only smaller parts; starting again with {} KiB",
+                    part_len >> 10
+                )
             }
-            Self::NotResumable => f.write_str("this input cannot be read twice, so a stopped upload cannot be resumed"),
+            Self::NotResumable => {
+                f.write_str("this input cannot be read twice, so a stopped upload cannot be resumed")
+            }
             Self::NotCompressed => f.write_str("compression would not make it smaller; sending it as it is"),
             Self::FirstContact { address } => {
                 write!(f, "first contact with {}: compare the safety number when you can", address.as_str())

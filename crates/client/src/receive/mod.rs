@@ -1,7 +1,19 @@
 //! Receiving: check the signatures, fetch in parts, open what is proven, rename at the end.
 
+mod fetch;
+mod sink;
+mod tree;
+
+use crate::keys::Unlocked;
+use crate::{Cancel, Client, FileId, Note, Phase, Progress, Result, Sender, Trust};
+use envelope::PartShape;
+use fetch::{Fetch, Tickets};
+use format::metadata::Compression;
+use sink::Sink;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use tree::Tree;
 
 /// Where the file goes.
 pub enum Target {
@@ -19,8 +31,23 @@ pub enum Target {
         /// What to do when the name is taken.
         on_conflict: OnConflict,
     },
-    /// In order into a writer (a pipe); every byte is authenticated before it is written, the end only at the end.
+    /// In order into a writer (a pipe). Every byte is authenticated before it is written, but that the file is
+    /// whole is known only at the end: an error means that what was written must not be used.
     Writer(Box<dyn Write + Send>),
+}
+
+impl Target {
+    /// Into this folder, refusing to replace anything.
+    #[must_use]
+    pub fn directory(path: impl Into<PathBuf>) -> Self {
+        Self::Directory { path: path.into(), on_conflict: OnConflict::Refuse }
+    }
+
+    /// To this path, refusing to replace anything.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::File { path: path.into(), overwrite: false }
+    }
 }
 
 /// What to do when a name is taken in the folder.
@@ -36,18 +63,73 @@ pub enum OnConflict {
 }
 
 /// What was received.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
     /// Its id.
-    pub file_id: crate::FileId,
+    pub file_id: FileId,
     /// Name as sealed by the sender (not to be used as a path).
     pub name: String,
-    /// Media type as sealed by the sender.
+    /// Media type as sealed by the sender; empty if unknown.
     pub media_type: String,
     /// Where it is, unless it went into a writer.
     pub path: Option<PathBuf>,
     /// Bytes of the file.
     pub bytes: u64,
     /// Who sent it.
-    pub sender: crate::Sender,
+    pub sender: Sender,
+}
+
+impl Client {
+    /// Fetches, checks and opens. Nothing that does not verify is ever released; a file appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthentic`] for everything that does not verify; [`Error::NotFound`], [`Error::Expired`],
+    /// [`Error::DownloadsUsed`]; the `Identity…` errors for a sender with other keys; [`Error::TargetExists`] and
+    /// the like for the target. After any of them there is no file and no temporary file.
+    pub async fn receive(
+        &self,
+        me: &Unlocked,
+        file_id: FileId,
+        target: Target,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Received> {
+        let inner = &self.inner;
+        let patience = inner.options.retry_for;
+        let file = crate::http::retrying(patience, progress, cancel, || inner.file(me, file_id)).await?;
+        if let Some(judged) = &file.judged {
+            inner.pin_all(std::slice::from_ref(judged)).await?;
+        }
+        if file.sender.trust == Trust::FirstContact {
+            progress.note(&Note::FirstContact { address: file.sender.address.clone() });
+        }
+        let (metadata, body) = (file.opened.metadata, file.opened.shape);
+        let cut = PartShape::from_part_len(file.info.part_len).ok().filter(|cut| cut.holds(body));
+        let cut = cut.ok_or(inner.server()?.odd("parts of an impossible length"))?;
+        let compressed = metadata.compression == Compression::Gzip;
+        let sink = Sink::prepare(target, &metadata)?;
+        let tickets = Tickets::new(Arc::clone(inner), file_id);
+        let tree = Tree::fetch(inner, &tickets, &file.manifest, progress, cancel).await?;
+        let fetch = Fetch {
+            inner: Arc::clone(inner),
+            file_id,
+            body,
+            cut,
+            opener: file.opened.opener,
+            tree,
+            tickets,
+            stored: metadata.stored_size,
+            random_access: if compressed { None } else { sink.random_access()? },
+        };
+        let path = Box::pin(fetch::run(fetch, sink, &metadata, progress, cancel)).await?;
+        progress.progress(Phase::Finishing, metadata.original_size, Some(metadata.original_size));
+        Ok(Received {
+            file_id,
+            name: metadata.name.as_str().to_owned(),
+            media_type: metadata.media_type,
+            path,
+            bytes: metadata.original_size,
+            sender: file.sender,
+        })
+    }
 }

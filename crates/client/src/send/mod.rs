@@ -1,9 +1,28 @@
 //! Sending: seal on this machine, upload in parts, sign, share.
 
-use crate::{Address, FileId, Progress};
+pub(crate) mod journal;
+mod plan;
+mod produce;
+mod share;
+mod upload;
+
+use crate::client::Inner;
+use crate::contacts::Checked;
+use crate::http::retrying;
+use crate::keys::Unlocked;
+use crate::{Address, Cancel, Client, Error, FileId, Note, Phase, Progress, Result};
+use envelope::{BodyShape, PartShape, Suite};
+use format::small::{open_small, seal_small};
+use format::{FileKey, FileName, PayloadSealer, Secret};
+use journal::{Header, Journal, SourceIdentity, Unusable};
+use plan::{Plan, SourceFile};
+use proto::{B64, Begin, Code, UploadStatus, limits, paths};
+use reqwest::Method;
+use share::Sharing;
 use std::io::Read;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Where the bytes come from.
 pub enum Source {
@@ -32,7 +51,7 @@ pub enum Compress {
 pub struct SendRequest {
     /// The bytes.
     pub source: Source,
-    /// Recipients besides oneself (may be empty only if `to_self` is meant: then one's own address is named).
+    /// Recipients; one's own address stands for oneself, who has access anyway.
     pub to: Vec<Address>,
     /// How long the file lives.
     pub expires_in: Duration,
@@ -49,11 +68,27 @@ pub struct SendRequest {
 impl SendRequest {
     /// A file with the defaults: seven days, no download limit, no compression, padded.
     #[must_use]
-    pub fn file(path: impl Into<PathBuf>, to: Vec<Address>) -> Self;
+    pub fn file(path: impl Into<PathBuf>, to: Vec<Address>) -> Self {
+        Self::with_defaults(Source::File(path.into()), to)
+    }
 
     /// A stream with the same defaults.
     #[must_use]
-    pub fn stream(reader: Box<dyn Read + Send>, name: impl Into<String>, to: Vec<Address>) -> Self;
+    pub fn stream(reader: Box<dyn Read + Send>, name: impl Into<String>, to: Vec<Address>) -> Self {
+        Self::with_defaults(Source::Stream { reader, name: name.into() }, to)
+    }
+
+    fn with_defaults(source: Source, to: Vec<Address>) -> Self {
+        Self {
+            source,
+            to,
+            expires_in: Duration::from_secs(limits::EXPIRY_DEFAULT_SECONDS.unsigned_abs()),
+            max_downloads: None,
+            compress: Compress::Never,
+            padded: true,
+            name: None,
+        }
+    }
 }
 
 /// What was sent.
@@ -79,4 +114,465 @@ pub struct Sent {
     pub received_parts: u64,
     /// Unix seconds at which the file ends.
     pub expires_at: i64,
+}
+
+/// What does not change while one request is tried, however often.
+struct Job<'a> {
+    inner: &'a Arc<Inner>,
+    me: &'a Unlocked,
+    name: FileName,
+    recipients: Vec<Checked>,
+    options: &'a Limits,
+    progress: &'a dyn Progress,
+    cancel: &'a Cancel,
+}
+
+/// What was asked for besides source and name.
+struct Limits {
+    expires_in: i64,
+    max_downloads: Option<u32>,
+    compress: Compress,
+    padded: bool,
+}
+
+/// How one try ended when it did not end for good.
+enum Tried {
+    Sent(Sent),
+    /// The way takes only smaller parts than these.
+    TooLarge,
+    /// The server knows the journal's upload no longer.
+    Gone,
+}
+
+/// How long another process (or an abandoned try of this one) may take to let go of a journal.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+impl Client {
+    /// Seals and sends. The same request again goes on where an earlier one stopped.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRecipients`] and the `Identity…` errors before anything is sent; [`Error::SourceChanged`]
+    /// when nothing was shared; anything transient or [`Error::Interrupted`] leaves the upload to be resumed.
+    pub async fn send(
+        &self,
+        me: &Unlocked,
+        request: SendRequest,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Sent> {
+        let limits = check_limits(&request)?;
+        let name = match (&request.source, &request.name) {
+            (_, Some(name)) | (Source::Stream { name, .. }, None) => FileName::parse(name),
+            (Source::File(path), None) => {
+                let name = path.file_name().ok_or_else(|| Error::NotAFile(path.clone()))?;
+                FileName::parse(name.to_str().ok_or(Error::BadName("it is not Unicode text"))?)
+            }
+        };
+        let name = name.map_err(|_| Error::BadName("1 to 255 bytes, without / and \\"))?;
+        let file = match &request.source {
+            Source::File(path) => Some(SourceFile::open(path)?),
+            Source::Stream { .. } => None,
+        };
+        let recipients = self.recipients(me, &request.to, progress).await?;
+        let job = Job { inner: &self.inner, me, name, recipients, options: &limits, progress, cancel };
+        match (file, request.source) {
+            (Some(file), _) => Box::pin(job.send_file(&file)).await,
+            (None, Source::Stream { reader, .. }) => Box::pin(job.send_stream(reader)).await,
+            (None, Source::File(_)) => Err(Error::Internal("a file was not opened")),
+        }
+    }
+
+    /// Bundles of everybody but oneself, checked and pinned.
+    async fn recipients(
+        &self,
+        me: &Unlocked,
+        to: &[Address],
+        progress: &dyn Progress,
+    ) -> Result<Vec<Checked>> {
+        let mut others: Vec<Address> =
+            to.iter().filter(|address| *address != me.address()).cloned().collect();
+        others.sort();
+        others.dedup();
+        if to.is_empty() {
+            return Err(Error::NoRecipients);
+        }
+        if others.len() >= limits::GRANTS_MAX {
+            return Err(Error::TooManyRecipients(others.len()));
+        }
+        let recipients = if others.is_empty() { Vec::new() } else { self.inner.look_up(&others).await? };
+        for first in recipients.iter().filter(|checked| checked.contact.first_contact) {
+            progress.note(&Note::FirstContact { address: first.contact.address.clone() });
+        }
+        Ok(recipients)
+    }
+}
+
+fn check_limits(request: &SendRequest) -> Result<Limits> {
+    let expires_in = i64::try_from(request.expires_in.as_secs()).unwrap_or(i64::MAX);
+    if !(1..=limits::EXPIRY_MAX_SECONDS).contains(&expires_in) {
+        return Err(Error::BadLimit("a file lives at least one second and at most 366 days"));
+    }
+    if request.max_downloads == Some(0) {
+        return Err(Error::BadLimit("a download limit of 0 would close the file at once"));
+    }
+    Ok(Limits {
+        expires_in,
+        max_downloads: request.max_downloads,
+        compress: request.compress,
+        padded: request.padded,
+    })
+}
+
+impl Job<'_> {
+    async fn send_file(&self, file: &SourceFile) -> Result<Sent> {
+        let digest = self.request_digest(&file.identity)?;
+        if let Some(journal) = self.journal_of(&digest).await? {
+            match Box::pin(self.resume(file, journal)).await? {
+                Tried::Sent(sent) => return Ok(sent),
+                Tried::TooLarge | Tried::Gone => {}
+            }
+        }
+        let plan = plan::of_file(file, self.options, self.progress, self.cancel).await?;
+        let mut cut = self.first_cut(Some(plan.shape))?;
+        loop {
+            match Box::pin(self.start(file, &plan, cut, &digest)).await? {
+                Tried::Sent(sent) => return Ok(sent),
+                Tried::TooLarge => cut = self.smaller(cut, Some(plan.shape))?,
+                Tried::Gone => return Err(Error::UploadConflict),
+            }
+        }
+    }
+
+    /// The part length to begin with.
+    fn first_cut(&self, body: Option<BodyShape>) -> Result<PartShape> {
+        let fitting = PartShape::fitting(body.map(BodyShape::body_len));
+        let Some(wanted) = self.inner.options.part_len else { return Ok(fitting) };
+        let wanted = PartShape::from_part_len(wanted).map_err(|_| Error::Internal("no legal part length"))?;
+        Ok(if body.is_none_or(|body| wanted.holds(body)) { wanted } else { fitting })
+    }
+
+    /// Parts half as long, as long as that is possible.
+    fn smaller(&self, cut: PartShape, body: Option<BodyShape>) -> Result<PartShape> {
+        let smaller =
+            cut.smaller().filter(|cut| body.is_none_or(|body| cut.holds(body))).ok_or(Error::TooLarge)?;
+        self.progress.note(&Note::SmallerParts { part_len: smaller.part_bytes() });
+        Ok(smaller)
+    }
+
+    /// A new upload of a file: new key, new id, new journal.
+    async fn start(
+        &self,
+        file: &SourceFile,
+        plan: &Plan,
+        cut: PartShape,
+        digest: &[u8; 32],
+    ) -> Result<Tried> {
+        let (fk, file_id) = (FileKey::generate(), format::random::file_id());
+        let sealer = PayloadSealer::generate(&fk, Suite::Signed, file_id, self.me.root_id());
+        let header = Header {
+            file_id,
+            request: B64(digest.to_vec()),
+            server: self.inner.server()?.origin().to_owned(),
+            user_id: self.me.user_id(),
+            source: file.identity.clone(),
+            name: self.name.as_str().to_owned(),
+            to: self.recipients.iter().map(|checked| checked.contact.address.clone()).collect(),
+            part_len: cut.part_bytes(),
+            body_len: plan.shape.body_len(),
+            stored: plan.stored,
+            compressed: plan.compressed,
+            payload_header: B64(sealer.header().to_vec()),
+            sealed_key: B64(self.seal_key(&fk, file_id)?),
+            begun: self.inner.now(),
+        };
+        let journal = Journal::create(&self.inner.home.journals(), header)?;
+        let begin = Begin { file_id, part_len: cut.part_bytes(), body_len: Some(plan.shape.body_len()) };
+        let status = match self.begin(&begin).await {
+            Ok(status) => status,
+            Err(error) if error.is_transient() || matches!(error, Error::Interrupted) => return Err(error),
+            Err(error) => {
+                journal.remove()?;
+                return Err(error);
+            }
+        };
+        self.transfer(file, journal, fk, sealer, &status).await
+    }
+
+    /// Goes on with an upload that has a journal.
+    async fn resume(&self, file: &SourceFile, journal: Journal) -> Result<Tried> {
+        let file_id = journal.header.file_id;
+        let opened = self.open_key(&journal.header).and_then(|fk| {
+            let header: &[u8; 74] = journal.header.payload_header.0.as_slice().try_into().ok()?;
+            let sealer =
+                PayloadSealer::resume(&fk, Suite::Signed, file_id, self.me.root_id(), header).ok()?;
+            Some((fk, sealer))
+        });
+        let Some((fk, sealer)) = opened else {
+            // Sealed under keys that are no longer here: nobody can go on with it.
+            journal.remove()?;
+            return Ok(Tried::Gone);
+        };
+        if let Some(request) = journal.complete().map(<[u8]>::to_vec) {
+            return match self.complete(file_id, &request).await {
+                Ok(completed) => {
+                    let sent =
+                        self.sent(&journal.header, file.identity.size, completed, self.parts_of(&journal)?)?;
+                    journal.remove()?;
+                    Ok(Tried::Sent(sent))
+                }
+                Err(error) => self.gone_or(error, journal),
+            };
+        }
+        let path = paths::fill(paths::UPLOAD, &[&file_id]);
+        let status = retrying(self.inner.options.retry_for, self.progress, self.cancel, || {
+            self.inner.call::<UploadStatus>(|server| server.request(Method::GET, &path))
+        });
+        match status.await {
+            Ok(status) => self.transfer(file, journal, fk, sealer, &status).await,
+            Err(error) => self.gone_or(error, journal),
+        }
+    }
+
+    fn parts_of(&self, journal: &Journal) -> Result<u64> {
+        let (body, cut) = journal.header.shapes().ok_or(Error::Internal("a journal lost its shape"))?;
+        Ok(u64::from(cut.parts(body)))
+    }
+
+    fn gone_or(&self, error: Error, journal: Journal) -> Result<Tried> {
+        let gone = matches!(&error, Error::NotFound | Error::Expired)
+            || matches!(error.code(), Some(Code::UploadEnded | Code::Conflict));
+        if gone {
+            journal.remove()?;
+            return Ok(Tried::Gone);
+        }
+        Err(error)
+    }
+
+    /// Sends what the server does not have, then signs and shares.
+    async fn transfer(
+        &self,
+        file: &SourceFile,
+        journal: Journal,
+        fk: FileKey,
+        sealer: PayloadSealer,
+        status: &UploadStatus,
+    ) -> Result<Tried> {
+        let header = journal.header.clone();
+        let (body, cut) = header.shapes().ok_or(Error::Internal("a journal lost its shape"))?;
+        let parts = u64::from(cut.parts(body));
+        let sealer = Arc::new(sealer);
+        let (todo, there) = upload::missing(&journal, body, cut, status);
+        if there > 0 {
+            self.progress.note(&Note::Resumed { parts: there, of: parts });
+        }
+        let begun_with: u64 =
+            body.body_len() - todo.iter().filter_map(|n| cut.part_len(body, *n)).sum::<u64>();
+        let feed = produce::FileFeed::new(file, &header, body, cut)?;
+        let producer = produce::Producer::file(feed, Arc::clone(&sealer), journal, todo, self.buffers());
+        let outcome = upload::run(self, header.file_id, producer, begun_with, Some(body.body_len())).await;
+        let produced = match outcome {
+            Ok(produced) => produced,
+            Err(upload::Stopped::TooLarge(journal)) => {
+                self.give_up(header.file_id, journal).await?;
+                return Ok(Tried::TooLarge);
+            }
+            Err(upload::Stopped::Failed(error, journal)) => {
+                let over = matches!(&error, Error::SourceChanged(_) | Error::NotFound)
+                    || matches!(error.code(), Some(Code::UploadEnded | Code::Conflict));
+                if over {
+                    self.give_up(header.file_id, journal).await?;
+                }
+                return Err(error);
+            }
+        };
+        let mut journal = produced.journal.ok_or(Error::Internal("the journal was lost on the way"))?;
+        if !file.is_unchanged() {
+            self.give_up(header.file_id, Some(journal)).await?;
+            return Err(Error::SourceChanged(file.identity.path.clone()));
+        }
+        self.progress.progress(Phase::Finishing, 0, None);
+        let body_root =
+            envelope::merkle::root(&produced.nodes).ok_or(Error::Internal("a body without parts"))?;
+        let request = self.sealed_request(&Sharing {
+            fk: &fk,
+            file_id: header.file_id,
+            payload_header: sealer.header(),
+            body,
+            body_root,
+            original_size: file.identity.size,
+            stored_size: header.stored,
+            compressed: header.compressed,
+            modified_ms: file.modified_ms,
+        })?;
+        journal.record_complete(&request)?;
+        match self.complete(header.file_id, &request).await {
+            Ok(completed) => {
+                journal.remove()?;
+                let mut sent = self.sent(&header, file.identity.size, completed, parts)?;
+                sent.resumed_parts = there;
+                Ok(Tried::Sent(sent))
+            }
+            Err(error) if error.is_transient() || matches!(error, Error::Interrupted) => Err(error),
+            Err(error) if error.class() == crate::Class::NotSignedIn => Err(error),
+            Err(error) => {
+                self.give_up(header.file_id, Some(journal)).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn send_stream(&self, reader: Box<dyn Read + Send>) -> Result<Sent> {
+        self.progress.note(&Note::NotResumable);
+        let (fk, file_id) = (FileKey::generate(), format::random::file_id());
+        let sealer = Arc::new(PayloadSealer::generate(&fk, Suite::Signed, file_id, self.me.root_id()));
+        let cut = self.first_cut(None)?;
+        self.begin(&Begin { file_id, part_len: cut.part_bytes(), body_len: None }).await?;
+        let feed = produce::StreamFeed::new(reader, self.options.compress, self.options.padded, cut);
+        let producer = produce::Producer::stream(feed, Arc::clone(&sealer), self.buffers());
+        let produced = match upload::run(self, file_id, producer, 0, None).await {
+            Ok(produced) => produced,
+            Err(stopped) => {
+                // Nobody can go on with it: better gone at once than counted for a week. The first error is the story.
+                drop(self.inner.delete_upload(file_id).await);
+                return Err(match stopped {
+                    upload::Stopped::TooLarge(_) => Error::TooLarge,
+                    upload::Stopped::Failed(error, _) => error,
+                });
+            }
+        };
+        self.progress.progress(Phase::Finishing, 0, None);
+        let body_root =
+            envelope::merkle::root(&produced.nodes).ok_or(Error::Internal("a body without parts"))?;
+        let request = self.sealed_request(&Sharing {
+            fk: &fk,
+            file_id,
+            payload_header: sealer.header(),
+            body: produced.body,
+            body_root,
+            original_size: produced.original,
+            stored_size: produced.stored,
+            compressed: produced.compressed,
+            modified_ms: self.inner.now().saturating_mul(1_000),
+        })?;
+        let completed = self.complete(file_id, &request).await?;
+        Ok(Sent {
+            file_id,
+            name: self.name.as_str().to_owned(),
+            bytes: produced.original,
+            stored: produced.stored,
+            body_len: produced.body.body_len(),
+            parts: produced.nodes.len() as u64,
+            resumed_parts: 0,
+            received_bytes: completed.received_bytes,
+            received_parts: completed.received_parts,
+            expires_at: completed.expires_at,
+        })
+    }
+
+    fn sent(&self, header: &Header, bytes: u64, completed: proto::Completed, parts: u64) -> Result<Sent> {
+        Ok(Sent {
+            file_id: header.file_id,
+            name: header.name.clone(),
+            bytes,
+            stored: header.stored,
+            body_len: header.body_len,
+            parts,
+            resumed_parts: parts,
+            received_bytes: completed.received_bytes,
+            received_parts: completed.received_parts,
+            expires_at: completed.expires_at,
+        })
+    }
+
+    async fn begin(&self, begin: &Begin) -> Result<UploadStatus> {
+        retrying(self.inner.options.retry_for, self.progress, self.cancel, || {
+            self.inner.call(|server| server.request(Method::POST, paths::UPLOADS).json(begin))
+        })
+        .await
+    }
+
+    /// Abandons an upload here and at the server.
+    async fn give_up(&self, file_id: FileId, journal: Option<Journal>) -> Result<()> {
+        if let Some(journal) = journal {
+            journal.remove()?;
+        }
+        // The server forgets it by itself after a week if it cannot be told now.
+        drop(self.inner.delete_upload(file_id).await);
+        Ok(())
+    }
+
+    /// The journal of the same request, if there is one, locked.
+    async fn journal_of(&self, digest: &[u8; 32]) -> Result<Option<Journal>> {
+        let since = Instant::now();
+        loop {
+            let found = find_journal(&self.inner.home.journals(), |header| {
+                header.request.0 == digest && header.user_id == self.me.user_id()
+            })?;
+            let Some(path) = found else { return Ok(None) };
+            match Journal::open(&path) {
+                Ok(journal) => return Ok(Some(journal)),
+                Err(Unusable::Locked) if since.elapsed() < LOCK_PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err(Unusable::Locked) => return Err(Error::UploadRunning),
+                Err(Unusable::Damaged) => {
+                    std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+                    return Ok(None);
+                }
+                // It was finished by the process that held it.
+                Err(Unusable::Failed(_)) if !path.exists() => return Ok(None),
+                Err(Unusable::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// SHA-256 over all that the request asks for.
+    fn request_digest(&self, source: &SourceIdentity) -> Result<[u8; 32]> {
+        let addresses: Vec<&str> =
+            self.recipients.iter().map(|checked| checked.contact.address.as_str()).collect();
+        let options = (self.options.expires_in, self.options.max_downloads, self.options.padded);
+        let compress = self.options.compress == Compress::Auto;
+        let server = self.inner.server()?;
+        let all =
+            (server.origin(), self.me.root_id(), source, self.name.as_str(), addresses, options, compress);
+        let text = serde_json::to_vec(&all).map_err(|_| Error::Internal("a request has no JSON form"))?;
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &text);
+        Ok(digest.as_ref().try_into().expect("SHA-256 gives 32 bytes"))
+    }
+
+    fn seal_key(&self, fk: &FileKey, file_id: FileId) -> Result<Vec<u8>> {
+        let key = self.me.vault.journal_key();
+        seal_small(key.secret(), &key_aad(file_id), fk.secret().expose_secret())
+            .map_err(|_| Error::Internal("a file key could not be sealed"))
+    }
+
+    fn open_key(&self, header: &Header) -> Option<FileKey> {
+        let key = self.me.vault.journal_key();
+        let bytes = open_small(key.secret(), &key_aad(header.file_id), &header.sealed_key.0).ok()?;
+        let bytes: [u8; 32] = bytes.as_slice().try_into().ok()?;
+        Some(FileKey::from_secret(Secret::from_bytes(bytes)))
+    }
+
+    /// Segment buffers of one transfer: 40 MiB.
+    fn buffers(&self) -> usize {
+        produce::BUFFERS
+    }
+}
+
+fn key_aad(file_id: FileId) -> Vec<u8> {
+    [b"waxwing/v1/journal-key\0".as_slice(), file_id.as_bytes()].concat()
+}
+
+/// The first journal in the folder whose header is `wanted`. Journals that cannot be read are left alone.
+pub(crate) fn find_journal(folder: &Path, wanted: impl Fn(&Header) -> bool) -> Result<Option<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    for entry in entries {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "wxj")
+            && journal::peek_header(&path).is_some_and(|header| wanted(&header))
+        {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
 }

@@ -1,0 +1,184 @@
+//! Pins: which keys belong to which address, and what a server may say about them from then on.
+
+use crate::{Address, Error, Home, Result, RootId, UserId};
+use envelope::Bundle;
+use envelope::bundle::{ChainError, verify_chain};
+use proto::B64;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const PINS: &str = "pins.json";
+const VERSION: u32 = 1;
+
+/// What is known of one address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Pin {
+    /// The newest bundle that was accepted.
+    bundle: B64,
+    pub(crate) verified: bool,
+    pub(crate) first_seen: i64,
+    /// Roots pinned before, newest first, with how they were left.
+    #[serde(default)]
+    pub(crate) previous: Vec<Previous>,
+}
+
+/// A root that was pinned before.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Previous {
+    pub(crate) root_id: RootId,
+    /// Its owner signed the next one over; otherwise a human accepted the change.
+    pub(crate) linked: bool,
+}
+
+/// All pins of a home.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Pins {
+    version: u32,
+    pins: BTreeMap<Address, Pin>,
+}
+
+/// What a genuine bundle means against what is pinned.
+#[derive(Debug)]
+pub(crate) enum Judged {
+    /// Nothing is pinned yet.
+    First,
+    /// Exactly what is pinned.
+    Same,
+    /// A successor; `root_changed` when the old root signed a new one over.
+    Successor { root_changed: bool },
+    /// The successor may be genuine, but bundles in between are needed: from this number on.
+    ChainNeeded { from: u32 },
+    /// Another root that nothing links to the pinned one.
+    NewPerson { old: RootId },
+    /// The pinned root, but an older bundle, or another one of the same number.
+    Contradiction,
+}
+
+/// Parses and checks what is said to be the bundle of `address`.
+pub(crate) fn genuine(bytes: &[u8], address: &Address) -> Result<Bundle> {
+    let not_genuine = || Error::IdentityNotGenuine(address.clone());
+    let bundle = Bundle::parse(bytes).map_err(|_| not_genuine())?;
+    bundle.verify().map_err(|_| not_genuine())?;
+    if bundle.address() == address { Ok(bundle) } else { Err(not_genuine()) }
+}
+
+impl Pin {
+    fn first(bundle: &Bundle, now: i64) -> Self {
+        Self {
+            bundle: B64(bundle.as_bytes().to_vec()),
+            verified: false,
+            first_seen: now,
+            previous: Vec::new(),
+        }
+    }
+
+    /// The pinned bundle. It was checked before it was pinned.
+    pub(crate) fn bundle(&self) -> Result<Bundle> {
+        Bundle::parse(self.bundle.0.as_slice()).map_err(|_| Error::HomeDamaged(PINS.into()))
+    }
+
+    /// Judges a bundle that [`genuine`] has passed. `chain`: the bundles after the pinned one, if they were fetched.
+    pub(crate) fn judge(&self, shown: &Bundle, chain: Option<&[Bundle]>) -> Result<Judged> {
+        let pinned = self.bundle()?;
+        if pinned.as_bytes() == shown.as_bytes() {
+            return Ok(Judged::Same);
+        }
+        let same_root = pinned.root_id() == shown.root_id();
+        let broken = || {
+            if same_root { Judged::Contradiction } else { Judged::NewPerson { old: pinned.root_id() } }
+        };
+        if shown.seq() <= pinned.seq() {
+            return Ok(broken());
+        }
+        let mut whole = vec![pinned.clone()];
+        match chain {
+            Some(chain) => whole.extend_from_slice(chain),
+            None if shown.seq() == pinned.seq() + 1 => whole.push(shown.clone()),
+            None => return Ok(Judged::ChainNeeded { from: pinned.seq() + 1 }),
+        }
+        let ends_there = whole.last().is_some_and(|last| last.as_bytes() == shown.as_bytes());
+        match verify_chain(&whole) {
+            Ok(()) if ends_there => Ok(Judged::Successor { root_changed: !same_root }),
+            Err(ChainError::UnlinkedRoot) => Ok(Judged::NewPerson { old: pinned.root_id() }),
+            _ => Ok(broken()),
+        }
+    }
+
+    /// Takes a successor that was judged to be one.
+    fn advance(&mut self, shown: &Bundle) -> Result<()> {
+        let before = self.bundle()?.root_id();
+        if before != shown.root_id() {
+            self.previous.insert(0, Previous { root_id: before, linked: true });
+        }
+        self.bundle = B64(shown.as_bytes().to_vec());
+        Ok(())
+    }
+}
+
+impl Pins {
+    pub(crate) fn load(home: &Home) -> Result<Self> {
+        let pins: Option<Self> = home.read_json(PINS)?;
+        match pins {
+            None => Ok(Self { version: VERSION, pins: BTreeMap::new() }),
+            Some(pins) if pins.version == VERSION => Ok(pins),
+            Some(_) => Err(Error::HomeDamaged(home.path().join(PINS))),
+        }
+    }
+
+    pub(crate) fn save(&self, home: &Home) -> Result<()> {
+        home.write_json(PINS, self)
+    }
+
+    pub(crate) fn pin(&self, address: &Address) -> Option<&Pin> {
+        self.pins.get(address)
+    }
+
+    pub(crate) fn pin_mut(&mut self, address: &Address) -> Option<&mut Pin> {
+        self.pins.get_mut(address)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Address, &Pin)> {
+        self.pins.iter()
+    }
+
+    pub(crate) fn remove(&mut self, address: &Address) -> bool {
+        self.pins.remove(address).is_some()
+    }
+
+    /// The address of an account, if one of its bundles is pinned.
+    pub(crate) fn address_of(&self, user: UserId) -> Option<&Address> {
+        self.pins
+            .iter()
+            .find(|(_, pin)| pin.bundle().is_ok_and(|bundle| bundle.user_id() == user))
+            .map(|(address, _)| address)
+    }
+
+    /// Pins a first contact or a successor. `true` if something changed.
+    pub(crate) fn accept(&mut self, shown: &Bundle, judged: &Judged, now: i64) -> Result<bool> {
+        let address = shown.address().clone();
+        match (judged, self.pins.get_mut(&address)) {
+            (Judged::First, None) => {
+                self.pins.insert(address, Pin::first(shown, now));
+                Ok(true)
+            }
+            (Judged::Successor { .. }, Some(pin)) => {
+                pin.advance(shown)?;
+                Ok(true)
+            }
+            (Judged::Same, Some(_)) => Ok(false),
+            _ => Err(Error::Internal("a bundle that was not accepted was to be pinned")),
+        }
+    }
+
+    /// A human accepted new keys: they replace the old ones, unverified.
+    pub(crate) fn replace(&mut self, shown: &Bundle, now: i64) -> Result<()> {
+        let mut fresh = Pin::first(shown, now);
+        if let Some(old) = self.pins.get(shown.address()) {
+            fresh.first_seen = old.first_seen;
+            fresh.previous.clone_from(&old.previous);
+            fresh.previous.insert(0, Previous { root_id: old.bundle()?.root_id(), linked: false });
+        }
+        self.pins.insert(shown.address().clone(), fresh);
+        Ok(())
+    }
+}

@@ -1,0 +1,300 @@
+//! Where opened bytes go: a temporary file that gets its name at the very end, or a writer.
+
+use super::{OnConflict, Target};
+use crate::home::sync_folder;
+use crate::{Error, Result};
+use format::Metadata;
+use format::names::safe_file_name;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use tempfile::NamedTempFile;
+
+/// A target that was looked at and can take the file.
+pub(super) enum Sink {
+    File(FileSink),
+    Writer(Box<dyn Write + Send>),
+}
+
+/// A temporary file beside its later place; gone when dropped.
+pub(super) struct FileSink {
+    temp: NamedTempFile,
+    folder: PathBuf,
+    name: OsString,
+    on_conflict: OnConflict,
+}
+
+impl Sink {
+    /// Refuses what cannot work before anything is fetched, and makes the temporary file.
+    pub(super) fn prepare(target: Target, metadata: &Metadata) -> Result<Self> {
+        let (folder, name, on_conflict) = match target {
+            Target::Writer(writer) => return Ok(Self::Writer(writer)),
+            Target::File { path, overwrite } => {
+                if path.is_dir() {
+                    return Err(Error::TargetIsDirectory(path));
+                }
+                let name = path.file_name().ok_or_else(|| Error::TargetIsDirectory(path.clone()))?.to_owned();
+                let folder = match path.parent() {
+                    Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+                    _ => PathBuf::from("."),
+                };
+                (folder, name, if overwrite { OnConflict::Replace } else { OnConflict::Refuse })
+            }
+            Target::Directory { path, on_conflict } => {
+                let name = OsString::from(safe_file_name(metadata.name.as_str()));
+                (path, name, on_conflict)
+            }
+        };
+        let path = folder.join(&name);
+        match (fs::symlink_metadata(&path), on_conflict) {
+            (Ok(_), OnConflict::Refuse) => return Err(Error::TargetExists(path)),
+            // A rename would put the file in the place of the folder, device or pipe itself.
+            (Ok(meta), OnConflict::Replace) if !meta.is_file() && !meta.is_symlink() => {
+                return Err(if meta.is_dir() {
+                    Error::TargetIsDirectory(path)
+                } else {
+                    Error::NotAFile(path)
+                });
+            }
+            _ => {}
+        }
+        let temp = tempfile::Builder::new()
+            .prefix(&temp_prefix(&name))
+            .rand_bytes(8)
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(&folder)
+            .map_err(Error::io("create a file in", &folder))?;
+        check_room(&folder, metadata.original_size)?;
+        Ok(Self::File(FileSink { temp, folder, name, on_conflict }))
+    }
+
+    /// The temporary file for writes at any place, and the name for errors about it; `None` for a writer.
+    pub(super) fn random_access(&self) -> Result<Option<(File, PathBuf)>> {
+        match self {
+            Self::Writer(_) => Ok(None),
+            Self::File(sink) => Ok(Some((sink.handle()?, sink.path()))),
+        }
+    }
+}
+
+impl FileSink {
+    /// One more handle of the temporary file.
+    pub(super) fn handle(&self) -> Result<File> {
+        self.temp.as_file().try_clone().map_err(Error::io("write", &self.folder))
+    }
+
+    /// Where the file will be, for errors about writing it.
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// Makes the content durable, gives it its name, makes the name durable.
+    pub(super) fn finish(self, modified_ms: i64) -> Result<PathBuf> {
+        let path = self.path();
+        let file = self.temp.as_file();
+        // A file system that keeps no such time still holds the file.
+        drop(file.set_modified(time_of(modified_ms)));
+        file.sync_all().map_err(Error::io("write", &path))?;
+        let path = match self.on_conflict {
+            OnConflict::Replace => {
+                self.temp.persist(&path).map_err(|error| Error::io("write", &path)(error.error))?;
+                path
+            }
+            OnConflict::Refuse => {
+                self.temp.persist_noclobber(&path).map_err(|error| taken(&path, error.error))?;
+                path
+            }
+            OnConflict::KeepBoth => keep_both(self.temp, &self.folder, &self.name)?,
+        };
+        sync_folder(&self.folder)?;
+        Ok(path)
+    }
+}
+
+fn taken(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::TargetExists(path.to_path_buf()),
+        _ => Error::io("write", path)(error),
+    }
+}
+
+/// `name`, else `name (1)`, `name (2)` … before the extension.
+fn keep_both(mut temp: NamedTempFile, folder: &Path, name: &OsStr) -> Result<PathBuf> {
+    for n in 0..10_000_u32 {
+        let path = folder.join(numbered(name, n));
+        match temp.persist_noclobber(&path) {
+            Ok(_) => return Ok(path),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => temp = error.file,
+            Err(error) => return Err(Error::io("write", &path)(error.error)),
+        }
+    }
+    Err(Error::TargetExists(folder.join(name)))
+}
+
+fn numbered(name: &OsStr, n: u32) -> OsString {
+    if n == 0 {
+        return name.to_owned();
+    }
+    let path = Path::new(name);
+    let mut out = path.file_stem().unwrap_or(name).to_owned();
+    out.push(format!(" ({n})"));
+    if let Some(extension) = path.extension() {
+        out.push(".");
+        out.push(extension);
+    }
+    out
+}
+
+/// `.NAME.wax-part-`, short enough that random letters still fit behind it.
+fn temp_prefix(name: &OsStr) -> String {
+    let name = name.to_string_lossy();
+    let mut end = name.len().min(160);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!(".{}.wax-part-", &name[..end])
+}
+
+fn check_room(folder: &Path, needed: u64) -> Result<()> {
+    // A file system that cannot say how much is free says so when it is full.
+    let Ok(stat) = rustix::fs::statvfs(folder) else { return Ok(()) };
+    let available = stat.f_bavail.saturating_mul(stat.f_frsize);
+    if needed > available {
+        return Err(Error::NoRoom { path: folder.to_path_buf(), needed, available });
+    }
+    Ok(())
+}
+
+fn time_of(ms: i64) -> SystemTime {
+    let distance = Duration::from_millis(ms.unsigned_abs());
+    let time = if ms < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    };
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use format::FileName;
+    use format::metadata::{Compression, Padding};
+
+    fn metadata(name: &str, size: u64) -> Metadata {
+        Metadata {
+            name: FileName::parse(name).unwrap(),
+            media_type: String::new(),
+            original_size: size,
+            stored_size: size,
+            compression: Compression::None,
+            padding: Padding::None,
+            modified_ms: 1_000_000_000_000,
+            box_id: None,
+            preview: None,
+        }
+    }
+
+    fn file(target: Target, name: &str) -> Result<FileSink> {
+        match Sink::prepare(target, &metadata(name, 3))? {
+            Sink::File(sink) => Ok(sink),
+            Sink::Writer(_) => panic!("a file was asked for"),
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_file_appears_whole_with_its_time_and_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let sink = file(Target::directory(folder.path()), "a.txt").unwrap();
+        sink.handle().unwrap().write_all(b"abc").unwrap();
+        assert!(!folder.path().join("a.txt").exists());
+        let path = sink.finish(1_000_000_000_000).unwrap();
+        let meta = fs::metadata(&path).unwrap();
+        assert_eq!(meta.permissions().mode() & 0o777, 0o600);
+        assert_eq!(meta.modified().unwrap(), time_of(1_000_000_000_000));
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn nothing_stays_of_a_dropped_one() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(file(Target::directory(folder.path()), "a.txt").unwrap());
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_taken_name_is_refused_even_if_it_is_taken_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let sink = file(Target::file(&path), "other").unwrap();
+        fs::write(&path, b"theirs").unwrap();
+        assert!(matches!(sink.finish(0), Err(Error::TargetExists(_))));
+        assert!(matches!(file(Target::file(&path), "other"), Err(Error::TargetExists(_))));
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn both_are_kept_on_request() {
+        let folder = tempfile::tempdir().unwrap();
+        for expected in ["a.tar.gz", "a.tar (1).gz", "a.tar (2).gz"] {
+            let target = Target::Directory { path: folder.path().into(), on_conflict: OnConflict::KeepBoth };
+            let path = file(target, "a.tar.gz").unwrap().finish(0).unwrap();
+            assert_eq!(path.file_name().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_sealed_name_cannot_leave_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("in");
+        fs::create_dir(&inner).unwrap();
+        for name in ["..\u{202e}txt", "...", "a:b", "-rf"] {
+            let target = Target::Directory { path: inner.clone(), on_conflict: OnConflict::KeepBoth };
+            let path = file(target, name).unwrap().finish(0).unwrap();
+            assert_eq!(path.parent().unwrap(), inner, "{name:?}");
+        }
+        assert_eq!(names(folder.path()), ["in"]);
+    }
+
+    #[test]
+    fn folders_and_devices_are_no_targets() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = Target::File { path: folder.path().into(), overwrite: true };
+        assert!(matches!(file(here, "a"), Err(Error::TargetIsDirectory(_))));
+        let null = Target::File { path: "/dev/null".into(), overwrite: true };
+        assert!(matches!(file(null, "a"), Err(Error::NotAFile(_))));
+        let missing = Target::file(folder.path().join("no/such"));
+        assert!(matches!(file(missing, "a"), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn a_file_that_cannot_fit_is_refused_before_anything_is_fetched() {
+        let folder = tempfile::tempdir().unwrap();
+        let size = 1 << 44;
+        let Err(error) = Sink::prepare(Target::directory(folder.path()), &metadata("a", size)) else {
+            panic!("16 TiB fit here")
+        };
+        assert!(matches!(error, Error::NoRoom { .. }), "{error}");
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn the_longest_names_leave_room_for_the_temporary_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = "ä".repeat(127);
+        file(Target::directory(folder.path()), &name).unwrap().finish(0).unwrap();
+    }
+}

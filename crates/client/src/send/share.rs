@@ -1,0 +1,102 @@
+//! The last step of sending: manifest, grants, and the request that makes the file appear.
+
+use super::Job;
+use crate::http::retrying;
+use crate::{Error, FileId, Result};
+use envelope::BodyShape;
+use envelope::merkle::Node;
+use envelope::small::HEADER_LEN;
+use format::grant::{RecipientKey, SealGrant, seal_grants};
+use format::manifest::{SealManifest, seal_manifest};
+use format::metadata::{Compression, Padding};
+use format::{FileKey, Metadata};
+use proto::{B64, Complete, Completed, GrantTo, UserId, paths};
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+
+/// What is known of the body once all of it is sealed.
+pub(super) struct Sharing<'a> {
+    pub(super) fk: &'a FileKey,
+    pub(super) file_id: FileId,
+    pub(super) payload_header: &'a [u8; HEADER_LEN],
+    pub(super) body: BodyShape,
+    pub(super) body_root: Node,
+    pub(super) original_size: u64,
+    pub(super) stored_size: u64,
+    pub(super) compressed: bool,
+    pub(super) modified_ms: i64,
+}
+
+impl Job<'_> {
+    /// The bytes of the request: signed manifest, a grant for everybody and for oneself.
+    pub(super) fn sealed_request(&self, sharing: &Sharing<'_>) -> Result<Vec<u8>> {
+        let author = self.me.vault.identity.root();
+        let metadata = Metadata {
+            name: self.name.clone(),
+            media_type: String::new(),
+            original_size: sharing.original_size,
+            stored_size: sharing.stored_size,
+            compression: if sharing.compressed { Compression::Gzip } else { Compression::None },
+            padding: if self.options.padded { Padding::Padme } else { Padding::None },
+            modified_ms: sharing.modified_ms,
+            box_id: None,
+            preview: None,
+        };
+        let manifest = seal_manifest(&SealManifest {
+            fk: sharing.fk,
+            file_id: sharing.file_id,
+            revision: 1,
+            author: Some(author),
+            payload_header: sharing.payload_header,
+            body: sharing.body,
+            body_root: sharing.body_root,
+            metadata: &metadata,
+        })
+        .map_err(|_| Error::Internal("the manifest does not fit the file"))?;
+        let now = u64::try_from(self.inner.now()).unwrap_or(0);
+        let bundles =
+            || std::iter::once(&self.me.bundle).chain(self.recipients.iter().map(|checked| &checked.bundle));
+        let mut keys = Vec::new();
+        for bundle in bundles() {
+            // A bundle made by a clock ahead of this one is new, not "not yet valid".
+            let at = now.max(bundle.created());
+            let key = RecipientKey::from_bundle(bundle, at);
+            keys.push(key.map_err(|_| Error::UnknownRecipients(vec![bundle.address().clone()]))?);
+        }
+        let seal = SealGrant {
+            fk: sharing.fk,
+            manifest: &manifest,
+            grantor: Some(author),
+            min_revision: 1,
+            not_after: 0,
+        };
+        let grants = seal_grants(&seal, &keys).map_err(|_| Error::Internal("a grant could not be sealed"))?;
+        let users = bundles().map(|bundle| bundle.user_id());
+        let grants = users.zip(grants).map(|(user_id, grant)| grant_to(user_id, grant.as_bytes())).collect();
+        let request = Complete {
+            manifest: B64(manifest.as_bytes().to_vec()),
+            grants,
+            expires_in: self.options.expires_in,
+            max_downloads: self.options.max_downloads,
+        };
+        serde_json::to_vec(&request).map_err(|_| Error::Internal("a request has no JSON form"))
+    }
+
+    /// Makes the file appear; the same bytes again give the same answer.
+    pub(super) async fn complete(&self, file_id: FileId, request: &[u8]) -> Result<Completed> {
+        let path = paths::fill(paths::COMPLETE, &[&file_id]);
+        retrying(self.inner.options.retry_for, self.progress, self.cancel, || {
+            self.inner.call(|server| {
+                server
+                    .request(Method::POST, &path)
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(request.to_vec())
+            })
+        })
+        .await
+    }
+}
+
+fn grant_to(user_id: UserId, grant: &[u8]) -> GrantTo {
+    GrantTo { user_id, grant: B64(grant.to_vec()) }
+}
