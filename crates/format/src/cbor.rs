@@ -188,3 +188,61 @@ impl<'a> Reader<'a> {
             .ok_or(ParseError::Truncated { field: "cbor" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn integers_survive_in_their_shortest_form(value in -(1_i64 << 53) + 1..1 << 53) {
+            let mut writer = Writer::default();
+            writer.int(value);
+            let bytes = writer.finish();
+            let magnitude = if value < 0 { -1 - value } else { value };
+            let expected = match magnitude {
+                0..24 => 1,
+                24..0x100 => 2,
+                0x100..0x1_0000 => 3,
+                0x1_0000..0x1_0000_0000 => 5,
+                _ => 9,
+            };
+            prop_assert_eq!(bytes.len(), expected);
+            let mut reader = Reader::new(&bytes);
+            prop_assert_eq!(reader.int(), Ok(value));
+            prop_assert_eq!(reader.finish(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn vectors_of_the_rfc_are_written_as_printed_there() {
+        for (value, bytes) in [
+            (0, &[0x00][..]),
+            (23, &[0x17]),
+            (24, &[0x18, 0x18]),
+            (1000, &[0x19, 0x03, 0xe8]),
+            (1_000_000, &[0x1a, 0x00, 0x0f, 0x42, 0x40]),
+            (1_000_000_000_000, &[0x1b, 0x00, 0x00, 0x00, 0xe8, 0xd4, 0xa5, 0x10, 0x00]),
+            (-1, &[0x20]),
+            (-100, &[0x38, 0x63]),
+            (-1000, &[0x39, 0x03, 0xe7]),
+        ] {
+            let mut writer = Writer::default();
+            writer.int(value);
+            assert_eq!(writer.finish(), bytes, "{value}");
+        }
+    }
+
+    #[test]
+    fn lengths_beyond_the_input_are_refused_before_anything_is_reserved() {
+        for bytes in
+            [&b"\x5b\x00\x1f\xff\xff\xff\xff\xff\xff"[..], b"\x9a\xff\xff\xff\xff", b"\xba\xff\xff\xff\xff"]
+        {
+            assert!(Reader::new(bytes).bytes().is_err());
+            assert!(Reader::new(bytes).array().is_err());
+            assert!(Reader::new(bytes).map(|_, _| Ok(())).is_err());
+        }
+    }
+}

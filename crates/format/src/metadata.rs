@@ -257,3 +257,6 @@ fn preview_from_cbor(reader: &mut Reader<'_>) -> Result<Preview, ParseError> {
     })?;
     Ok(Preview { media_type: media_type.ok_or(missing)?, bytes: bytes.ok_or(missing)? })
 }
+
+#[cfg(test)]
+mod tests;

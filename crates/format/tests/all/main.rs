@@ -1,0 +1,15 @@
+//! The format from outside: every promise and every fault, by name.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod compress;
+mod file;
+mod fixtures;
+mod floe;
+mod identity;
+mod names;
+mod pad;
+mod payload;
+mod safety;
+mod secrets;
+mod vault;
