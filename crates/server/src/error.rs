@@ -56,13 +56,18 @@ impl Refusal {
     pub(crate) fn quota(used: u64, quota: u64) -> Self {
         Self::new(
             Code::QuotaExceeded,
-            format!("{used} of {quota} bytes are in use. Remove files that you no longer need, or ask the operator."),
+            format!(
+                "{used} of {quota} bytes are in use. Remove files that you no longer need, or ask the operator."
+            ),
         )
     }
 
     pub(crate) fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self::new(Code::Internal, "The request was not carried out. Try again; if it stays, ask the operator.")
-            .because(cause)
+        Self::new(
+            Code::Internal,
+            "The request was not carried out. Try again; if it stays, ask the operator.",
+        )
+        .because(cause)
     }
 
     /// Logs what an operator must know; refusals that a client brings about are no faults.
@@ -126,9 +131,9 @@ impl From<DbError> for Refusal {
                 Self::new(Code::Unavailable, "The database is busy. Try again.").retry_after(1).because(error)
             }
             DbError::StorageFull => storage_full(error),
-            DbError::Closed => {
-                Self::new(Code::Unavailable, "The server is stopping. Try again.").retry_after(5).because(error)
-            }
+            DbError::Closed => Self::new(Code::Unavailable, "The server is stopping. Try again.")
+                .retry_after(5)
+                .because(error),
             other => Self::internal(other),
         }
     }
@@ -158,15 +163,18 @@ pub(crate) fn refusal_for(status: StatusCode) -> Refusal {
         StatusCode::METHOD_NOT_ALLOWED => {
             Refusal::new(Code::MethodNotAllowed, "This address does not take that method.")
         }
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(Code::TooLarge, "The body is too large for this address."),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            Refusal::new(Code::MediaType, "Send this as application/json.")
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Refusal::new(Code::TooLarge, "The body is too large for this address.")
         }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Refusal::new(Code::MediaType, "Send this as application/json."),
         StatusCode::REQUEST_TIMEOUT => Refusal::new(Code::Timeout, "The request took too long. Try again."),
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             Refusal::new(Code::HeadersTooLarge, "The headers of the request are too many or too long.")
         }
         status if status.is_client_error() => Refusal::malformed("The request could not be understood."),
-        _ => Refusal::new(Code::Internal, "The request was not carried out. Try again; if it stays, ask the operator."),
+        _ => Refusal::new(
+            Code::Internal,
+            "The request was not carried out. Try again; if it stays, ask the operator.",
+        ),
     }
 }

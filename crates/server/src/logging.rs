@@ -1,10 +1,10 @@
 //! Where log lines go, and the wall that keeps other people's libraries from saying too much.
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::Layer as _;
 
 /// Our own rooms, whose lines are written with care for what must not be in them.
 const OURS: [&str; 6] = ["server", "db", "blobs", "envelope", "proto", "waxd"];

@@ -23,8 +23,10 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = uuid::Uuid::from_bytes(crate::random::uuid()).to_string();
     let method = request.method().clone();
-    let route =
-        request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
     let bytes_in = request.body().size_hint().exact().unwrap_or(0);
     let inner = if is_too_large(&request) {
         Refusal::new(Code::HeadersTooLarge, "The headers of the request are too many or too long.")

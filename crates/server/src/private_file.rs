@@ -18,10 +18,7 @@ pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// The content of `path`; if there is none, `make` says what to write, and the first of several processes wins.
-pub(crate) fn read_or_make(
-    path: &Path,
-    make: impl FnOnce() -> io::Result<Vec<u8>>,
-) -> io::Result<Vec<u8>> {
+pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
     match std::fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         known => return known,

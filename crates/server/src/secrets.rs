@@ -69,11 +69,8 @@ impl Keys {
         let mac = |purpose| hmac::Key::new(hmac::HMAC_SHA256, &*subkey(secret_key, purpose));
         Self {
             lookup: mac(Purpose::AddressLookup),
-            address: RandomizedNonceKey::new(
-                &AES_256_GCM,
-                &*subkey(secret_key, Purpose::AddressEncryption),
-            )
-            .expect("a subkey has the length of an AES-256 key"),
+            address: RandomizedNonceKey::new(&AES_256_GCM, &*subkey(secret_key, Purpose::AddressEncryption))
+                .expect("a subkey has the length of an AES-256 key"),
             code: mac(Purpose::CodeMac),
             subject: mac(Purpose::LimitSubject),
             ticket: mac(Purpose::TicketMac),

@@ -160,9 +160,7 @@ fn authority_params(key: &KeyPair, now: i64) -> CertificateParams {
     let mark: String = mark[..4].iter().map(|byte| format!("{byte:02x}")).collect();
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, format!("Waxwing development authority {mark}"));
+    params.distinguished_name.push(DnType::CommonName, format!("Waxwing development authority {mark}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.not_before = moment(now - DAY);
@@ -183,8 +181,7 @@ fn make_leaf(issuer: &Issuer<'static, KeyPair>, names: &[String], now: i64) -> R
     params.not_after = moment(not_after);
     let cert = params.signed_by(&key, issuer).map_err(TlsError::Make)?;
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let signing =
-        rustls::crypto::aws_lc_rs::sign::any_supported_type(&der).map_err(TlsError::Mismatch)?;
+    let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der).map_err(TlsError::Mismatch)?;
     Ok(Leaf { key: Arc::new(CertifiedKey::new(vec![cert.der().clone()], signing)), not_after })
 }
 

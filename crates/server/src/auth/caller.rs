@@ -21,7 +21,8 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        let needed = || Refusal::new(Code::SignInNeeded, "Sign in, then send the access token as a bearer token.");
+        let needed =
+            || Refusal::new(Code::SignInNeeded, "Sign in, then send the access token as a bearer token.");
         let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(needed)?;
         let text = header.to_str().map_err(|_| needed())?;
         let (scheme, token) = text.split_once(' ').ok_or_else(needed)?;

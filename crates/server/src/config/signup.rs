@@ -32,9 +32,9 @@ impl SignupRule {
         match self {
             Self::Open => true,
             Self::Invite => false,
-            Self::Domains(domains) => {
-                address.rsplit_once('@').is_some_and(|(_, domain)| domains.iter().any(|known| known == domain))
-            }
+            Self::Domains(domains) => address
+                .rsplit_once('@')
+                .is_some_and(|(_, domain)| domains.iter().any(|known| known == domain)),
         }
     }
 }

@@ -24,7 +24,11 @@ pub(crate) fn wanted(header: Option<&str>, len: u64) -> Wanted {
         (Some(first), _) if last.is_empty() => between(first, len - 1, len),
         (Some(first), Some(last)) if first <= last => between(first, last, len),
         (None, Some(suffix)) if first.is_empty() => {
-            if suffix == 0 { Wanted::Outside } else { Wanted::Part(len.saturating_sub(suffix)..len) }
+            if suffix == 0 {
+                Wanted::Outside
+            } else {
+                Wanted::Part(len.saturating_sub(suffix)..len)
+            }
         }
         _ => Wanted::Whole,
     }

@@ -67,7 +67,11 @@ pub(crate) async fn keep_running(
     stop: CancellationToken,
 ) {
     let work = async {
-        futures::join!(keep_expiring(&app, &holder), keep_sweeping(&app, &holder), keep_renewing(&app, authority))
+        futures::join!(
+            keep_expiring(&app, &holder),
+            keep_sweeping(&app, &holder),
+            keep_renewing(&app, authority)
+        )
     };
     tokio::select! {
         _ = work => {}

@@ -54,7 +54,8 @@ fn range_header<'a>(headers: &'a HeaderMap, etag: &str) -> Option<&'a str> {
 
 fn outside(len: u64) -> Response {
     let mut response =
-        Refusal::new(Code::Range, format!("The part has {len} bytes; the range lies outside.")).into_response();
+        Refusal::new(Code::Range, format!("The part has {len} bytes; the range lies outside."))
+            .into_response();
     if let Ok(value) = HeaderValue::from_str(&format!("bytes */{len}")) {
         response.headers_mut().insert(header::CONTENT_RANGE, value);
     }

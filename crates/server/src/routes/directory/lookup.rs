@@ -24,20 +24,15 @@ pub(crate) async fn find(
     }
     let mut asked: HashMap<_, Vec<String>> = HashMap::new();
     for text in request.addresses {
-        let address =
-            Address::parse(&text).map_err(|_| Refusal::malformed("One of these is not an e-mail address."))?;
+        let address = Address::parse(&text)
+            .map_err(|_| Refusal::malformed("One of these is not an e-mail address."))?;
         asked.entry(app.keys.lookup(&address)).or_default().push(text);
     }
     let lookups: Vec<_> = asked.keys().copied().collect();
     let found = app.db.users_by_lookup(&lookups).await?;
     let users: Vec<_> = found.iter().map(|(_, user)| *user).collect();
-    let bundles: HashMap<_, _> = app
-        .db
-        .newest_bundles(&users)
-        .await?
-        .into_iter()
-        .map(|stored| (stored.user, stored.bundle))
-        .collect();
+    let bundles: HashMap<_, _> =
+        app.db.newest_bundles(&users).await?.into_iter().map(|stored| (stored.user, stored.bundle)).collect();
     let mut people = Vec::new();
     for (lookup, user) in found {
         let (Some(bundle), Some(texts)) = (bundles.get(&user), asked.remove(&lookup)) else { continue };

@@ -49,7 +49,9 @@ pub(crate) async fn publish(
         .await?;
     match answer {
         PublishAnswer::Published | PublishAnswer::Same => Ok(reply(&Published { seq: bundle.seq() })),
-        PublishAnswer::Conflict { .. } => Err(conflict("Another bundle was published meanwhile. Fetch it first.")),
+        PublishAnswer::Conflict { .. } => {
+            Err(conflict("Another bundle was published meanwhile. Fetch it first."))
+        }
     }
 }
 
@@ -62,7 +64,9 @@ fn broken(error: ChainError, newest: u32) -> Refusal {
         ChainError::Signature | ChainError::DifferentUser => {
             rejected("The bundle is not signed by its root key, or not by the one before.")
         }
-        _ => conflict(format!("The newest bundle has the number {newest}. Fetch it, then publish its successor.")),
+        _ => conflict(format!(
+            "The newest bundle has the number {newest}. Fetch it, then publish its successor."
+        )),
     }
 }
 

@@ -32,9 +32,8 @@ pub(crate) async fn delete(
         .ok()
         .and_then(|bytes| bytes.0.try_into().ok())
         .ok_or_else(|| Refusal::malformed("The proof is a signature of 64 bytes, as base64url."))?;
-    let bundle = directory::newest(&app, caller.user)
-        .await?
-        .ok_or_else(|| needed("Publish your bundle first."))?;
+    let bundle =
+        directory::newest(&app, caller.user).await?.ok_or_else(|| needed("Publish your bundle first."))?;
     verify_strict(bundle.root_key(), &[ACTION, file_id.as_bytes()], &Signature::from_bytes(proof))
         .map_err(|_| needed("The proof is not made by your root key for this file."))?;
     match app.db.delete_file(caller.user, file_id, app.time()).await? {

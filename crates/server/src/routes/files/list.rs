@@ -38,8 +38,13 @@ pub(crate) async fn list(
     let mut authors: Vec<_> = views.iter().map(|view| view.author).collect();
     authors.sort_unstable();
     authors.dedup();
-    let bundles: HashMap<_, _> =
-        app.db.newest_bundles(&authors).await?.into_iter().map(|stored| (stored.user, stored.bundle)).collect();
+    let bundles: HashMap<_, _> = app
+        .db
+        .newest_bundles(&authors)
+        .await?
+        .into_iter()
+        .map(|stored| (stored.user, stored.bundle))
+        .collect();
     let files = views
         .into_iter()
         .filter_map(|view| {

@@ -20,9 +20,7 @@ pub(crate) async fn revoke(
         Role::Author if user_id == caller.user => {
             return Err(Refusal::new(Code::Forbidden, "The sender's own grant stays as long as the file."));
         }
-        Role::Author => {
-            app.db.revoke_grant(caller.user, file_id, user_id).await? == RevokeAnswer::Revoked
-        }
+        Role::Author => app.db.revoke_grant(caller.user, file_id, user_id).await? == RevokeAnswer::Revoked,
         Role::Recipient if user_id == caller.user => {
             app.db.leave_file(caller.user, file_id).await? == LeaveAnswer::Left
         }

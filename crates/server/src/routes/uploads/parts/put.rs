@@ -53,7 +53,10 @@ async fn take(
     let idle = Duration::from_secs(app.limits.idle_seconds);
     let received = receive(body, expected, idle, writer.as_mut()).await?;
     if received.node != announced {
-        return Err(Refusal::new(Code::NodeMismatch, "The part differs from its announced node. Send it again."));
+        return Err(Refusal::new(
+            Code::NodeMismatch,
+            "The part differs from its announced node. Send it again.",
+        ));
     }
     // The whole part is here: from now on it is kept even if the client does not wait for the answer.
     let (app, owner) = (app.clone(), caller.user);

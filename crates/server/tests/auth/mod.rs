@@ -1,0 +1,6 @@
+//! Sign-in.
+
+mod code;
+mod refresh;
+mod session;
+mod token;

@@ -1,0 +1,5 @@
+//! Files.
+
+mod end;
+mod list;
+mod ticket;

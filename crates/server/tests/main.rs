@@ -1,0 +1,14 @@
+//! The server over TLS, as a client meets it. The tree mirrors the routes.
+
+mod auth;
+mod content;
+mod directory;
+mod files;
+mod health;
+mod jobs;
+mod limits;
+mod logs;
+mod refusals;
+mod shutdown;
+mod stage;
+mod uploads;

@@ -1,0 +1,5 @@
+//! Uploads.
+
+mod begin;
+mod complete;
+mod parts;
