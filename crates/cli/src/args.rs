@@ -1,0 +1,408 @@
+//! What may stand on the command line: commands, options and their help.
+
+use crate::expiry::Expiry;
+use clap::builder::styling::{AnsiColor, Effects, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
+    .usage(AnsiColor::Green.on_default().effects(Effects::BOLD))
+    .literal(AnsiColor::Cyan.on_default())
+    .error(AnsiColor::Red.on_default().effects(Effects::BOLD))
+    .valid(AnsiColor::Green.on_default())
+    .invalid(AnsiColor::Yellow.on_default());
+
+/// Send files that only their recipients can open
+///
+/// Files are encrypted on this device before they leave it; the server never sees their contents, their
+/// names or your keys.
+#[derive(Parser)]
+#[command(name = "wax", version, styles = STYLES, max_term_width = 100, arg_required_else_help = true, after_long_help = crate::fault::exit_codes())]
+pub(crate) struct Wax {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Global {
+    /// Folder of this person's session, keys and contacts; WAX_HOME may name it as well
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) home: Option<PathBuf>,
+
+    /// Print one JSON object instead of words
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Print results and errors only
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+
+    /// Tell on standard error what happens; twice for more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Read the passphrase from this open file descriptor
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) passphrase_fd: Option<u32>,
+
+    /// Neither ask nor start the agent that remembers the unlocked keys
+    #[arg(long, global = true)]
+    pub(crate) no_agent: bool,
+
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = false)]
+    pub(crate) color: Color,
+}
+
+/// When to use colour.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Sign in with a code that comes by e-mail
+    Login(Login),
+    /// End the session on this device and forget the unlocked keys
+    Logout,
+    /// Show who is signed in, where, and the space used
+    Whoami,
+    /// Show, make or export your keys
+    Keys(Keys),
+    /// Show, add and verify the people you exchange files with
+    Contacts(Contacts),
+    /// Encrypt files and send them to people
+    Send(Send),
+    /// Fetch a file, verify it and decrypt it
+    Get(Get),
+    /// List the files you sent and were sent
+    #[command(visible_alias = "list")]
+    Ls(Ls),
+    /// Show everything about one file
+    Info(Info),
+    /// Delete files you sent, for everybody, or remove ones you were sent from your list
+    Rm(Rm),
+    /// Stop sharing a file with one person
+    Unshare(Unshare),
+    /// Show or cancel uploads that were begun and not finished
+    Uploads(Uploads),
+    /// Unlock your keys for a while, so that commands need no passphrase
+    Unlock(Unlock),
+    /// Forget the unlocked keys now
+    Lock,
+    /// Print the completion script of a shell
+    Completions(Completions),
+    /// Print the manual page, or write one page for each command into a folder
+    Man(Man),
+    /// The agent itself; started by the commands that need it
+    #[command(hide = true)]
+    Agent(Agent),
+}
+
+/// `wax login`.
+#[derive(Args)]
+pub(crate) struct Login {
+    /// Your e-mail address; without it, the one you signed in with before
+    #[arg(value_name = "EMAIL", value_hint = ValueHint::EmailAddress)]
+    pub(crate) email: Option<String>,
+
+    /// The server's address, such as https://files.example:8443
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) server: Option<String>,
+
+    /// Trust this certificate authority (PEM) for the server, and no other
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// The code from the mail; no new one is asked for
+    #[arg(long, value_name = "CODE", conflicts_with = "request_code")]
+    pub(crate) code: Option<String>,
+
+    /// Have a code sent and stop; sign in later with --code
+    #[arg(long)]
+    pub(crate) request_code: bool,
+
+    /// Do not offer to make keys
+    #[arg(long)]
+    pub(crate) no_keys: bool,
+}
+
+/// `wax keys`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) action: Option<KeysAction>,
+}
+
+/// What to do with the keys.
+#[derive(Subcommand)]
+pub(crate) enum KeysAction {
+    /// Show your fingerprint
+    Show,
+    /// Make your keys and protect them with a passphrase
+    Generate,
+    /// Write your public keys for somebody else, to a file or standard output
+    Export {
+        /// Where to write; `-` or nothing is standard output
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+        /// Replace the file if it exists
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// `wax contacts`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Contacts {
+    #[command(subcommand)]
+    pub(crate) action: Option<ContactsAction>,
+}
+
+/// What to do with contacts.
+#[derive(Subcommand)]
+pub(crate) enum ContactsAction {
+    /// List the people whose keys this device knows
+    #[command(visible_alias = "list")]
+    Ls,
+    /// Look a person up and remember their keys
+    Add {
+        /// Their e-mail address
+        #[arg(value_hint = ValueHint::EmailAddress)]
+        address: String,
+        /// Take their keys from this file, which they made with `wax keys export`
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        bundle: Option<PathBuf>,
+    },
+    /// Compare the safety number with a person and mark them as verified
+    Verify {
+        /// Their e-mail address
+        #[arg(value_hint = ValueHint::EmailAddress)]
+        address: String,
+        /// The 60 digits that their device shows; compared instead of asking
+        #[arg(long, value_name = "DIGITS")]
+        number: Option<String>,
+    },
+    /// Accept a person's changed keys, after comparing the new safety number with them
+    Accept {
+        /// Their e-mail address
+        #[arg(value_hint = ValueHint::EmailAddress)]
+        address: String,
+        /// The 60 digits that their device shows now
+        #[arg(long, value_name = "DIGITS")]
+        number: String,
+    },
+    /// Forget a person's keys; the next contact is trust on first use again
+    Forget {
+        /// Their e-mail address
+        #[arg(value_hint = ValueHint::EmailAddress)]
+        address: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// `wax send`.
+#[derive(Args)]
+pub(crate) struct Send {
+    /// Files to send, each as a file of its own; `-` is standard input
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Who may open it; repeat for several people
+    #[arg(long, short, required = true, value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
+    pub(crate) to: Vec<String>,
+
+    /// When it ends: a number with m, h, d or w
+    #[arg(long, short, value_name = "TIME", default_value = "7d")]
+    pub(crate) expires: Expiry,
+
+    /// How often others may download it before it closes
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) downloads: Option<u32>,
+
+    /// The name the recipients see, instead of the file's own; one file only
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// Compress first; kept only if it helps. The compressed size may tell something about the contents
+    #[arg(long, overrides_with = "no_compress")]
+    pub(crate) compress: bool,
+
+    /// Do not compress (this is the default)
+    #[arg(long, overrides_with = "compress")]
+    pub(crate) no_compress: bool,
+
+    /// Do not hide the exact size
+    #[arg(long)]
+    pub(crate) no_padding: bool,
+}
+
+/// `wax get`.
+#[derive(Args)]
+pub(crate) struct Get {
+    /// The file's id, or its first 8 or more characters
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+
+    /// Where to write: a file, a folder, or `-` for standard output; without it, here under its own name
+    #[arg(long, short, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Replace a file that exists, or write to a terminal
+    #[arg(long, short)]
+    pub(crate) force: bool,
+
+    /// If the name is taken, keep both: `name (1)`
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) keep_both: bool,
+}
+
+/// `wax ls`.
+#[derive(Args)]
+pub(crate) struct Ls {
+    /// Only files you sent
+    #[arg(long, conflicts_with = "received")]
+    pub(crate) sent: bool,
+
+    /// Only files you were sent
+    #[arg(long)]
+    pub(crate) received: bool,
+
+    /// Show at most this many, newest first [default: 50]
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
+
+    /// Show all
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+
+    /// Show ids in full
+    #[arg(long, short)]
+    pub(crate) long: bool,
+}
+
+/// `wax info`.
+#[derive(Args)]
+pub(crate) struct Info {
+    /// The file's id, or its first 8 or more characters
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+}
+
+/// `wax rm`.
+#[derive(Args)]
+pub(crate) struct Rm {
+    /// Ids of files, or their first 8 or more characters
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// `wax unshare`.
+#[derive(Args)]
+pub(crate) struct Unshare {
+    /// The file's id, or its first 8 or more characters
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+
+    /// Whose access ends
+    #[arg(value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
+    pub(crate) address: String,
+}
+
+/// `wax uploads`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Uploads {
+    #[command(subcommand)]
+    pub(crate) action: Option<UploadsAction>,
+}
+
+/// What to do with unfinished uploads.
+#[derive(Subcommand)]
+pub(crate) enum UploadsAction {
+    /// List them
+    #[command(visible_alias = "list")]
+    Ls,
+    /// Abandon uploads and free their space
+    Cancel {
+        /// Ids of uploads, or their first 8 or more characters
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+}
+
+/// `wax unlock`.
+#[derive(Args)]
+pub(crate) struct Unlock {
+    /// Minutes without use after which the keys are forgotten
+    #[arg(long, value_name = "MINUTES", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub(crate) minutes: u32,
+}
+
+/// `wax completions`.
+#[derive(Args)]
+pub(crate) struct Completions {
+    /// Which shell
+    pub(crate) shell: Shell,
+}
+
+/// `wax man`.
+#[derive(Args)]
+pub(crate) struct Man {
+    /// Write `wax.1`, `wax-send.1`, … into this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// `wax agent`.
+#[derive(Args)]
+pub(crate) struct Agent {
+    /// Seconds without use after which it ends
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) idle: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_agree_with_each_other() {
+        Wax::command().debug_assert();
+    }
+
+    #[test]
+    fn a_passphrase_cannot_be_given_as_an_argument_or_in_the_environment() {
+        fn check(command: &clap::Command) {
+            for arg in command.get_arguments() {
+                let name = arg.get_long().unwrap_or_default();
+                assert!(!name.contains("pass") || name == "passphrase-fd", "{name}");
+                assert_eq!(arg.get_env(), None, "{name}");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Wax::command());
+    }
+}

@@ -1,0 +1,130 @@
+//! `wax get`: fetches a file, verifies it and decrypts it.
+
+use super::{TrustJson, file_id, trust_mark};
+use crate::app::App;
+use crate::args::Get;
+use crate::console::{safe, size};
+use crate::fault::{Class, Fault};
+use crate::keyring;
+use crate::progress::Shown;
+use client::{OnConflict, Received, Target, Trust};
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// `{"id", "name", "media_type", "bytes", "path", "from", "trust"}`.
+#[derive(Serialize)]
+struct GetJson<'a> {
+    id: String,
+    name: &'a str,
+    media_type: &'a str,
+    bytes: u64,
+    path: Option<String>,
+    from: &'a str,
+    trust: TrustJson,
+}
+
+pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
+    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
+    if to_stdout && app.console.json {
+        return Err(Fault::new(Class::Usage, "standard output cannot carry both the file and JSON")
+            .hint("write the file somewhere with -o FILE"));
+    }
+    if to_stdout && !args.force && std::io::stdout().is_terminal() {
+        return Err(Fault::new(
+            Class::Usage,
+            "standard output is a terminal, and the file may hold anything",
+        )
+        .hint("write it somewhere with -o FILE, or insist with --force"));
+    }
+    if let Some(path) = args.output.as_deref().filter(|_| !to_stdout) {
+        look_at(path, args.force || args.keep_both)?;
+    }
+    let session = app.session()?;
+    let me = keyring::unlock(app, &session)?;
+    let id = file_id(&session, &me, &args.id)?;
+    let shown = Shown::new(&app.console, String::new());
+    let got = session.run_to_its_end(session.client.receive(&me, id, target(args), &shown, &session.cancel));
+    shown.end();
+    let got = got.map_err(|fault| match fault.class {
+        Class::Cancelled if to_stdout => Fault::new(Class::Cancelled, "stopped; the output is not complete"),
+        Class::Cancelled => Fault::new(Class::Cancelled, "stopped; no file was written")
+            .hint("run the same command again; within 24 hours it does not count as another download"),
+        _ => fault,
+    })?;
+    tell(app, &got)
+}
+
+/// What is plainly wrong with the target is told before anybody is asked for a passphrase.
+fn look_at(path: &Path, may_exist: bool) -> Result<(), Fault> {
+    match std::fs::metadata(path) {
+        Ok(kind) if kind.is_dir() || may_exist => Ok(()),
+        Ok(_) => Err(client::Error::TargetExists(path.to_owned()).into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let folder =
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            match std::fs::metadata(folder) {
+                Ok(kind) if kind.is_dir() => Ok(()),
+                Ok(_) => Err(Fault::file("write into", folder, &std::io::ErrorKind::NotADirectory.into())),
+                Err(e) => Err(Fault::file("write into", folder, &e).hint("make the folder first")),
+            }
+        }
+        Err(error) => Err(Fault::file("write", path, &error)),
+    }
+}
+
+fn target(args: &Get) -> Target {
+    let on_conflict = match (args.force, args.keep_both) {
+        (true, _) => OnConflict::Replace,
+        (false, true) => OnConflict::KeepBoth,
+        (false, false) => OnConflict::Refuse,
+    };
+    match &args.output {
+        None => Target::Directory { path: PathBuf::from("."), on_conflict },
+        Some(path) if path == Path::new("-") => Target::Writer(Box::new(std::io::stdout())),
+        Some(path) if path.is_dir() => Target::Directory { path: path.clone(), on_conflict },
+        Some(path) => Target::File { path: path.clone(), overwrite: args.force },
+    }
+}
+
+fn tell(app: &App, got: &Received) -> Result<(), Fault> {
+    let console = &app.console;
+    let from = safe(got.sender.address.as_str());
+    let name = safe(&got.name);
+    match &got.path {
+        Some(path) => {
+            console.note(format!(
+                "received {name} ({}), verified and decrypted on this device",
+                size(got.bytes)
+            ));
+            if !console.json {
+                let path = path.strip_prefix(".").unwrap_or(path);
+                console.say(format!("file     {}", safe(&path.display().to_string())))?;
+                console.say(format!("from     {}", person(console, &from, got.sender.trust)))?;
+            }
+        }
+        None => console.note(format!(
+            "received {name} ({}) from {from}, verified and decrypted on this device",
+            size(got.bytes)
+        )),
+    }
+    if matches!(got.sender.trust, Trust::Pinned | Trust::FirstContact) {
+        console.note(format!("hint: compare the safety number with {from}: wax contacts verify {from}"));
+    }
+    console.result(&GetJson {
+        id: got.file_id.to_string(),
+        name: &got.name,
+        media_type: &got.media_type,
+        bytes: got.bytes,
+        path: got.path.as_ref().map(|path| path.display().to_string()),
+        from: got.sender.address.as_str(),
+        trust: got.sender.trust.into(),
+    })
+}
+
+fn person(console: &crate::console::Console, shown: &str, trust: Trust) -> String {
+    match trust {
+        Trust::Own => format!("{shown} (you)"),
+        trust => format!("{shown} ({})", trust_mark(console, trust)),
+    }
+}

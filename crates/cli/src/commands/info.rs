@@ -1,0 +1,54 @@
+//! `wax info`: everything about one file, and who may open it.
+
+use super::ls::{FileJson, ends, name_of};
+use super::{file_id, moment, trust_mark};
+use crate::app::App;
+use crate::args::Info;
+use crate::console::{safe, size};
+use crate::fault::Fault;
+use crate::keyring;
+use client::{Role, Trust};
+
+pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
+    let session = app.session()?;
+    let me = keyring::unlock(app, &session)?;
+    let id = file_id(&session, &me, &args.id)?;
+    let file = session.run(session.client.info(&me, id))?;
+    let console = &app.console;
+    if console.json {
+        return console.result(&FileJson::of(&file));
+    }
+    let from = safe(file.sender.address.as_str());
+    console.say(format!("id       {}", file.file_id))?;
+    console.say(format!("name     {}", safe(&file.name)))?;
+    console.say(format!("type     {}", safe(&file.media_type)))?;
+    let mut sizes = format!("{}, {} encrypted", size(file.bytes), size(file.body_len));
+    if file.compressed {
+        sizes.push_str(", compressed");
+    }
+    if !file.padded {
+        sizes.push_str(", exact size not hidden");
+    }
+    console.say(format!("size     {sizes}"))?;
+    if let Ok(time) = jiff::Timestamp::from_millisecond(file.modified_ms) {
+        console.say(format!("changed  {}", moment(time.as_second())))?;
+    }
+    let from = match file.sender.trust {
+        Trust::Own => format!("{from} (you)"),
+        trust => format!("{from} ({})", trust_mark(console, trust)),
+    };
+    let retired = if file.sender.retired_root { ", with a key that was replaced since" } else { "" };
+    console.say(format!("from     {from}{retired}"))?;
+    if file.role == Role::Author {
+        let contacts = session.client.contacts()?;
+        if file.recipients.is_empty() {
+            console.say("to       nobody")?;
+        }
+        for recipient in &file.recipients {
+            console.say(format!("to       {}", name_of(recipient, &contacts)))?;
+        }
+    }
+    console.say(format!("sent     {}", moment(file.created)))?;
+    console.say(format!("ends     {} ({})", moment(file.expires_at), ends(&file)))?;
+    console.say(format!("fetched  {} times by others", file.downloads))
+}

@@ -1,0 +1,236 @@
+//! `wax ls`: the files sent and received, newest first.
+
+use super::{TrustJson, moment, seconds_until, stamp};
+use crate::app::{App, Session};
+use crate::args::Ls;
+use crate::console::{safe, size};
+use crate::expiry::{count, span_in_words};
+use crate::fault::Fault;
+use crate::keyring;
+use client::{Contact, FileId, FilePaging, FileSummary, Recipient, Role, Trust};
+use serde::Serialize;
+
+/// Rows shown unless a person says otherwise.
+const LIMIT_DEFAULT: usize = 50;
+/// Rows of one request at most.
+const PAGE_MAX: u32 = 200;
+/// Characters of an id in the table.
+const SHORT_ID: usize = 8;
+
+/// `{"files": […], "refused": [ids that did not verify], "more": bool}`.
+#[derive(Serialize)]
+struct ListJson<'a> {
+    files: Vec<FileJson<'a>>,
+    refused: Vec<String>,
+    more: bool,
+}
+
+/// One file, as `ls` and `info` tell it.
+#[derive(Serialize)]
+pub(super) struct FileJson<'a> {
+    id: String,
+    role: &'static str,
+    name: &'a str,
+    media_type: &'a str,
+    bytes: u64,
+    sealed_bytes: u64,
+    compressed: bool,
+    padded: bool,
+    modified: Option<String>,
+    from: &'a str,
+    trust: TrustJson,
+    created: Option<String>,
+    expires_at: Option<String>,
+    downloads: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_downloads: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    recipients: Vec<RecipientJson<'a>>,
+}
+
+/// Somebody who may open a file.
+#[derive(Serialize)]
+struct RecipientJson<'a> {
+    user_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+}
+
+impl<'a> FileJson<'a> {
+    pub(super) fn of(file: &'a FileSummary) -> Self {
+        Self {
+            id: file.file_id.to_string(),
+            role: match file.role {
+                Role::Author => "author",
+                Role::Recipient => "recipient",
+            },
+            name: &file.name,
+            media_type: &file.media_type,
+            bytes: file.bytes,
+            sealed_bytes: file.body_len,
+            compressed: file.compressed,
+            padded: file.padded,
+            modified: jiff::Timestamp::from_millisecond(file.modified_ms).ok().map(|time| time.to_string()),
+            from: file.sender.address.as_str(),
+            trust: file.sender.trust.into(),
+            created: stamp(file.created),
+            expires_at: stamp(file.expires_at),
+            downloads: file.downloads,
+            max_downloads: file.max_downloads,
+            recipients: file
+                .recipients
+                .iter()
+                .map(|recipient| RecipientJson {
+                    user_id: recipient.user_id.to_string(),
+                    address: recipient.address.as_ref().map(client::Address::as_str),
+                })
+                .collect(),
+        }
+    }
+}
+
+pub(super) fn run(app: &App, args: &Ls) -> Result<(), Fault> {
+    let session = app.session()?;
+    let me = keyring::unlock(app, &session)?;
+    let limit = match args.limit {
+        Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
+        None if args.all => usize::MAX,
+        None => LIMIT_DEFAULT,
+    };
+    let (files, refused, more) = collect(&session, &me, args, limit)?;
+    if !app.console.json {
+        show(app, &session, args, &files, &refused, more)?;
+    }
+    app.console.result(&ListJson {
+        files: files.iter().map(FileJson::of).collect(),
+        refused: refused.iter().map(ToString::to_string).collect(),
+        more,
+    })
+}
+
+/// Page by page until there are enough.
+fn collect(
+    session: &Session,
+    me: &client::Unlocked,
+    args: &Ls,
+    limit: usize,
+) -> Result<(Vec<FileSummary>, Vec<FileId>, bool), Fault> {
+    let (mut files, mut refused) = (Vec::new(), Vec::new());
+    let wanted = |file: &FileSummary| match file.role {
+        Role::Author => !args.received,
+        Role::Recipient => !args.sent,
+    };
+    let rows = u32::try_from(limit).unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+    let mut paging = FilePaging { after: None, limit: Some(rows) };
+    loop {
+        let page = session.run(session.client.list(me, paging.clone()))?;
+        files.extend(page.files.into_iter().filter(wanted));
+        refused.extend(page.refused);
+        let last = page.next.is_none();
+        if last || files.len() >= limit {
+            let more = !last || files.len() > limit;
+            files.truncate(limit);
+            return Ok((files, refused, more));
+        }
+        paging.after = page.next;
+    }
+}
+
+fn show(
+    app: &App,
+    session: &Session,
+    args: &Ls,
+    files: &[FileSummary],
+    refused: &[FileId],
+    more: bool,
+) -> Result<(), Fault> {
+    let console = &app.console;
+    if files.is_empty() {
+        console.note(
+            "no files yet; what you send and what you are sent will stand here: wax send FILE --to ADDRESS",
+        );
+    } else {
+        let contacts = session.client.contacts()?;
+        let rows: Vec<Vec<String>> = files.iter().map(|file| row(file, &contacts, args.long)).collect();
+        console.table(&["ID", "", "NAME", "SIZE", "WITH", "WHEN", "ENDS"], &rows)?;
+    }
+    if files.iter().any(is_unverified) {
+        console.note("(!) the safety number was never compared: wax contacts verify ADDRESS");
+    }
+    if files.iter().any(|file| file.sender.trust == Trust::Changed) {
+        console.warn("(!!) the keys of the sender have changed; such a file is not opened");
+    }
+    if !refused.is_empty() {
+        console.warn(format!(
+            "{} left out: what the server shows of them does not verify",
+            count(refused.len() as u64, "file")
+        ));
+    }
+    if more {
+        console.note("there are more: -n N shows more of them, --all shows all");
+    }
+    Ok(())
+}
+
+fn row(file: &FileSummary, contacts: &[Contact], long: bool) -> Vec<String> {
+    let id = file.file_id.to_string();
+    vec![
+        if long { id } else { id[..SHORT_ID].to_owned() },
+        match file.role {
+            Role::Author => "sent",
+            Role::Recipient => "received",
+        }
+        .to_owned(),
+        safe(&file.name),
+        size(file.bytes),
+        with(file, contacts),
+        moment(file.created),
+        ends(file),
+    ]
+}
+
+/// Who is at the other end.
+fn with(file: &FileSummary, contacts: &[Contact]) -> String {
+    match file.role {
+        Role::Recipient => {
+            let mark = match file.sender.trust {
+                Trust::Pinned | Trust::FirstContact => " (!)",
+                Trust::Changed => " (!!)",
+                Trust::Own | Trust::Verified => "",
+            };
+            format!("{}{mark}", safe(file.sender.address.as_str()))
+        }
+        Role::Author => match file.recipients.as_slice() {
+            [] => "nobody".to_owned(),
+            [first] => name_of(first, contacts),
+            [first, rest @ ..] => format!("{} and {} more", name_of(first, contacts), rest.len()),
+        },
+    }
+}
+
+/// A recipient by address if this device knows it; what a person did not verify is marked.
+pub(super) fn name_of(recipient: &Recipient, contacts: &[Contact]) -> String {
+    match &recipient.address {
+        Some(address) => {
+            let verified = contacts.iter().any(|contact| contact.address == *address && contact.verified);
+            format!("{}{}", safe(address.as_str()), if verified { "" } else { " (!)" })
+        }
+        None => format!("account {}", recipient.user_id),
+    }
+}
+
+fn is_unverified(file: &FileSummary) -> bool {
+    file.role == Role::Recipient && matches!(file.sender.trust, Trust::Pinned | Trust::FirstContact)
+}
+
+/// `in 6 days 3 hours, 2 of 3 downloads`.
+pub(super) fn ends(file: &FileSummary) -> String {
+    let when = match seconds_until(file.expires_at) {
+        Some(left) => format!("in {}", span_in_words(left)),
+        None => "ended".to_owned(),
+    };
+    match file.max_downloads {
+        Some(of) => format!("{when}, {} of {} used", file.downloads, count(of.into(), "download")),
+        None => when,
+    }
+}

@@ -1,0 +1,222 @@
+//! `wax send`: seals files on this device and sends them to people.
+
+use super::{address, stamp};
+use crate::app::{App, Session};
+use crate::args::Send;
+use crate::console::{Tone, safe, size};
+use crate::expiry::limits_in_words;
+use crate::fault::{Class, Fault};
+use crate::keyring;
+use crate::progress::Shown;
+use client::{Address, Compress, SendRequest, Sent, Unlocked};
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a stream is called when nobody names it.
+const STREAM_NAME: &str = "standard input";
+
+/// `{"files": […]}`; when one of several fails, those sent before stand in the error as `"sent"`.
+#[derive(Serialize)]
+struct SendJson {
+    files: Vec<SentJson>,
+}
+
+/// One file that was sent.
+#[derive(Serialize)]
+struct SentJson {
+    id: String,
+    name: String,
+    bytes: u64,
+    /// Bytes after compression.
+    stored_bytes: u64,
+    /// Bytes of the sealed body.
+    sealed_bytes: u64,
+    parts: u64,
+    /// Parts that an earlier try had sent.
+    resumed_parts: u64,
+    /// Bytes that the server received for it over all tries.
+    received_bytes: u64,
+    /// Parts that the server received for it over all tries.
+    received_parts: u64,
+    expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_downloads: Option<u32>,
+    to: Vec<RecipientJson>,
+}
+
+/// Whom it was sent to.
+#[derive(Serialize)]
+struct RecipientJson {
+    address: String,
+    verified: bool,
+}
+
+pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
+    let to = recipients(&args.to)?;
+    if args.name.is_some() && args.files.len() > 1 {
+        return Err(Fault::new(Class::Usage, "one name cannot serve several files")
+            .hint("send them one by one, or without --name"));
+    }
+    if args.files.iter().filter(|file| is_stdin(file)).count() > 1 {
+        return Err(Fault::new(Class::Usage, "standard input can be sent only once"));
+    }
+    if args.files.iter().any(|file| is_stdin(file)) && std::io::stdin().is_terminal() {
+        app.console.note("reading from the terminal; end with Ctrl-D");
+    }
+    args.files.iter().filter(|file| !is_stdin(file)).try_for_each(|file| look_at(file))?;
+    let session = app.session()?;
+    let me = keyring::unlock(app, &session)?;
+    let mut done = Vec::new();
+    for (n, file) in args.files.iter().enumerate() {
+        match send_one(app, &session, &me, args, n, file, &to) {
+            Ok(sent) => done.push(sent),
+            Err(fault) if done.is_empty() => return Err(fault),
+            Err(fault) => {
+                let sent = serde_json::to_value(&done).unwrap_or_default();
+                return Err(fault
+                    .fact("sent", sent)
+                    .hint("the files named above were sent; send only the rest again"));
+            }
+        }
+    }
+    app.console.result(&SendJson { files: done })
+}
+
+/// The addresses, each once.
+fn recipients(texts: &[String]) -> Result<Vec<Address>, Fault> {
+    let mut to: Vec<Address> = Vec::new();
+    for text in texts {
+        let address = address(text)?;
+        if !to.contains(&address) {
+            to.push(address);
+        }
+    }
+    Ok(to)
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+/// What is plainly wrong with a source is told before anybody is asked for a passphrase.
+fn look_at(file: &Path) -> Result<(), Fault> {
+    let kind = std::fs::metadata(file).map_err(|e| Fault::file("read", file, &e))?.file_type();
+    if kind.is_dir() {
+        let shown = safe(&file.display().to_string());
+        return Err(Fault::new(Class::LocalFile, format!("{shown} is a directory, not a file")).hint(
+            "name the files in it, or pack it first: tar c DIR | wax send - --name DIR.tar --to ADDRESS",
+        ));
+    }
+    if !kind.is_file() {
+        let shown = safe(&file.display().to_string());
+        return Err(Fault::new(Class::LocalFile, format!("{shown} is not a regular file"))
+            .hint("to send what comes out of a pipe or device: wax send - < FILE"));
+    }
+    std::fs::File::open(file).map(drop).map_err(|e| Fault::file("read", file, &e))
+}
+
+fn send_one(
+    app: &App,
+    session: &Session,
+    me: &Unlocked,
+    args: &Send,
+    n: usize,
+    file: &PathBuf,
+    to: &[Address],
+) -> Result<SentJson, Fault> {
+    let mut request = if is_stdin(file) {
+        SendRequest::stream(
+            Box::new(std::io::stdin()),
+            args.name.as_deref().unwrap_or(STREAM_NAME),
+            to.to_vec(),
+        )
+    } else {
+        SendRequest::file(file, to.to_vec())
+    };
+    request.expires_in = Duration::from_secs(args.expires.seconds());
+    request.max_downloads = args.downloads;
+    request.compress = if args.compress { Compress::Auto } else { Compress::Never };
+    request.padded = !args.no_padding;
+    request.name.clone_from(&args.name);
+    let of = args.files.len();
+    let shown = Shown::new(&app.console, if of > 1 { format!("{} of {of}: ", n + 1) } else { String::new() });
+    let sent = session.run_to_its_end(session.client.send(me, request, &shown, &session.cancel));
+    shown.end();
+    let sent = sent.map_err(|fault| resumable(fault, is_stdin(file)))?;
+    tell(app, session, args, sent, to)
+}
+
+/// After Ctrl-C: what becomes of what was sent so far.
+fn resumable(fault: Fault, stream: bool) -> Fault {
+    if fault.class != Class::Cancelled {
+        return fault;
+    }
+    let stopped = Fault::new(Class::Cancelled, "stopped; nothing was shared");
+    if stream {
+        stopped.hint("what comes from a pipe cannot be resumed; send it again from the start")
+    } else {
+        stopped.hint(
+            "the same command goes on where it stopped; wax uploads shows and cancels what is unfinished",
+        )
+    }
+}
+
+fn tell(app: &App, session: &Session, args: &Send, sent: Sent, to: &[Address]) -> Result<SentJson, Fault> {
+    let console = &app.console;
+    let contacts = session.client.contacts()?;
+    let me = session.client.signed_in()?;
+    let verified = |address: &Address| {
+        me.as_ref().is_some_and(|me| me.address == *address)
+            || contacts.iter().any(|contact| contact.address == *address && contact.verified)
+    };
+    console.note(format!("sent {} ({}, encrypted on this device)", safe(&sent.name), size(sent.bytes)));
+    if !console.json {
+        console.say(format!("id       {}", console.paint(Tone::Bold, &sent.file_id.to_string())))?;
+        for address in to {
+            let mark = if verified(address) { "verified" } else { "not verified: trust on first use" };
+            console.say(format!("to       {} ({mark})", safe(address.as_str())))?;
+        }
+        console.say(format!("limits   {}", limits_in_words(&args.expires.in_words(), args.downloads)))?;
+        console.say(format!("size     {}", sizes(&sent)))?;
+        console.note(format!("they fetch it with: wax get {}", sent.file_id));
+    }
+    for address in to.iter().filter(|address| !verified(address)) {
+        let shown = safe(address.as_str());
+        console.note(format!("hint: compare the safety number with {shown}: wax contacts verify {shown}"));
+    }
+    Ok(SentJson {
+        id: sent.file_id.to_string(),
+        bytes: sent.bytes,
+        stored_bytes: sent.stored,
+        sealed_bytes: sent.body_len,
+        parts: sent.parts,
+        resumed_parts: sent.resumed_parts,
+        received_bytes: sent.received_bytes,
+        received_parts: sent.received_parts,
+        expires_at: stamp(sent.expires_at),
+        max_downloads: args.downloads,
+        to: to
+            .iter()
+            .map(|address| RecipientJson {
+                address: address.as_str().to_owned(),
+                verified: verified(address),
+            })
+            .collect(),
+        name: sent.name,
+    })
+}
+
+/// `3.2 MB, 1.1 MB compressed, 1.2 MB encrypted`.
+fn sizes(sent: &Sent) -> String {
+    let mut words = size(sent.bytes);
+    if sent.stored != sent.bytes {
+        words.push_str(&format!(", {} compressed", size(sent.stored)));
+    }
+    words.push_str(&format!(", {} encrypted", size(sent.body_len)));
+    if sent.resumed_parts > 0 {
+        words.push_str(&format!(" ({} of {} parts were there already)", sent.resumed_parts, sent.parts));
+    }
+    words
+}

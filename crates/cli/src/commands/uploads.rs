@@ -1,0 +1,105 @@
+//! `wax uploads`: what was begun and not finished, and how to give it up.
+
+use super::{check_prefix, moment, stamp, the_one};
+use crate::app::{App, Session};
+use crate::args::{Uploads, UploadsAction};
+use crate::console::{safe, size};
+use crate::fault::Fault;
+use client::{FileId, UnfinishedUpload};
+use serde::Serialize;
+
+/// `{"uploads": […]}`.
+#[derive(Serialize)]
+struct UploadsJson {
+    uploads: Vec<UploadJson>,
+}
+
+/// One unfinished upload.
+#[derive(Serialize)]
+struct UploadJson {
+    id: String,
+    path: String,
+    bytes: u64,
+    to: Vec<String>,
+    sealed_parts: u64,
+    parts: u64,
+    begun: Option<String>,
+    running: bool,
+}
+
+/// `{"cancelled": [ids]}`.
+#[derive(Serialize)]
+struct CancelJson {
+    cancelled: Vec<String>,
+}
+
+pub(super) fn run(app: &App, args: Uploads) -> Result<(), Fault> {
+    let session = app.session()?;
+    match args.action.unwrap_or(UploadsAction::Ls) {
+        UploadsAction::Ls => list(app, &session),
+        UploadsAction::Cancel { ids } => cancel(app, &session, &ids),
+    }
+}
+
+fn list(app: &App, session: &Session) -> Result<(), Fault> {
+    let uploads = session.client.uploads()?;
+    if uploads.is_empty() {
+        app.console.note("nothing is unfinished");
+    } else if !app.console.json {
+        let rows: Vec<Vec<String>> = uploads.iter().map(row).collect();
+        app.console.table(&["ID", "FILE", "SIZE", "DONE", "TO", "BEGUN"], &rows)?;
+        app.console.note("the same `wax send` goes on where it stopped; wax uploads cancel ID gives it up");
+    }
+    app.console.result(&UploadsJson {
+        uploads: uploads
+            .iter()
+            .map(|upload| UploadJson {
+                id: upload.file_id.to_string(),
+                path: upload.path.display().to_string(),
+                bytes: upload.bytes,
+                to: upload.to.iter().map(|address| address.as_str().to_owned()).collect(),
+                sealed_parts: upload.sealed_parts,
+                parts: upload.parts,
+                begun: stamp(upload.begun),
+                running: upload.running,
+            })
+            .collect(),
+    })
+}
+
+fn row(upload: &UnfinishedUpload) -> Vec<String> {
+    let state = if upload.running { " (running)" } else { "" };
+    vec![
+        upload.file_id.to_string(),
+        safe(&upload.path.display().to_string()),
+        size(upload.bytes),
+        format!("{} of {} parts{state}", upload.sealed_parts, upload.parts),
+        upload.to.iter().map(|address| safe(address.as_str())).collect::<Vec<_>>().join(", "),
+        moment(upload.begun),
+    ]
+}
+
+fn cancel(app: &App, session: &Session, texts: &[String]) -> Result<(), Fault> {
+    let known: Vec<FileId> = session.client.uploads()?.iter().map(|upload| upload.file_id).collect();
+    let mut ids: Vec<FileId> = Vec::new();
+    for text in texts {
+        let text = text.trim().to_lowercase();
+        let id = match text.parse() {
+            Ok(id) => id,
+            Err(_) => {
+                check_prefix("wax uploads", &text)?;
+                let found: Vec<FileId> =
+                    known.iter().copied().filter(|id| id.to_string().starts_with(&text)).collect();
+                the_one("uploads", &text, &found)?
+            }
+        };
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    for id in &ids {
+        session.run(session.client.abandon_upload(*id))?;
+        app.console.say(format!("{id}  cancelled"))?;
+    }
+    app.console.result(&CancelJson { cancelled: ids.iter().map(ToString::to_string).collect() })
+}

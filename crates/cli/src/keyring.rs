@@ -1,0 +1,205 @@
+//! How a command comes to the unlocked keys: agent, file descriptor, or a passphrase at the terminal.
+
+use crate::agent::{IDLE_DEFAULT, Key, Owner};
+use crate::app::{App, Session};
+use crate::ask::{self, SecretText};
+use crate::fault::{Class, Fault};
+use client::{KeysState, Passphrase, Unlocked, VaultKey};
+use format::Secret;
+use zeroize::Zeroizing;
+
+/// How often a wrong passphrase may be typed before the command gives up.
+const TRIES: u32 = 3;
+/// Below this score of zxcvbn a new passphrase is refused.
+const SCORE_MIN: u8 = 3;
+
+/// Where a passphrase came from, and so whether the agent may remember what it opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    Descriptor,
+    Terminal,
+}
+
+/// Opens the keys for a command: with the agent's key if it has one, else with a passphrase, which the agent then
+/// spares the next command if it was typed.
+pub(crate) fn unlock(app: &App, session: &Session) -> Result<Unlocked, Fault> {
+    let owner = owner(session)?;
+    if app.global.passphrase_fd.is_none()
+        && let Some(me) = unlock_by_agent(app, session, owner)?
+    {
+        return Ok(me);
+    }
+    let (me, from) = unlock_by_passphrase(app, session)?;
+    if from == From::Terminal {
+        remember(app, &me, IDLE_DEFAULT);
+    }
+    Ok(me)
+}
+
+/// `wax unlock`: opens the keys with a passphrase, agent or not, and has the agent remember them.
+pub(crate) fn unlock_anew(app: &App, session: &Session) -> Result<Unlocked, Fault> {
+    owner(session)?;
+    Ok(unlock_by_passphrase(app, session)?.0)
+}
+
+/// Has the agent remember the keys that a typed passphrase just opened or made.
+pub(crate) fn remember_as_usual(app: &App, me: &Unlocked) {
+    remember(app, me, IDLE_DEFAULT);
+}
+
+/// Has the agent remember the vault key; a command that did its work does not fail for that.
+fn remember(app: &App, me: &Unlocked, idle: u32) {
+    let kept =
+        app.agent().map(|agent| agent.map(|agent| agent.store(*me.user_id().as_bytes(), &key_of(me), idle)));
+    if let Ok(Some(Err(error))) = kept {
+        tracing::debug!(%error, "the agent does not remember the key");
+        app.console.note(format!("{error}; the next command asks for the passphrase again"));
+    }
+}
+
+/// The vault key on its way to the agent.
+pub(crate) fn key_of(me: &Unlocked) -> Key {
+    Zeroizing::new(*me.vault_key().secret().expose_secret())
+}
+
+/// Whose keys are on this machine.
+fn owner(session: &Session) -> Result<Owner, Fault> {
+    match session.client.keys_state()? {
+        KeysState::OnDisk { user_id } => Ok(*user_id.as_bytes()),
+        KeysState::None if session.client.signed_in()?.is_none() => Err(client::Error::NotSignedIn.into()),
+        KeysState::None => Err(client::Error::NoKeys.into()),
+    }
+}
+
+fn unlock_by_agent(app: &App, session: &Session, owner: Owner) -> Result<Option<Unlocked>, Fault> {
+    let Some(agent) = app.agent()? else { return Ok(None) };
+    let key = match agent.recall(owner) {
+        Ok(Some(key)) => key,
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            app.console.note(format!("{error}; asking for the passphrase instead"));
+            return Ok(None);
+        }
+    };
+    match session.run(session.client.unlock_with_key(&VaultKey::from_secret(Secret::from_bytes(*key)))) {
+        Ok(me) => Ok(Some(me)),
+        // The key file was replaced since: the remembered key is of no use any more.
+        Err(fault) if fault.class == Class::Authentic => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn unlock_by_passphrase(app: &App, session: &Session) -> Result<(Unlocked, From), Fault> {
+    if let Some(descriptor) = app.global.passphrase_fd {
+        let passphrase = parse(ask::passphrase_from(descriptor)?)?;
+        let me = session.run(session.client.unlock(&passphrase))?;
+        return Ok((me, From::Descriptor));
+    }
+    if !ask::somebody_is_there() {
+        return Err(nobody_to_ask());
+    }
+    let mut tries = 1;
+    loop {
+        let passphrase = parse(ask::passphrase("passphrase: ")?);
+        match passphrase.and_then(|passphrase| session.run(session.client.unlock(&passphrase))) {
+            Ok(me) => return Ok((me, From::Terminal)),
+            Err(fault) if fault.class == Class::Authentic && tries < TRIES => {
+                app.console.note(format!("{}; try again", fault.what));
+                tries += 1;
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+}
+
+/// A new passphrase: asked for twice at the terminal, or read once from the file descriptor; weak ones are refused.
+pub(crate) fn new_passphrase(app: &App, address: &str) -> Result<Passphrase, Fault> {
+    if let Some(descriptor) = app.global.passphrase_fd {
+        let text = ask::passphrase_from(descriptor)?;
+        return match weakness(&text, address) {
+            Some(words) => Err(too_weak(&words)),
+            None => parse(text),
+        };
+    }
+    if !ask::somebody_is_there() {
+        return Err(nobody_to_ask());
+    }
+    loop {
+        let text = ask::passphrase("new passphrase: ")?;
+        if text.is_empty() {
+            return Err(ask::stopped());
+        }
+        if let Some(words) = weakness(&text, address) {
+            app.console.warn(format!("that passphrase is too easy to guess: {words}"));
+            continue;
+        }
+        if *ask::passphrase("the same again: ")? == *text {
+            return parse(text);
+        }
+        app.console.warn("the two differ; nothing was changed");
+    }
+}
+
+/// Why a passphrase is too easy to guess, in zxcvbn's own words; nothing when it is good.
+fn weakness(text: &str, address: &str) -> Option<String> {
+    let parts: Vec<&str> = std::iter::once(address).chain(address.split(['@', '.'])).collect();
+    // Beyond this length zxcvbn's work grows and its answer does not change.
+    let head: String = text.chars().take(100).collect();
+    let head = Zeroizing::new(head);
+    let estimate = zxcvbn::zxcvbn(&head, &parts);
+    if u8::from(estimate.score()) >= SCORE_MIN {
+        return None;
+    }
+    let mut words = Vec::new();
+    if let Some(feedback) = estimate.feedback() {
+        words.extend(feedback.warning().map(|warning| plain(&warning.to_string())));
+        words.extend(feedback.suggestions().iter().map(|suggestion| plain(&suggestion.to_string())));
+    }
+    Some(if words.is_empty() { "use several unrelated words".to_owned() } else { words.join("; ") })
+}
+
+/// A sentence in the style of this program: lower case, no full stop.
+fn plain(sentence: &str) -> String {
+    let mut chars = sentence.trim_end_matches('.').chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn too_weak(words: &str) -> Fault {
+    Fault::new(Class::Usage, "that passphrase is too easy to guess").hint(words)
+}
+
+fn parse(mut text: SecretText) -> Result<Passphrase, Fault> {
+    Passphrase::parse(std::mem::take(&mut *text)).map_err(|_| {
+        Fault::new(Class::Authentic, "the passphrase is empty").hint("give the one your keys were made with")
+    })
+}
+
+fn nobody_to_ask() -> Fault {
+    Fault::new(Class::Authentic, "the passphrase is needed, and there is no terminal to ask at")
+        .hint("unlock the keys at a terminal first: wax unlock")
+        .hint("or give it by an open file descriptor: --passphrase-fd N")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weak_passphrase_is_refused_with_the_reason_in_words() {
+        let words = weakness("password1", "alice@mail.example").unwrap();
+        assert!(words.contains("common password"), "{words}");
+        assert!(words.chars().next().unwrap().is_lowercase());
+        assert!(!words.ends_with('.'));
+    }
+
+    #[test]
+    fn ones_own_address_is_no_passphrase() {
+        assert!(weakness("alice.waxmaker@mail.example", "alice.waxmaker@mail.example").is_some());
+    }
+
+    #[test]
+    fn several_unrelated_words_are_good_and_a_very_long_text_is_judged_in_time() {
+        assert_eq!(weakness("violin kettle harbour seventeen moss", "alice@mail.example"), None);
+        assert_eq!(weakness(&"violin kettle harbour ".repeat(200), "alice@mail.example"), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! The command line as people and programs meet it: the real executable, a process a command, a server in between.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod agent;
+mod cases;
+mod contacts;
+mod gate;
+mod house;
+mod receiving;
+mod sending;
+mod signing_in;
+mod stopping;
+mod terminal;
