@@ -39,7 +39,8 @@ async fn pages_hold_every_file_once_newest_first(db: &dyn Database) {
     }
     for limit in [1, 4, 5, 7, 25, 100] {
         let (mut seen, mut after): (Vec<_>, Option<FileCursor>) = (Vec::new(), None);
-        loop {
+        // One page more than there can be: a cursor that does not move on must not go on for ever.
+        for _ in 0..=26 {
             let page = db.list_files(bob, after, limit, NOW.plus(HOUR)).await.unwrap();
             seen.extend(page.iter().map(|view| (view.listed_at, view.file_id)));
             match page.last() {
