@@ -158,10 +158,13 @@ fn weakness(text: &str, address: &str) -> Option<String> {
     Some(if words.is_empty() { "use several unrelated words".to_owned() } else { words.join("; ") })
 }
 
-/// A sentence in the style of this program: lower case, no full stop.
-fn plain(sentence: &str) -> String {
-    let mut chars = sentence.trim_end_matches('.').chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+/// Sentences in the style of this program: lower case, no full stop.
+fn plain(sentences: &str) -> String {
+    let lower = |sentence: &str| {
+        let mut chars = sentence.chars();
+        chars.next().map(|first| first.to_lowercase().chain(chars).collect::<String>()).unwrap_or_default()
+    };
+    sentences.trim_end_matches('.').split(". ").map(lower).collect::<Vec<_>>().join("; ")
 }
 
 fn too_weak(words: &str) -> Fault {

@@ -45,7 +45,10 @@ fn a_weak_passphrase_is_refused_with_a_reason_and_makes_no_keys() {
     let code = house.code_for(ALICE);
     alice.types("password1");
     let done = alice.wax(["login", ALICE, "--code", &code], &[]);
-    done.failed(2, "hint: this is similar to a commonly used password");
+    done.failed(
+        2,
+        "hint: this is a very common password; add another word or two; uncommon words are better",
+    );
     // The session stands nevertheless, and better words make keys.
     alice.wax(["keys"], &[]).failed(3, "hint: make keys with: wax keys generate");
     alice.types(PASSPHRASE);

@@ -52,7 +52,7 @@ fn detach() -> io::Result<()> {
     // when it was started by hand.
     let _leader_already = rustix::process::setsid();
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    umask(Mode::RWXG | Mode::RWXO);
+    umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
     close_inherited()
 }
 

@@ -48,8 +48,9 @@ pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
     shown.end();
     let got = got.map_err(|fault| match fault.class {
         Class::Cancelled if to_stdout => Fault::new(Class::Cancelled, "stopped; the output is not complete"),
-        Class::Cancelled => Fault::new(Class::Cancelled, "stopped; no file was written")
-            .hint("run the same command again; within 24 hours it does not count as another download"),
+        Class::Cancelled => {
+            Fault::new(Class::Cancelled, "stopped; no file was written").hint("run the same command again")
+        }
         _ => fault,
     })?;
     tell(app, &got)
@@ -98,8 +99,7 @@ fn tell(app: &App, got: &Received) -> Result<(), Fault> {
                 size(got.bytes)
             ));
             if !console.json {
-                let path = path.strip_prefix(".").unwrap_or(path);
-                console.say(format!("file     {}", safe(&path.display().to_string())))?;
+                console.say(format!("file     {}", safe(&shown(path))))?;
                 console.say(format!("from     {}", person(console, &from, got.sender.trust)))?;
             }
         }
@@ -116,10 +116,15 @@ fn tell(app: &App, got: &Received) -> Result<(), Fault> {
         name: &got.name,
         media_type: &got.media_type,
         bytes: got.bytes,
-        path: got.path.as_ref().map(|path| path.display().to_string()),
+        path: got.path.as_deref().map(shown),
         from: got.sender.address.as_str(),
         trust: got.sender.trust.into(),
     })
+}
+
+/// A path as a person would write it.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 
 fn person(console: &crate::console::Console, shown: &str, trust: Trust) -> String {

@@ -41,9 +41,6 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     console.say(format!("from     {from}{retired}"))?;
     if file.role == Role::Author {
         let contacts = session.client.contacts()?;
-        if file.recipients.is_empty() {
-            console.say("to       nobody")?;
-        }
         for recipient in &file.recipients {
             console.say(format!("to       {}", name_of(recipient, &contacts)))?;
         }

@@ -201,7 +201,8 @@ fn with(file: &FileSummary, contacts: &[Contact]) -> String {
             format!("{}{mark}", safe(file.sender.address.as_str()))
         }
         Role::Author => match file.recipients.as_slice() {
-            [] => "nobody".to_owned(),
+            // The server does not always say to whom.
+            [] => "-".to_owned(),
             [first] => name_of(first, contacts),
             [first, rest @ ..] => format!("{} and {} more", name_of(first, contacts), rest.len()),
         },
