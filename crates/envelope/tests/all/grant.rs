@@ -135,7 +135,7 @@ fn what_a_key_is_bound_to_covers_every_field_before_it() {
         GrantHead { recipient_id: RecipientId::from_bytes([9; 32]), ..base.clone() },
         GrantHead { grantor_root_id: RootId::from_bytes([9; 32]), ..base.clone() },
         GrantHead { min_revision: 9, ..base.clone() },
-        GrantHead { not_after: 9, ..base.clone() },
+        GrantHead { not_after: 9, ..base },
     ] {
         assert_ne!(other.bound(), bound);
     }

@@ -143,16 +143,17 @@ fn a_signature_of_another_kind_does_not_count() {
 fn the_content_id_survives_a_rename_and_nothing_else() {
     let base = head(Suite::Signed, RootId::from_bytes([9; 32]));
     let id = base.content_id();
-    assert_eq!(ManifestHead { revision: 8, ..base.clone() }.content_id(), id);
+    let renamed = ManifestHead { revision: 8, ..base };
+    assert_eq!(renamed.content_id(), id);
     let mut payload_header = floe_header();
     payload_header[73] ^= 1;
     for other in [
-        ManifestHead { suite: Suite::Anonymous, ..base.clone() },
-        ManifestHead { file_id: FileId::from_bytes([8; 16]), ..base.clone() },
-        ManifestHead { author_root_id: RootId::from_bytes([8; 32]), ..base.clone() },
-        ManifestHead { payload_header, ..base.clone() },
-        ManifestHead { body: BodyShape::from_plain_len(300_001).unwrap(), ..base.clone() },
-        ManifestHead { body_root: Node::from_bytes([8; 32]), ..base.clone() },
+        ManifestHead { suite: Suite::Anonymous, ..renamed.clone() },
+        ManifestHead { file_id: FileId::from_bytes([8; 16]), ..renamed.clone() },
+        ManifestHead { author_root_id: RootId::from_bytes([8; 32]), ..renamed.clone() },
+        ManifestHead { payload_header, ..renamed.clone() },
+        ManifestHead { body: BodyShape::from_plain_len(300_001).unwrap(), ..renamed.clone() },
+        ManifestHead { body_root: Node::from_bytes([8; 32]), ..renamed },
     ] {
         assert_ne!(other.content_id(), id);
     }
