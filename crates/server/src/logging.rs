@@ -1,5 +1,7 @@
 //! Where log lines go, and the wall that keeps other people's libraries from saying too much.
 
+use std::io::IsTerminal as _;
+
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
@@ -31,7 +33,8 @@ pub fn filter(level: LevelFilter) -> Targets {
 /// # Errors
 /// A subscriber is installed already.
 pub fn install(level: LevelFilter, format: LogFormat) -> Result<(), tracing_subscriber::util::TryInitError> {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let is_terminal = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal);
     let registry = tracing_subscriber::registry();
     match format {
         LogFormat::Pretty => registry.with(lines.with_filter(filter(level))).try_init(),

@@ -2,8 +2,8 @@
 
 use proto::{Code, FilePage, Role, paths};
 
-use crate::stage::{Parcel, Person};
 use crate::stage::sealed::{alice_and_bob, file_id};
+use crate::stage::{Parcel, Person};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_show_every_file_once_and_newest_first() {
@@ -22,6 +22,7 @@ async fn pages_show_every_file_once_and_newest_first() {
     loop {
         let page: FilePage = alice.get(&stage, &path).await.json();
         assert!(page.files.len() <= 2);
+        assert!(seen.len() < 10, "the pages do not end: {seen:?}");
         assert!(page.files.iter().all(|file| file.role == Role::Author));
         seen.extend(page.files.into_iter().map(|file| (file.created, file.file_id)));
         let Some(next) = page.next else { break };

@@ -144,9 +144,11 @@ impl Stage {
     }
 
     /// Asks for a code and reads the letter.
-    pub(crate) async fn code_for(&self, address: &str) -> String {
+    pub(crate) async fn code_for(&self, typed: &str) -> String {
+        let address = envelope::Address::parse(typed).unwrap();
+        let address = address.as_str();
         let before = self.mail.codes_for(address).len();
-        let reply = self.post(paths::CODE, &serde_json::json!({ "email": address })).await;
+        let reply = self.post(paths::CODE, &serde_json::json!({ "email": typed })).await;
         assert_eq!(reply.status, StatusCode::NO_CONTENT, "{:?}", reply.body);
         loop {
             let codes = self.mail.codes_for(address);

@@ -139,7 +139,7 @@ async fn every_grant_is_the_authors_for_this_file_and_a_published_key() {
     let mut link_bytes = link.encode(&[], &wrapped).unwrap();
     let signature = alice.root.sign(&[envelope::grant::SIGNATURE_CONTEXT, &link_bytes]);
     link_bytes.extend_from_slice(&signature);
-    let cases: Vec<(&str, Vec<(&Person, Vec<u8>)>)> = vec![
+    let cases: Vec<(&str, Grants<'_>)> = vec![
         ("no grant to the author", vec![(&bob, to_bob(&|_| {}))]),
         ("no grants", vec![]),
         ("two for one person", vec![own(), (&bob, to_bob(&|_| {})), (&bob, to_bob(&|_| {}))]),
@@ -218,7 +218,10 @@ async fn who_has_no_bundle_cannot_complete() {
     assert_eq!(bare.get(&stage, &path).await.json::<proto::UploadStatus>().parts.len(), 1);
 }
 
-fn complete(manifest: Vec<u8>, grants: Vec<(&Person, Vec<u8>)>) -> Complete {
+/// Grants and whom they are sent for.
+type Grants<'a> = Vec<(&'a Person, Vec<u8>)>;
+
+fn complete(manifest: Vec<u8>, grants: Grants<'_>) -> Complete {
     let grants =
         grants.into_iter().map(|(to, grant)| GrantTo { user_id: to.user, grant: B64(grant) }).collect();
     Complete { manifest: B64(manifest), grants, expires_in: 86_400, max_downloads: None }

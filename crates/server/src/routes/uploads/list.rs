@@ -11,5 +11,5 @@ use crate::state::App;
 
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Answer<Response> {
     let uploads = app.db.uploads_of(caller.user, app.time()).await?;
-    Ok(reply(&UploadList { uploads: uploads.into_iter().map(super::without_parts).collect() }))
+    Ok(reply(&UploadList { uploads: uploads.iter().map(super::without_parts).collect() }))
 }

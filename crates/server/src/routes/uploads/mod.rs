@@ -15,7 +15,7 @@ use crate::error::Answer;
 use crate::state::App;
 
 /// An upload as the client sees it, with its parts.
-async fn with_parts(app: &App, upload: db::Upload) -> Answer<UploadStatus> {
+async fn with_parts(app: &App, upload: &db::Upload) -> Answer<UploadStatus> {
     let parts = app.db.parts_of(upload.file_id).await?;
     let mut status = without_parts(upload);
     status.parts = parts
@@ -25,7 +25,7 @@ async fn with_parts(app: &App, upload: db::Upload) -> Answer<UploadStatus> {
     Ok(status)
 }
 
-fn without_parts(upload: db::Upload) -> UploadStatus {
+fn without_parts(upload: &db::Upload) -> UploadStatus {
     UploadStatus {
         file_id: upload.file_id,
         part_len: upload.part_len,

@@ -134,7 +134,7 @@ async fn hash_and_write(
     let mut leaves = Vec::new();
     let mut batch: Vec<Bytes> = Vec::with_capacity(WAITING);
     while segments.recv_many(&mut batch, WAITING).await > 0 {
-        let arrived: Vec<Bytes> = batch.drain(..).collect();
+        let arrived = std::mem::replace(&mut batch, Vec::with_capacity(WAITING));
         let hashed = {
             let arrived = arrived.clone();
             tokio::task::spawn_blocking(move || -> Vec<Node> {
