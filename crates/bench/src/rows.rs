@@ -2,7 +2,7 @@
 
 use crate::nginx::Nginx;
 use crate::{Ground, text};
-use stage::{Doing, StageError, sha256_of, text_at};
+use stage::{Doing, StageError, sha256_of};
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
@@ -30,7 +30,7 @@ pub(crate) fn send(ground: &Ground, runs: u32) -> Result<Group, StageError> {
     let (mut wax, mut plain, mut durable, mut peak) = (Vec::new(), Vec::new(), Vec::new(), None);
     for run in 0..=runs {
         let done = ground.alice.wax(&["send", &source, "--to", &ground.bob.address])?;
-        let file_id = text_at(&done.said, "file_id")?;
+        let file_id = done.sent_id()?;
         ground.alice.wax(&["rm", &file_id, "--yes"])?;
         peak = peak.max(done.peak);
         count(run, &mut wax, done.took);
@@ -54,7 +54,7 @@ pub(crate) fn send(ground: &Ground, runs: u32) -> Result<Group, StageError> {
 /// `wax get`, beside curl from nginx.
 pub(crate) fn get(ground: &Ground, runs: u32) -> Result<Group, StageError> {
     let done = ground.alice.wax(&["send", &text(&ground.parcel.path), "--to", &ground.bob.address])?;
-    let file_id = text_at(&done.said, "file_id")?;
+    let file_id = done.sent_id()?;
     if let Some(nginx) = &ground.nginx {
         std::fs::copy(&ground.parcel.path, nginx.folder.join("down")).doing("placing the peer's file")?;
     }

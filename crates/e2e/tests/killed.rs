@@ -1,7 +1,7 @@
 //! kill -9 of the client, then of the server, in the middle of a transfer.
 
 use crate::scene::{Scene, serve};
-use stage::{Parcel, sha256_of, text_at};
+use stage::{Parcel, sha256_of};
 use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -34,13 +34,13 @@ fn a_killed_client_and_a_killed_server_lose_nothing_and_no_finished_part_is_sent
     // It finishes by itself when the server is back.
     let done = done.or_step(&scene.alice, &command).unwrap();
 
-    let number = |key: &str| done.said[key].as_u64().unwrap();
-    let body = number("body_len");
+    let number = |key: &str| done.sent().unwrap()[key].as_u64().unwrap();
+    let body = number("sealed_bytes");
     assert_eq!(number("received_bytes"), body, "a finished part came twice");
     assert_eq!(number("received_parts"), body.div_ceil(PART), "a finished part came twice");
     assert!(number("resumed_parts") >= 8, "the second run did not go on where the first was");
 
-    let file_id = text_at(&done.said, "file_id").unwrap();
+    let file_id = done.sent_id().unwrap();
     let target = scene.text("got.bin");
     scene.bob.wax(&["get", &file_id, "-o", &target]).unwrap();
     assert_eq!(sha256_of(&parcel.path).unwrap(), sha256_of(Path::new(&target)).unwrap());

@@ -1,7 +1,6 @@
 //! Memory does not grow with the file.
 
 use crate::scene::{Scene, serve};
-use stage::text_at;
 use std::fs::File;
 use std::io::Read;
 
@@ -19,7 +18,7 @@ fn four_gib_pass_with_client_and_server_under_64_mib() {
         .wax(&["send", &scene.text("sparse.bin"), "--no-compress", "--to", &scene.bob.address])
         .unwrap();
     let got = {
-        let file_id = text_at(&sent.said, "file_id").unwrap();
+        let file_id = sent.sent_id().unwrap();
         scene.bob.wax(&["get", &file_id, "-o", &scene.text("got.bin")]).unwrap()
     };
 

@@ -41,16 +41,14 @@ pub struct Done {
 }
 
 impl Person {
-    /// Gives a person a home and a log below `stage`.
+    /// Gives a person a home (which `wax` makes, for itself alone) and a log below `stage`.
     ///
     /// # Errors
     /// When the folders cannot be made.
     pub fn new(name: &str, address: &str, wax: &Path, stage: &Path) -> Result<Self, StageError> {
         let home = stage.join(name.to_lowercase());
         let logs = stage.join("logs");
-        for folder in [&home, &logs] {
-            std::fs::create_dir_all(folder).doing("making a person's folders")?;
-        }
+        std::fs::create_dir_all(&logs).doing("making a folder for logs")?;
         Ok(Self {
             name: name.to_owned(),
             address: address.to_owned(),
@@ -119,7 +117,6 @@ impl Person {
             .arg(&self.home)
             .args(if self.quiet { ["--json", "--quiet"] } else { ["--json", "-vv"] })
             .args(args)
-            .current_dir(&self.home)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -174,6 +171,23 @@ impl Drop for Person {
 }
 
 impl Done {
+    /// What `wax send` said of the one file that it sent.
+    ///
+    /// # Errors
+    /// When it said nothing of a file.
+    pub fn sent(&self) -> Result<&Value, StageError> {
+        let file = self.said.get("files").and_then(|files| files.get(0));
+        file.ok_or_else(|| StageError::Unexpected("wax did not say what it sent".into()))
+    }
+
+    /// The id of the one file that was sent.
+    ///
+    /// # Errors
+    /// When none was said.
+    pub fn sent_id(&self) -> Result<String, StageError> {
+        text_at(self.sent()?, "id")
+    }
+
     /// This, if the command ended well.
     ///
     /// # Errors

@@ -145,7 +145,7 @@ impl Cast {
     fn send(&self, parcel: &Parcel) -> Result<(String, Done), StageError> {
         let path = parcel.path.to_string_lossy();
         let sent = self.alice.wax(&["send", &path, "--to", &self.bob.address])?;
-        let file_id = text_at(&sent.said, "file_id")?;
+        let file_id = sent.sent_id()?;
         tell(&format!("sealed, sent and durable in {} ms: {file_id}", sent.took.as_millis()));
         Ok((file_id, sent))
     }
@@ -176,8 +176,8 @@ impl Cast {
             blind.add_text(&format!("{}'s address", person.name), &person.address);
             blind.add_text(&format!("{}'s passphrase", person.name), &person.passphrase);
             let session = person.own_json("session.json")?;
-            for token in ["access_token", "refresh_token"] {
-                blind.add_text(&format!("{}'s {token}", person.name), &text_at(&session, token)?);
+            for token in ["access", "refresh"] {
+                blind.add_text(&format!("{}'s {token} token", person.name), &text_at(&session, token)?);
             }
         }
         let server = &self.server;
