@@ -32,6 +32,10 @@ pub trait Files: Send + Sync {
     /// have it has been decided when the ticket was given.
     async fn file_layout(&self, file_id: FileId) -> Result<Option<FileLayout>, DbError>;
 
+    /// Who holds a grant of a file, the author included, in the order of their ids; the first 1,000. Whether the
+    /// asker may know is the caller's business.
+    async fn recipients_of(&self, file_id: FileId) -> Result<Vec<UserId>, DbError>;
+
     /// Takes a person's grant away. The author's own grant stays. Idempotent in effect.
     async fn revoke_grant(
         &self,

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{digest, hkdf, hmac};
-use db::{CodeMac, Lookup, RefreshHash};
+use db::{CodeMac, Lookup, RefreshHash, StoredBundle};
 use envelope::Address;
+use envelope::ids::UserId;
 use zeroize::Zeroizing;
 
 use crate::config::Secrets;
@@ -17,6 +18,7 @@ use crate::private_file;
 enum Purpose {
     AddressLookup,
     AddressEncryption,
+    BundleEncryption,
     CodeMac,
     LimitSubject,
     TicketMac,
@@ -28,6 +30,7 @@ impl Purpose {
         match self {
             Self::AddressLookup => b"waxwing/v1/server/address-lookup",
             Self::AddressEncryption => b"waxwing/v1/server/address-encryption",
+            Self::BundleEncryption => b"waxwing/v1/server/bundle-encryption",
             Self::CodeMac => b"waxwing/v1/server/code",
             Self::LimitSubject => b"waxwing/v1/server/limit-subject",
             Self::TicketMac => b"waxwing/v1/server/ticket",
@@ -40,6 +43,7 @@ impl Purpose {
 pub(crate) struct Keys {
     lookup: hmac::Key,
     address: RandomizedNonceKey,
+    bundle: RandomizedNonceKey,
     code: hmac::Key,
     subject: hmac::Key,
     ticket: hmac::Key,
@@ -67,10 +71,14 @@ impl Keys {
 
     fn derive(secret_key: &[u8], jwt_secret: &[u8]) -> Self {
         let mac = |purpose| hmac::Key::new(hmac::HMAC_SHA256, &*subkey(secret_key, purpose));
+        let aead = |purpose| {
+            RandomizedNonceKey::new(&AES_256_GCM, &*subkey(secret_key, purpose))
+                .expect("a subkey has the length of an AES-256 key")
+        };
         Self {
             lookup: mac(Purpose::AddressLookup),
-            address: RandomizedNonceKey::new(&AES_256_GCM, &*subkey(secret_key, Purpose::AddressEncryption))
-                .expect("a subkey has the length of an AES-256 key"),
+            address: aead(Purpose::AddressEncryption),
+            bundle: aead(Purpose::BundleEncryption),
             code: mac(Purpose::CodeMac),
             subject: mac(Purpose::LimitSubject),
             ticket: mac(Purpose::TicketMac),
@@ -86,12 +94,18 @@ impl Keys {
     /// An address as it rests: nonce 12 ‖ ciphertext ‖ tag 16, bound to its lookup value.
     pub(crate) fn seal_address(&self, address: &Address) -> Vec<u8> {
         let lookup = self.lookup(address);
-        let mut body = address.as_str().as_bytes().to_vec();
-        let nonce: Nonce = self
-            .address
-            .seal_in_place_append_tag(Aad::from(lookup.as_bytes()), &mut body)
-            .expect("an address is far below the limit of AES-GCM");
-        [nonce.as_ref().as_slice(), &body].concat()
+        seal(&self.address, lookup.as_bytes(), address.as_str().as_bytes())
+    }
+
+    /// A bundle as it rests: public to whoever asks with an account, but it names an address, and whoever reads
+    /// the database alone is to find none. Bound to its owner and its place in the chain.
+    pub(crate) fn seal_bundle(&self, user: UserId, seq: u32, bundle: &[u8]) -> Vec<u8> {
+        seal(&self.bundle, &bundle_place(user, seq), bundle)
+    }
+
+    /// A bundle that rested; `None` if it was sealed with another `SECRET_KEY`, or for another place.
+    pub(crate) fn open_bundle(&self, stored: StoredBundle) -> Option<Vec<u8>> {
+        open(&self.bundle, &bundle_place(stored.user, stored.seq), stored.bundle)
     }
 
     /// A one-time code together with whose it is.
@@ -114,6 +128,25 @@ impl Keys {
     pub(crate) fn ticket_is_good(&self, ticket: &[u8], code: &[u8]) -> bool {
         hmac::verify(&self.ticket, ticket, code).is_ok()
     }
+}
+
+fn bundle_place(user: UserId, seq: u32) -> Vec<u8> {
+    [user.as_bytes().as_slice(), &seq.to_be_bytes()].concat()
+}
+
+/// Nonce 12 ‖ ciphertext ‖ tag 16.
+fn seal(key: &RandomizedNonceKey, aad: &[u8], plain: &[u8]) -> Vec<u8> {
+    let mut body = plain.to_vec();
+    let nonce: Nonce = key
+        .seal_in_place_append_tag(Aad::from(aad), &mut body)
+        .expect("what rests in a row is far below the limit of AES-GCM");
+    [nonce.as_ref().as_slice(), &body].concat()
+}
+
+fn open(key: &RandomizedNonceKey, aad: &[u8], mut sealed: Vec<u8>) -> Option<Vec<u8>> {
+    let (nonce, body) = sealed.split_at_mut_checked(12)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    key.open_in_place(nonce, Aad::from(aad), body).ok().map(|plain| plain.to_vec())
 }
 
 /// The hash by which a refresh token (32 random bytes, which need no key) is found again.
@@ -173,6 +206,7 @@ mod tests {
         let all = [
             Purpose::AddressLookup,
             Purpose::AddressEncryption,
+            Purpose::BundleEncryption,
             Purpose::CodeMac,
             Purpose::LimitSubject,
             Purpose::TicketMac,
@@ -188,13 +222,28 @@ mod tests {
         let keys = keys();
         let address = Address::parse("alice@wax.example").unwrap();
         let sealed = keys.seal_address(&address);
-        let open = |aad: [u8; 32]| {
-            let nonce = Nonce::try_assume_unique_for_key(&sealed[..12]).unwrap();
-            let mut body = sealed[12..].to_vec();
-            keys.address.open_in_place(nonce, Aad::from(aad), &mut body).map(|plain| plain.to_vec()).ok()
+        let opened = |aad: [u8; 32]| open(&keys.address, &aad, sealed.clone());
+        assert_eq!(opened(*keys.lookup(&address).as_bytes()).unwrap(), b"alice@wax.example");
+        assert_eq!(opened([0; 32]), None);
+    }
+
+    #[test]
+    fn a_sealed_bundle_opens_only_in_its_own_place_and_shows_nothing() {
+        let keys = keys();
+        let (alice, bob) = (UserId::from_bytes([1; 16]), UserId::from_bytes([2; 16]));
+        let bundle = keys.seal_bundle(alice, 1, b"a bundle of alice@wax.example");
+        assert!(!bundle.windows(5).any(|bytes| bytes == b"alice"));
+        let stored = |user, seq, bundle: &[u8]| StoredBundle {
+            user,
+            seq,
+            bundle: bundle.to_vec(),
+            hash: db::Digest::from_bytes([0; 32]),
+            root: envelope::RootId::from_bytes([0; 32]),
         };
-        assert_eq!(open(*keys.lookup(&address).as_bytes()).unwrap(), b"alice@wax.example");
-        assert_eq!(open([0; 32]), None);
+        assert_eq!(keys.open_bundle(stored(alice, 1, &bundle)).unwrap(), b"a bundle of alice@wax.example");
+        for wrong in [stored(bob, 1, &bundle), stored(alice, 2, &bundle), stored(alice, 1, &bundle[..11])] {
+            assert_eq!(keys.open_bundle(wrong), None);
+        }
     }
 
     #[test]

@@ -150,6 +150,16 @@ impl Files for Sqlite {
         .transpose()
     }
 
+    async fn recipients_of(&self, file_id: FileId) -> Result<Vec<UserId>, DbError> {
+        sqlx::query("SELECT user_id FROM grants WHERE file_id = $1 ORDER BY user_id LIMIT 1000")
+            .bind(file_id.as_bytes().as_slice())
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| row.octets("user_id").map(UserId::from_bytes))
+            .collect()
+    }
+
     async fn revoke_grant(
         &self,
         owner: UserId,

@@ -35,6 +35,7 @@ pub(crate) async fn show(
     if chain.is_empty() {
         return Err(Refusal::not_found());
     }
-    let bundles = chain.into_iter().map(|stored| B64(stored.bundle)).collect();
+    let bundles =
+        chain.into_iter().map(|stored| super::octets(&app, stored).map(B64)).collect::<Answer<_>>()?;
     Ok(reply(&Chain { user_id, bundles }))
 }

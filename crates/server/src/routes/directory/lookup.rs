@@ -31,8 +31,7 @@ pub(crate) async fn find(
     let lookups: Vec<_> = asked.keys().copied().collect();
     let found = app.db.users_by_lookup(&lookups).await?;
     let users: Vec<_> = found.iter().map(|(_, user)| *user).collect();
-    let bundles: HashMap<_, _> =
-        app.db.newest_bundles(&users).await?.into_iter().map(|stored| (stored.user, stored.bundle)).collect();
+    let bundles = super::newest_of(&app, &users).await?;
     let mut people = Vec::new();
     for (lookup, user) in found {
         let (Some(bundle), Some(texts)) = (bundles.get(&user), asked.remove(&lookup)) else { continue };

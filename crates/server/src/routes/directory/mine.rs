@@ -11,5 +11,5 @@ use crate::state::App;
 
 pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Answer<Response> {
     let newest = app.db.newest_bundle(caller.user).await?.ok_or_else(Refusal::not_found)?;
-    Ok(reply(&PublishBundle { bundle: B64(newest.bundle) }))
+    Ok(reply(&PublishBundle { bundle: B64(super::octets(&app, newest)?) }))
 }

@@ -43,7 +43,7 @@ pub(crate) async fn publish(
             hash: Digest::from_bytes(bundle.hash()),
             root: bundle.root_id(),
             previous: (bundle.seq() > 1).then(|| Digest::from_bytes(*bundle.prev_hash())),
-            bundle: bundle.as_bytes().to_vec(),
+            bundle: app.keys.seal_bundle(caller.user, bundle.seq(), bundle.as_bytes()),
             now: app.time(),
         })
         .await?;

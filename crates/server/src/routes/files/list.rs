@@ -1,7 +1,5 @@
 //! `GET /files`: the caller's files, newest first, page by page.
 
-use std::collections::HashMap;
-
 use axum::extract::State;
 use axum::response::Response;
 use db::{FileCursor, UnixTime};
@@ -13,6 +11,7 @@ use serde::Deserialize;
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Params, reply};
+use crate::routes::directory;
 use crate::state::App;
 
 #[derive(Deserialize)]
@@ -38,13 +37,7 @@ pub(crate) async fn list(
     let mut authors: Vec<_> = views.iter().map(|view| view.author).collect();
     authors.sort_unstable();
     authors.dedup();
-    let bundles: HashMap<_, _> = app
-        .db
-        .newest_bundles(&authors)
-        .await?
-        .into_iter()
-        .map(|stored| (stored.user, stored.bundle))
-        .collect();
+    let bundles = directory::newest_of(&app, &authors).await?;
     let files = views
         .into_iter()
         .filter_map(|view| {

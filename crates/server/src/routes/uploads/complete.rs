@@ -118,7 +118,7 @@ async fn judge(app: &App, author: UserId, file_id: FileId, signed: &Signed) -> A
     let stored = app.db.newest_bundles(&users).await?;
     let bundles = stored
         .into_iter()
-        .map(|stored| Ok((stored.user, directory::read(stored)?)))
+        .map(|stored| Ok((stored.user, directory::read(app, stored)?)))
         .collect::<Answer<HashMap<_, _>>>()?;
     // Up to 501 signatures are too long for a task that others wait for.
     tokio::task::block_in_place(|| signed.check(file_id, author, &bundles))

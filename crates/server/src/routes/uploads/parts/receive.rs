@@ -1,6 +1,6 @@
 //! Takes a part from the socket: segments are cut, judged, hashed and written while the next ones arrive.
 //!
-//! Three things go on at once: the connection's task reads and cuts, a blocking thread hashes, and the blob
+//! Three things go on at once: the connection's task reads and cuts, blocking threads hash, and the blob
 //! store writes. Between them are at most a few segments, so a part is never in memory, and a slow disk slows
 //! the socket instead of filling it.
 
@@ -15,6 +15,7 @@ use envelope::segment::{SEGMENT_LEN, check_framing};
 use http_body_util::BodyExt as _;
 use proto::Code;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use crate::error::{Answer, Refusal};
 
@@ -135,12 +136,9 @@ async fn hash_and_write(
     let mut batch: Vec<Bytes> = Vec::with_capacity(WAITING);
     while segments.recv_many(&mut batch, WAITING).await > 0 {
         let arrived = std::mem::replace(&mut batch, Vec::with_capacity(WAITING));
-        let hashed = {
-            let arrived = arrived.clone();
-            tokio::task::spawn_blocking(move || -> Vec<Node> {
-                arrived.iter().map(|segment| merkle::leaf(segment)).collect()
-            })
-        };
+        // One task for each, so that a single transfer can use more than one core.
+        let hashed = arrived.iter().cloned().map(|segment| spawn_blocking(move || merkle::leaf(&segment)));
+        let hashed = futures::future::try_join_all(hashed.collect::<Vec<_>>());
         for segment in arrived {
             writer.write(segment).await?;
         }
