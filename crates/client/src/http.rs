@@ -192,13 +192,15 @@ fn tls_config(ca_pem: Option<&str>) -> Result<rustls::ClientConfig> {
 fn certificate_fault(error: &reqwest::Error) -> Option<String> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
     while let Some(current) = cause {
-        let tls = current
-            .downcast_ref::<rustls::Error>()
-            .or_else(|| current.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::InvalidCertificate(fault)) = tls {
+        if let Some(rustls::Error::InvalidCertificate(fault)) = current.downcast_ref::<rustls::Error>() {
             return Some(certificate_words(fault));
         }
-        cause = current.source();
+        // An I/O error names as its source what lies below the error that it wraps, so that one is looked at first.
+        let wrapped = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = match wrapped {
+            Some(wrapped) => Some(wrapped as &(dyn std::error::Error + 'static)),
+            None => current.source(),
+        };
     }
     None
 }
