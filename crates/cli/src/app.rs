@@ -9,6 +9,8 @@ use client::{Cancel, Client, ClientOptions, Home};
 use std::future::Future;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,6 +28,8 @@ pub(crate) struct Session {
     pub(crate) client: Client,
     /// The wish to stop: Ctrl-C, or the end of the terminal.
     pub(crate) cancel: Cancel,
+    /// Whether a verb runs that can be asked to stop; a question at the terminal just ends.
+    busy: Arc<AtomicBool>,
     runtime: Option<Runtime>,
 }
 
@@ -63,16 +67,16 @@ impl App {
             let _inside = runtime.enter();
             Client::open(home, ClientOptions::default())?
         };
-        let cancel = Cancel::new();
-        listen_for_stop(&runtime, cancel.clone(), self.console.quiet || self.console.json)?;
-        Ok(Session { client, cancel, runtime: Some(runtime) })
+        let (cancel, busy) = (Cancel::new(), Arc::new(AtomicBool::new(false)));
+        listen_for_stop(&runtime, cancel.clone(), busy.clone(), self.console.quiet || self.console.json)?;
+        Ok(Session { client, cancel, busy, runtime: Some(runtime) })
     }
 }
 
 impl Session {
     /// Runs a verb; a wish to stop drops it.
     pub(crate) fn run<T>(&self, verb: impl Future<Output = client::Result<T>>) -> Result<T, Fault> {
-        self.runtime().block_on(async {
+        self.busily(async {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => Err(stopped()),
@@ -86,11 +90,15 @@ impl Session {
         &self,
         verb: impl Future<Output = client::Result<T>>,
     ) -> Result<T, Fault> {
-        Ok(self.runtime().block_on(verb)?)
+        Ok(self.busily(verb)?)
     }
 
-    fn runtime(&self) -> &Runtime {
-        self.runtime.as_ref().expect("it is taken only when the session is dropped")
+    fn busily<T>(&self, work: impl Future<Output = T>) -> T {
+        let runtime = self.runtime.as_ref().expect("it is taken only when the session is dropped");
+        self.busy.store(true, Ordering::Release);
+        let done = runtime.block_on(work);
+        self.busy.store(false, Ordering::Release);
+        done
     }
 }
 
@@ -110,8 +118,14 @@ fn runtime() -> Result<Runtime, Fault> {
         .map_err(|e| Fault::new(Class::Other, format!("cannot start: {}", crate::fault::reason(&e))))
 }
 
-/// The first signal asks politely, the second ends the program at once.
-fn listen_for_stop(runtime: &Runtime, cancel: Cancel, silent: bool) -> Result<(), Fault> {
+/// The first signal asks politely, the second ends the program at once, as the first does while nothing runs that
+/// would have to clean up.
+fn listen_for_stop(
+    runtime: &Runtime,
+    cancel: Cancel,
+    busy: Arc<AtomicBool>,
+    silent: bool,
+) -> Result<(), Fault> {
     let _inside = runtime.enter();
     let listen = |kind| signal(kind).map_err(|e| Fault::new(Class::Other, crate::fault::reason(&e)));
     let mut interrupt = listen(SignalKind::interrupt())?;
@@ -124,7 +138,8 @@ fn listen_for_stop(runtime: &Runtime, cancel: Cancel, silent: bool) -> Result<()
                 _ = terminate.recv() => {}
                 _ = hang_up.recv() => {}
             }
-            if cancel.is_cancelled() {
+            if cancel.is_cancelled() || !busy.load(Ordering::Acquire) {
+                let _closed = writeln!(std::io::stderr());
                 std::process::exit(Class::Cancelled.code().into());
             }
             if !silent {

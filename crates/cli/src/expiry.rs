@@ -89,6 +89,11 @@ pub(crate) fn span_in_words(seconds: u64) -> String {
     words
 }
 
+/// A length of time in its largest unit only: `6 days`.
+pub(crate) fn largest_unit_in_words(seconds: u64) -> String {
+    span_in_words(seconds).split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
 /// `1 download`, `3 downloads`.
 pub(crate) fn count(n: u64, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
@@ -142,6 +147,7 @@ mod tests {
     #[test]
     fn the_end_is_told_in_words() {
         assert_eq!(limits_in_words("7 days", Some(1)), "expires after 1 download or 7 days");
+        assert_eq!(largest_unit_in_words(6 * DAY + 23 * HOUR), "6 days");
         assert_eq!(limits_in_words("12 hours", None), "expires after 12 hours");
     }
 }

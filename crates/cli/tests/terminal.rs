@@ -190,3 +190,14 @@ fn deleting_asks_first_and_keeps_the_file_unless_told_yes() {
         assert_eq!(terminal.ends().1, Some(0));
     }
 }
+
+#[test]
+fn ctrl_c_at_a_question_ends_at_once() {
+    let house = House::open();
+    let alice = house.newcomer(ALICE);
+    let ca = alice.ca.to_str().unwrap().to_owned();
+    let mut terminal = Terminal::run(&alice, &["login", ALICE, "--server", &alice.url, "--ca", &ca]);
+    terminal.sees("code: ");
+    terminal.types("\u{3}");
+    assert_eq!(terminal.ends().1, Some(10));
+}

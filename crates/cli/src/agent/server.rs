@@ -51,9 +51,10 @@ fn detach() -> io::Result<()> {
     // Fails only for the leader of a process group, which needs no new session to outlive its terminal's signals
     // when it was started by hand.
     let _leader_already = rustix::process::setsid();
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    close_inherited()?;
     umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
-    close_inherited()
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
 }
 
 /// Closes every descriptor above standard error. Nothing of our own is open yet.

@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_safety_number_is_read_as_people_copy_it() {
-        let groups = vec!["01234"; 12].join(" ");
+        let groups = ["01234"; 12].join(" ");
         assert_eq!(digits(&groups).unwrap(), "01234".repeat(12));
         assert_eq!(digits(&groups.replace(' ', "-\n")).unwrap(), "01234".repeat(12));
         for text in ["", "12345", &groups[1..], &format!("{groups} 1"), &groups.replace('4', "x")] {

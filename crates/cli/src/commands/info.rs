@@ -5,6 +5,7 @@ use super::{file_id, moment, trust_mark};
 use crate::app::App;
 use crate::args::Info;
 use crate::console::{safe, size};
+use crate::expiry::{count, span_in_words};
 use crate::fault::Fault;
 use crate::keyring;
 use client::{Role, Trust};
@@ -21,7 +22,8 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     let from = safe(file.sender.address.as_str());
     console.say(format!("id       {}", file.file_id))?;
     console.say(format!("name     {}", safe(&file.name)))?;
-    console.say(format!("type     {}", safe(&file.media_type)))?;
+    let kind = if file.media_type.is_empty() { "unknown".to_owned() } else { safe(&file.media_type) };
+    console.say(format!("type     {kind}"))?;
     let mut sizes = format!("{}, {} encrypted", size(file.bytes), size(file.body_len));
     if file.compressed {
         sizes.push_str(", compressed");
@@ -46,6 +48,6 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
         }
     }
     console.say(format!("sent     {}", moment(file.created)))?;
-    console.say(format!("ends     {} ({})", moment(file.expires_at), ends(&file)))?;
-    console.say(format!("fetched  {} times by others", file.downloads))
+    console.say(format!("ends     {} ({})", moment(file.expires_at), ends(&file, span_in_words)))?;
+    console.say(format!("fetched  {} by others", count(file.downloads.into(), "time")))
 }

@@ -4,7 +4,7 @@ use super::{TrustJson, moment, seconds_until, stamp};
 use crate::app::{App, Session};
 use crate::args::Ls;
 use crate::console::{safe, size};
-use crate::expiry::{count, span_in_words};
+use crate::expiry::{count, largest_unit_in_words};
 use crate::fault::Fault;
 use crate::keyring;
 use client::{Contact, FileId, FilePaging, FileSummary, Recipient, Role, Trust};
@@ -185,7 +185,7 @@ fn row(file: &FileSummary, contacts: &[Contact], long: bool) -> Vec<String> {
         size(file.bytes),
         with(file, contacts),
         moment(file.created),
-        ends(file),
+        ends(file, largest_unit_in_words),
     ]
 }
 
@@ -224,10 +224,10 @@ fn is_unverified(file: &FileSummary) -> bool {
     file.role == Role::Recipient && matches!(file.sender.trust, Trust::Pinned | Trust::FirstContact)
 }
 
-/// `in 6 days 3 hours, 2 of 3 downloads`.
-pub(super) fn ends(file: &FileSummary) -> String {
+/// `in 6 days, 2 of 3 downloads used`; `words` tells how long that is.
+pub(super) fn ends(file: &FileSummary, words: fn(u64) -> String) -> String {
     let when = match seconds_until(file.expires_at) {
-        Some(left) => format!("in {}", span_in_words(left)),
+        Some(left) => format!("in {}", words(left)),
         None => "ended".to_owned(),
     };
     match file.max_downloads {

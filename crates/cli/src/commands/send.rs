@@ -145,7 +145,7 @@ fn send_one(
     let sent = session.run_to_its_end(session.client.send(me, request, &shown, &session.cancel));
     shown.end();
     let sent = sent.map_err(|fault| resumable(fault, is_stdin(file)))?;
-    tell(app, session, args, sent, to)
+    tell(app, session, args, n, sent, to)
 }
 
 /// After Ctrl-C: what becomes of what was sent so far.
@@ -163,7 +163,14 @@ fn resumable(fault: Fault, stream: bool) -> Fault {
     }
 }
 
-fn tell(app: &App, session: &Session, args: &Send, sent: Sent, to: &[Address]) -> Result<SentJson, Fault> {
+fn tell(
+    app: &App,
+    session: &Session,
+    args: &Send,
+    n: usize,
+    sent: Sent,
+    to: &[Address],
+) -> Result<SentJson, Fault> {
     let console = &app.console;
     let contacts = session.client.contacts()?;
     let me = session.client.signed_in()?;
@@ -182,9 +189,12 @@ fn tell(app: &App, session: &Session, args: &Send, sent: Sent, to: &[Address]) -
         console.say(format!("size     {}", sizes(&sent)))?;
         console.note(format!("they fetch it with: wax get {}", sent.file_id));
     }
-    for address in to.iter().filter(|address| !verified(address)) {
-        let shown = safe(address.as_str());
-        console.note(format!("hint: compare the safety number with {shown}: wax contacts verify {shown}"));
+    if args.files.len() == n + 1 {
+        for address in to.iter().filter(|address| !verified(address)) {
+            let shown = safe(address.as_str());
+            console
+                .note(format!("hint: compare the safety number with {shown}: wax contacts verify {shown}"));
+        }
     }
     Ok(SentJson {
         id: sent.file_id.to_string(),
