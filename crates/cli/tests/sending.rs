@@ -139,6 +139,8 @@ fn a_list_shows_both_directions_and_beginnings_of_ids_suffice() {
     let info = bob.wax(["info", short], &[]).ok().out();
     assert!(info.contains("name     notes.txt"), "{info}");
     assert!(info.contains("from     alice@mail.example (first contact, not verified)"), "{info}");
+    let info = alice.wax(["info", short], &[]).ok().out();
+    assert!(info.contains("to       bob@mail.example (!)"), "{info}");
     let json = alice.wax(["info", &short.to_uppercase(), "--json"], &[]).ok().json();
     assert_eq!((&json["id"], &json["role"]), (&id.as_str().into(), &"author".into()));
     bob.wax(["info", "ffffffff"], &[]).failed(5, "none of your files has an id that begins with ffffffff");
