@@ -94,7 +94,8 @@ pub struct FileSummary {
     pub downloads: u32,
     /// Allowed downloads by others.
     pub max_downloads: Option<u32>,
-    /// Who holds access besides the author; for the author only (the server's word).
+    /// Who holds access besides the author (the server's word); known to the author, and only from
+    /// [`Client::info`]: empty in a list.
     pub recipients: Vec<Recipient>,
 }
 
@@ -205,7 +206,7 @@ impl Client {
             self.inner.drop_grant(file_id, me.user_id()).await?;
             return Ok(Removed::OwnAccess);
         }
-        let proof = me.vault.identity.sign_action("delete", file_id.as_bytes());
+        let proof = me.vault.identity.sign_action(envelope::action::DELETE, file_id.as_bytes());
         let proof = proof_text(proof.as_bytes());
         self.inner
             .authed(|server| server.request(Method::DELETE, &path).header(headers::PROOF, &proof))

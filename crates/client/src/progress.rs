@@ -90,7 +90,8 @@ impl std::fmt::Display for Note {
 
 /// Watches a transfer. Called from the task that runs the verb, often; must return at once.
 pub trait Progress: Send + Sync {
-    /// A phase begins or moves on: `done` of `total` bytes (absent when unknown). `done` never falls within a phase.
+    /// A phase begins or moves on: `done` of `total` bytes (absent when unknown). `done` falls within a phase only
+    /// after [`Note::SmallerParts`], when the upload begins again.
     fn progress(&self, phase: Phase, done: u64, total: Option<u64>);
 
     /// Something worth telling.

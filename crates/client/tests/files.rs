@@ -19,8 +19,9 @@ async fn both_sides_list_what_was_sealed() {
     let own = alice.client.list(&alice.keys, FilePaging::default()).await.unwrap();
     assert_eq!(own.files.len(), 5);
     assert!(own.files.iter().all(|file| file.role == Role::Author && file.sender.trust == Trust::Own));
-    assert_eq!(own.files[0].recipients.len(), 1);
-    assert_eq!(own.files[0].recipients[0].address.as_ref(), Some(&bob.address));
+    let one = alice.client.info(&alice.keys, own.files[0].file_id).await.unwrap();
+    assert_eq!(one.recipients.len(), 1);
+    assert_eq!(one.recipients[0].address.as_ref(), Some(&bob.address));
     let mut names = Vec::new();
     let mut after = None;
     loop {

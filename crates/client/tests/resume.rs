@@ -86,7 +86,7 @@ async fn an_upload_dropped_in_the_middle_goes_on_and_sends_nothing_twice() {
     via(&stage, &alice, &proxy).await;
     send_until_stuck(&alice, &path, &bob, &stuck).await;
     let unfinished = alice.client.uploads().unwrap();
-    assert_eq!((unfinished.len(), unfinished[0].parts), (1, 9));
+    assert_eq!((unfinished.len(), unfinished[0].parts), (1, 10));
     assert!(unfinished[0].sealed_parts >= 4);
     open.store(true, Ordering::SeqCst);
 
@@ -95,9 +95,9 @@ async fn an_upload_dropped_in_the_middle_goes_on_and_sends_nothing_twice() {
     let request = SendRequest::file(&path, vec![bob.address.clone()]);
     let sent = next.client.send(&next.keys, request, &told, &Cancel::new()).await.unwrap();
     assert_eq!(sent.file_id, unfinished[0].file_id, "the same upload goes on");
-    assert_eq!((sent.resumed_parts, sent.parts), (4, 9));
-    assert!(told.notes.lock().unwrap().contains(&Note::Resumed { parts: 4, of: 9 }));
-    assert_eq!((sent.received_bytes, sent.received_parts), (sent.body_len, 9), "counted by the server");
+    assert_eq!((sent.resumed_parts, sent.parts), (4, 10));
+    assert!(told.notes.lock().unwrap().contains(&Note::Resumed { parts: 4, of: 10 }));
+    assert_eq!((sent.received_bytes, sent.received_parts), (sent.body_len, 10), "counted by the server");
     assert_eq!(proxy.part_bytes.load(Ordering::SeqCst), sent.body_len, "counted on the way");
     let got = bob.receive(sent.file_id).await.unwrap();
     assert!(std::fs::read(got.path.unwrap()).unwrap() == content);

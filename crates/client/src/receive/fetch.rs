@@ -102,13 +102,15 @@ impl Tickets {
         }
     }
 
-    /// A small reply whole.
+    /// A small reply whole. One that is too long cannot be what was signed.
     pub(super) async fn small(&self, path: &str, max: usize) -> Result<Vec<u8>> {
         let server = self.inner.server()?;
         let response = self.content(&server, path, 0).await?;
-        tokio::time::timeout(server.silence, server.body(response, max))
-            .await
-            .map_err(|_| server.timed_out())?
+        let body = tokio::time::timeout(server.silence, server.body(response, max)).await;
+        body.map_err(|_| server.timed_out())?.map_err(|error| match error {
+            Error::NotAServer { .. } => Error::NotAuthentic,
+            error => error,
+        })
     }
 }
 

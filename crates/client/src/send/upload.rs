@@ -168,7 +168,19 @@ async fn put_part(
             job.progress.note(&Note::Waiting { seconds: pause.as_secs() });
         }
         tokio::time::sleep(pause).await;
+        // The server may hold the part although its answer was lost; what is there is not sent again.
+        if is_there(job, file_id, &part).await {
+            moved.fetch_add(part.len, Ordering::Relaxed);
+            return Ok(());
+        }
     }
+}
+
+/// Whether the server says that it holds the part. If it cannot be asked, the part is sent again.
+async fn is_there(job: &Job<'_>, file_id: FileId, part: &ReadyPart) -> bool {
+    let path = paths::fill(paths::UPLOAD, &[&file_id]);
+    let status: Result<UploadStatus> = job.inner.call(|server| server.request(Method::GET, &path)).await;
+    status.is_ok_and(|status| status.parts.iter().any(|held| held.n == part.n && held.node == part.node))
 }
 
 /// One try. What it moved is taken back from the count if it fails.

@@ -220,6 +220,9 @@ impl Progress for Told {
     }
 
     fn note(&self, note: &client::Note) {
+        if matches!(note, client::Note::SmallerParts { .. }) {
+            self.highest.store(0, Ordering::Relaxed);
+        }
         self.notes.lock().unwrap().push(note.clone());
     }
 }
