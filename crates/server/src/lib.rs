@@ -13,6 +13,7 @@
 //! | `jobs` | expiry, deletion, orphans |
 //! | `tls`, `secrets`, `mail`, `clock` | the authority, the server's own keys, letters, time |
 
+mod arriving;
 mod auth;
 mod clock;
 pub mod config;

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::arriving::Arriving;
 use crate::auth::AccessTokens;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
@@ -131,6 +132,7 @@ impl Server {
             signup: config.signup_rule(),
             behind_proxy: config.tls.behind_proxy,
             tasks: TaskTracker::new(),
+            arriving: Arriving::default(),
             draining: AtomicBool::new(false),
         });
         Ok(Running::begin(app, tcp, bound, identity, &config))

@@ -8,6 +8,7 @@ use blobs::Blobs;
 use db::{Database, UnixTime};
 use tokio_util::task::TaskTracker;
 
+use crate::arriving::Arriving;
 use crate::auth::AccessTokens;
 use crate::clock::Clock;
 use crate::config::{Limits, SignupRule};
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) behind_proxy: bool,
     /// Work that outlives its request: letters, and the last step of a part that arrived whole.
     pub(crate) tasks: TaskTracker,
+    /// Parts whose bytes are coming in or being made durable.
+    pub(crate) arriving: Arriving,
     /// Set once the server has begun to stop.
     pub(crate) draining: AtomicBool,
 }

@@ -33,7 +33,7 @@ pub(crate) async fn begin(
         .await?;
     match answer {
         BeginAnswer::Begun(upload) | BeginAnswer::Same(upload) => {
-            Ok(reply(&super::with_parts(&app, &upload).await?))
+            Ok(reply(&super::with_parts(&app, upload).await?))
         }
         BeginAnswer::Conflict => Err(Refusal::new(
             Code::Conflict,

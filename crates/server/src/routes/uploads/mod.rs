@@ -15,9 +15,12 @@ use crate::error::Answer;
 use crate::state::App;
 
 /// An upload as the client sees it, with its parts.
-async fn with_parts(app: &App, upload: &db::Upload) -> Answer<UploadStatus> {
+async fn with_parts(app: &App, upload: db::Upload) -> Answer<UploadStatus> {
+    app.arriving.settled(upload.file_id).await;
     let parts = app.db.parts_of(upload.file_id).await?;
-    let mut status = without_parts(upload);
+    // Counted again only if something arrived meanwhile; an upload that ended meanwhile is told as it was.
+    let upload = app.db.upload(upload.owner, upload.file_id, app.time()).await?.unwrap_or(upload);
+    let mut status = without_parts(&upload);
     status.parts = parts
         .into_iter()
         .map(|part| PartRecord { n: part.n, len: part.len, node: Node::from_bytes(*part.node.as_bytes()) })

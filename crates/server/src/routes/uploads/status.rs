@@ -15,5 +15,5 @@ pub(crate) async fn show(
     Fields(file_id): Fields<FileId>,
 ) -> Answer<Response> {
     let upload = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
-    Ok(reply(&super::with_parts(&app, &upload).await?))
+    Ok(reply(&super::with_parts(&app, upload).await?))
 }

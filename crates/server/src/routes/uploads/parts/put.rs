@@ -48,6 +48,7 @@ async fn take(
         return Err(Refusal::new(Code::Conflict, "The upload is complete and takes no more parts."));
     }
     let expected = Expected { len, ending: ending(&upload, n, len, app.limits.file_bytes)? };
+    let on_its_way = app.arriving.begin(file_id);
     let name = BlobName::generate();
     let mut writer = app.blobs.create(name).await?;
     let idle = Duration::from_secs(app.limits.idle_seconds);
@@ -63,7 +64,11 @@ async fn take(
     let part = Arrived { file_id, n, len, name, received };
     let recorded = app.tasks.spawn({
         let app = app.clone();
-        async move { keep(&app, owner, part, writer).await }
+        async move {
+            let kept = keep(&app, owner, part, writer).await;
+            drop(on_its_way);
+            kept
+        }
     });
     recorded.await.map_err(Refusal::internal)?
 }
