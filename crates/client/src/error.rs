@@ -308,93 +308,6 @@ impl Error {
         }
     }
 
-    /// What is safe and what to do, if there is something to say beyond the sentence itself.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        use Error as E;
-        let text = match self {
-            E::ServerAddress(_) => "give it as https://host or https://host:port",
-            E::NoServer => "sign in first: wax login --server https://host ADDRESS",
-            E::CertificateFile => "give a PEM file with the certificate of the server's authority",
-            E::NoRecipients => "name at least one address with --to",
-            E::TooManyRecipients(_) => "send the file in several turns",
-            E::NotAFile(_) => "name one regular file; folders cannot be sent yet",
-            E::TargetIsDirectory(_) => "name a file inside it, or leave the name to the sender's",
-            E::TargetExists(_) => "nothing was changed; choose another name or allow it to be replaced",
-            E::PassphraseTooWeak => "use several unrelated words",
-            E::Io { source, .. } if is_full(source) => {
-                "the disk here is full; nothing incomplete was left behind"
-            }
-            E::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "check who owns it and its permissions"
-            }
-            E::ReadableByOthers { path, wanted, .. } => {
-                return Some(format!("run: chmod {wanted:03o} {}", shell_quoted(path)));
-            }
-            E::HomeDamaged(_) => {
-                "move it away and do the step that made it again; nothing on the server is lost"
-            }
-            E::NoRoom { .. } => "free some space or choose another folder; nothing was written",
-            E::NoKeys => "make keys with: wax keys generate",
-            E::KeysExist => "they were left as they are",
-            E::KeysElsewhere => {
-                "bring the key file from that machine; making new ones here would lock you out of what was sent to you"
-            }
-            E::OtherAccount => {
-                "sign in with the account that the keys were made for, or use another home folder (WAX_HOME)"
-            }
-            E::Unreachable { .. } => {
-                "check the network and that the server is running; unfinished uploads are kept"
-            }
-            E::CertificateNotTrusted { .. } => {
-                "nothing was sent; if the server uses its own authority, give its certificate with --ca FILE"
-            }
-            E::TimedOut { .. } | E::Broken { .. } => {
-                "try again; an unfinished upload goes on where it stopped"
-            }
-            E::NotAServer { .. } => "check the server's address",
-            E::NotSignedIn | E::SessionEnded => {
-                "sign in again: wax login ADDRESS; unfinished uploads are kept"
-            }
-            E::CodeRejected => "ask for a new code; a code lives ten minutes and three tries",
-            E::Refused(problem) => return refused_hint(problem),
-            E::NotFound => "check the id; it may be wrong, meant for somebody else, or shared no longer",
-            E::UnknownRecipients(_) => {
-                "check the spelling; they must have signed in to this server and made keys; nothing was sent"
-            }
-            E::UnknownContact(_) => "list your contacts with: wax contacts",
-            E::Expired | E::DownloadsUsed => "ask the sender to send it again",
-            E::QuotaExceeded => "remove files that are no longer needed, or ask the operator for more room",
-            E::ServerFull => {
-                "tell the operator; what was sent so far is kept, and the same command goes on later"
-            }
-            E::TooLarge => "ask the operator for the limit",
-            E::IdentityChanged(change) => return Some(changed_hint(change)),
-            E::IdentityContradiction(_) | E::IdentityNotGenuine(_) => {
-                "nothing was sent or opened; the server may be lying: ask the person over another channel, and tell the operator"
-            }
-            E::SafetyNumberDiffers => "nothing was accepted; compare the numbers again with the person",
-            E::OwnKeysDiffer => {
-                "nothing was sent; the server may be lying, or your keys were replaced elsewhere: tell the operator"
-            }
-            E::BundleNotGenuine => "ask the person to export it again; nothing was pinned",
-            E::NotAuthentic => "nothing was written; ask the sender to send it again, and tell the operator",
-            E::WrongPassphrase => "try again; nothing was changed",
-            E::SourceChanged(_) => "nothing was shared; send it again when it no longer changes",
-            E::UploadRunning => "wait for it, or stop the other process",
-            E::UploadConflict => "run the same command again; it starts afresh",
-            E::Interrupted => "run the same command again to go on",
-            E::Internal(_) => "please report this",
-            E::BadName(_)
-            | E::BadLimit(_)
-            | E::OwnAddress
-            | E::Io { .. }
-            | E::Output(_)
-            | E::SourceTooLong => return None,
-        };
-        Some(text.to_owned())
-    }
-
     /// Whether the same request may succeed by itself a little later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -453,28 +366,6 @@ pub struct FileError {
     pub error: Error,
 }
 
-fn changed_hint(change: &IdentityChange) -> String {
-    format!(
-        "nothing was sent or opened. known so far: {}; shown now: {}. ask {} over another channel (a call, in person) \
-         which number stands on their side; only if it is the new one: wax contacts accept {} --safety-number \"{}\"",
-        change.old,
-        change.new,
-        change.address.as_str(),
-        change.address.as_str(),
-        change.new
-    )
-}
-
-fn refused_hint(problem: &Problem) -> Option<String> {
-    let wait = match (problem.code, problem.retry_after) {
-        (Code::TooMany | Code::Unavailable, Some(seconds)) => format!("try again in {seconds} seconds"),
-        (Code::UpgradeNeeded, _) => "install a newer version of this program".to_owned(),
-        _ if problem.request_id.is_empty() => return None,
-        _ => format!("the operator can find this request as {}", problem.request_id),
-    };
-    Some(wait)
-}
-
 fn words(problem: &Problem) -> String {
     let text = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
     // Control characters of a stranger's text must not reach a terminal.
@@ -483,10 +374,6 @@ fn words(problem: &Problem) -> String {
 
 fn list(addresses: &[Address]) -> String {
     addresses.iter().map(Address::as_str).collect::<Vec<_>>().join(", ")
-}
-
-fn shell_quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 pub(crate) fn is_full(error: &io::Error) -> bool {
@@ -525,11 +412,5 @@ mod tests {
     fn a_strangers_words_bring_no_control_characters_to_the_terminal() {
         let text = Error::from_problem(Problem::new(Code::Forbidden, "no\u{1b}[31m\n way")).to_string();
         assert!(!text.chars().any(char::is_control), "{text:?}");
-    }
-
-    #[test]
-    fn a_file_that_others_can_read_comes_with_the_command_that_mends_it() {
-        let error = Error::ReadableByOthers { path: "/x/it's".into(), mode: 0o644, wanted: 0o600 };
-        assert_eq!(error.hint().unwrap(), r"run: chmod 600 '/x/it'\''s'");
     }
 }

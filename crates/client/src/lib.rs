@@ -22,7 +22,9 @@ mod progress;
 mod account;
 mod client;
 mod contacts;
+mod downloads;
 mod files;
+mod hint;
 mod home;
 mod http;
 mod keys;
@@ -42,7 +44,7 @@ pub use files::{
 };
 pub use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, Score, strength};
 pub use format::safety::SafetyNumber;
-pub use format::secret::VaultKey;
+pub use format::secret::{Secret, VaultKey};
 pub use home::Home;
 pub use keys::{KeysState, Unlocked};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};

@@ -1,6 +1,7 @@
 //! The client against a real server in the same process, and against a proxy that lies.
 
 #![expect(unreachable_pub, reason = "nothing of a test is for others")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod account;
 mod files;

@@ -49,7 +49,7 @@ async fn a_torn_download_goes_on_where_it_broke() {
         &stage,
         move |exchange| {
             let part = exchange.path.contains("/content/") && exchange.path.contains("/parts/");
-            match part && count.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+            match part && count.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
                 true => Answer::Half,
                 false => Answer::Forward,
             }

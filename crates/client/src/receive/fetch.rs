@@ -58,9 +58,7 @@ pub(super) struct Tickets {
 }
 
 impl Tickets {
-    pub(super) fn new(inner: Arc<Inner>, file_id: FileId) -> Self {
-        // A random UUID like a file's id.
-        let download_id = format::random::file_id().to_string();
+    pub(super) fn new(inner: Arc<Inner>, file_id: FileId, download_id: String) -> Self {
         Self { inner, file_id, download_id, current: Mutex::default() }
     }
 

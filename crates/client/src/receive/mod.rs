@@ -108,7 +108,7 @@ impl Client {
         let cut = cut.ok_or(inner.server()?.odd("parts of an impossible length"))?;
         let compressed = metadata.compression == Compression::Gzip;
         let sink = Sink::prepare(target, &metadata)?;
-        let tickets = Tickets::new(Arc::clone(inner), file_id);
+        let tickets = Tickets::new(Arc::clone(inner), file_id, inner.download_id(file_id).await?);
         let tree = Tree::fetch(inner, &tickets, &file.manifest, progress, cancel).await?;
         let fetch = Fetch {
             inner: Arc::clone(inner),
@@ -123,6 +123,10 @@ impl Client {
         };
         let path = Box::pin(fetch::run(fetch, sink, &metadata, progress, cancel)).await?;
         progress.progress(Phase::Finishing, metadata.original_size, Some(metadata.original_size));
+        if let Err(error) = inner.download_ended(file_id).await {
+            // The file is here, which is what counts; the next download of it within a day is not counted.
+            tracing::warn!(class = ?error.class(), "a finished download could not be noted");
+        }
         Ok(Received {
             file_id,
             name: metadata.name.as_str().to_owned(),

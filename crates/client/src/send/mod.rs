@@ -3,7 +3,9 @@
 pub(crate) mod journal;
 mod plan;
 mod produce;
+mod request;
 mod share;
+mod stream;
 mod upload;
 
 use crate::client::Inner;
@@ -17,104 +19,14 @@ use format::{FileKey, FileName, PayloadSealer, Secret};
 use journal::{Header, Journal, SourceIdentity, Unusable};
 use plan::{Plan, SourceFile};
 use proto::{B64, Begin, Code, UploadStatus, limits, paths};
+pub use request::{Compress, SendRequest, Sent, Source};
+use request::{Limits, check_limits};
 use reqwest::Method;
 use share::Sharing;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Where the bytes come from.
-pub enum Source {
-    /// A regular file; can be resumed.
-    File(PathBuf),
-    /// Anything that can be read once (a pipe). Cannot be resumed after this program ends.
-    Stream {
-        /// The bytes.
-        reader: Box<dyn Read + Send>,
-        /// What the recipient will see as the name.
-        name: String,
-    },
-}
-
-/// Whether to compress before sealing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Compress {
-    /// As it is (the size tells nothing about the content).
-    #[default]
-    Never,
-    /// gzip, kept only if it makes the whole smaller.
-    Auto,
-}
-
-/// What to send to whom.
-pub struct SendRequest {
-    /// The bytes.
-    pub source: Source,
-    /// Recipients; one's own address stands for oneself, who has access anyway.
-    pub to: Vec<Address>,
-    /// How long the file lives.
-    pub expires_in: Duration,
-    /// Downloads by others before it closes.
-    pub max_downloads: Option<u32>,
-    /// Compression.
-    pub compress: Compress,
-    /// Whether to hide the exact size (Padmé, at most 12 % more).
-    pub padded: bool,
-    /// Another name than the source's.
-    pub name: Option<String>,
-}
-
-impl SendRequest {
-    /// A file with the defaults: seven days, no download limit, no compression, padded.
-    #[must_use]
-    pub fn file(path: impl Into<PathBuf>, to: Vec<Address>) -> Self {
-        Self::with_defaults(Source::File(path.into()), to)
-    }
-
-    /// A stream with the same defaults.
-    #[must_use]
-    pub fn stream(reader: Box<dyn Read + Send>, name: impl Into<String>, to: Vec<Address>) -> Self {
-        Self::with_defaults(Source::Stream { reader, name: name.into() }, to)
-    }
-
-    fn with_defaults(source: Source, to: Vec<Address>) -> Self {
-        Self {
-            source,
-            to,
-            expires_in: Duration::from_secs(limits::EXPIRY_DEFAULT_SECONDS.unsigned_abs()),
-            max_downloads: None,
-            compress: Compress::Never,
-            padded: true,
-            name: None,
-        }
-    }
-}
-
-/// What was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// Its id.
-    pub file_id: FileId,
-    /// Name as sealed.
-    pub name: String,
-    /// Bytes of the source.
-    pub bytes: u64,
-    /// Bytes after compression, before padding.
-    pub stored: u64,
-    /// Bytes of the sealed body.
-    pub body_len: u64,
-    /// Parts in all.
-    pub parts: u64,
-    /// Parts that an earlier try had left on the server.
-    pub resumed_parts: u64,
-    /// Bytes of parts that the server received for this file, over all tries.
-    pub received_bytes: u64,
-    /// Parts that the server received for this file, over all tries.
-    pub received_parts: u64,
-    /// Unix seconds at which the file ends.
-    pub expires_at: i64,
-}
 
 /// What does not change while one request is tried, however often.
 struct Job<'a> {
@@ -125,14 +37,6 @@ struct Job<'a> {
     options: &'a Limits,
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
-}
-
-/// What was asked for besides source and name.
-struct Limits {
-    expires_in: i64,
-    max_downloads: Option<u32>,
-    compress: Compress,
-    padded: bool,
 }
 
 /// How one try ended when it did not end for good.
@@ -205,22 +109,6 @@ impl Client {
         }
         Ok(recipients)
     }
-}
-
-fn check_limits(request: &SendRequest) -> Result<Limits> {
-    let expires_in = i64::try_from(request.expires_in.as_secs()).unwrap_or(i64::MAX);
-    if !(1..=limits::EXPIRY_MAX_SECONDS).contains(&expires_in) {
-        return Err(Error::BadLimit("a file lives at least one second and at most 366 days"));
-    }
-    if request.max_downloads == Some(0) {
-        return Err(Error::BadLimit("a download limit of 0 would close the file at once"));
-    }
-    Ok(Limits {
-        expires_in,
-        max_downloads: request.max_downloads,
-        compress: request.compress,
-        padded: request.padded,
-    })
 }
 
 impl Job<'_> {
@@ -316,7 +204,7 @@ impl Job<'_> {
             return match self.complete(file_id, &request).await {
                 Ok(completed) => {
                     let sent =
-                        self.sent(&journal.header, file.identity.size, completed, self.parts_of(&journal)?)?;
+                        self.sent(&journal.header, file.identity.size, &completed, self.parts_of(&journal)?);
                     journal.remove()?;
                     Ok(Tried::Sent(sent))
                 }
@@ -408,7 +296,7 @@ impl Job<'_> {
         match self.complete(header.file_id, &request).await {
             Ok(completed) => {
                 journal.remove()?;
-                let mut sent = self.sent(&header, file.identity.size, completed, parts)?;
+                let mut sent = self.sent(&header, file.identity.size, &completed, parts);
                 sent.resumed_parts = there;
                 Ok(Tried::Sent(sent))
             }
@@ -427,7 +315,7 @@ impl Job<'_> {
         let sealer = Arc::new(PayloadSealer::generate(&fk, Suite::Signed, file_id, self.me.root_id()));
         let cut = self.first_cut(None)?;
         self.begin(&Begin { file_id, part_len: cut.part_bytes(), body_len: None }).await?;
-        let feed = produce::StreamFeed::new(reader, self.options.compress, self.options.padded, cut);
+        let feed = stream::StreamFeed::new(reader, self.options.compress, self.options.padded, cut);
         let producer = produce::Producer::stream(feed, Arc::clone(&sealer), self.buffers());
         let produced = match upload::run(self, file_id, producer, 0, None).await {
             Ok(produced) => produced,
@@ -469,8 +357,8 @@ impl Job<'_> {
         })
     }
 
-    fn sent(&self, header: &Header, bytes: u64, completed: proto::Completed, parts: u64) -> Result<Sent> {
-        Ok(Sent {
+    fn sent(&self, header: &Header, bytes: u64, completed: &proto::Completed, parts: u64) -> Sent {
+        Sent {
             file_id: header.file_id,
             name: header.name.clone(),
             bytes,
@@ -481,7 +369,7 @@ impl Job<'_> {
             received_bytes: completed.received_bytes,
             received_parts: completed.received_parts,
             expires_at: completed.expires_at,
-        })
+        }
     }
 
     async fn begin(&self, begin: &Begin) -> Result<UploadStatus> {
@@ -492,7 +380,7 @@ impl Job<'_> {
     }
 
     /// Abandons an upload here and at the server.
-    async fn give_up(&self, file_id: FileId, journal: Option<Journal>) -> Result<()> {
+    async fn give_up(&self, file_id: FileId, journal: Option<Box<Journal>>) -> Result<()> {
         if let Some(journal) = journal {
             journal.remove()?;
         }

@@ -2,7 +2,7 @@
 
 use super::Job;
 use super::journal::Journal;
-use super::produce::{Content, Failed, Produced, Producer, ReadyPart};
+use super::produce::{Content, Failed, Produced, Producer, ReadyPart, Started};
 use crate::http::{Backoff, Server};
 use crate::pool::Pool;
 use crate::{Error, FileId, Note, Phase, Result};
@@ -25,9 +25,9 @@ use tokio::sync::oneshot;
 /// Why uploading ended.
 pub(super) enum Stopped {
     /// Something on the way takes only smaller parts.
-    TooLarge(Option<Journal>),
+    TooLarge(Option<Box<Journal>>),
     /// Anything else.
-    Failed(Error, Option<Journal>),
+    Failed(Error, Option<Box<Journal>>),
 }
 
 /// The parts that the server does not hold as the journal knows them, and how many it does.
@@ -65,19 +65,19 @@ pub(super) async fn run(
     let failed = |error| Stopped::Failed(error, None);
     let pool = producer.pool.clone();
     let ends_promptly = producer.ends_promptly;
-    let (parts, mut end) = producer.start().map_err(failed)?;
+    let Started { parts, mut end } = producer.start().map_err(failed)?;
     let closer = CloseOnDrop(pool.clone());
     let outcome = drive(job, file_id, &pool, parts, &mut end, begun_with, total).await;
     drop(closer);
     match outcome {
         Ok(produced) => Ok(produced),
-        Err(Ended::Producer((error, journal))) => Err(Stopped::Failed(error, journal)),
+        Err(Ended::Producer(failed)) => Err(Stopped::Failed(failed.error, failed.journal)),
         Err(Ended::Upload(error)) => {
             // The thread holds the journal and its lock; it ends as soon as it asks for a buffer or a listener.
             let journal = match ends_promptly {
                 true => end.await.ok().and_then(|outcome| match outcome {
                     Ok(produced) => produced.journal,
-                    Err((_, journal)) => journal,
+                    Err(failed) => failed.journal,
                 }),
                 false => None,
             };

@@ -1,0 +1,124 @@
+//! What is asked for, and what is said when it is done.
+
+use crate::{Address, Error, FileId, Result};
+use proto::limits;
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where the bytes come from.
+pub enum Source {
+    /// A regular file; can be resumed.
+    File(PathBuf),
+    /// Anything that can be read once (a pipe). Cannot be resumed after this program ends.
+    Stream {
+        /// The bytes.
+        reader: Box<dyn Read + Send>,
+        /// What the recipient will see as the name.
+        name: String,
+    },
+}
+
+/// Whether to compress before sealing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compress {
+    /// As it is (the size tells nothing about the content).
+    #[default]
+    Never,
+    /// gzip, kept only if it makes the whole smaller.
+    Auto,
+}
+
+/// What to send to whom.
+pub struct SendRequest {
+    /// The bytes.
+    pub source: Source,
+    /// Recipients; one's own address stands for oneself, who has access anyway.
+    pub to: Vec<Address>,
+    /// How long the file lives.
+    pub expires_in: Duration,
+    /// Downloads by others before it closes.
+    pub max_downloads: Option<u32>,
+    /// Compression.
+    pub compress: Compress,
+    /// Whether to hide the exact size (Padmé, at most 12 % more).
+    pub padded: bool,
+    /// Another name than the source's.
+    pub name: Option<String>,
+}
+
+impl SendRequest {
+    /// A file with the defaults: seven days, no download limit, no compression, padded.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>, to: Vec<Address>) -> Self {
+        Self::with_defaults(Source::File(path.into()), to)
+    }
+
+    /// A stream with the same defaults.
+    #[must_use]
+    pub fn stream(reader: Box<dyn Read + Send>, name: impl Into<String>, to: Vec<Address>) -> Self {
+        Self::with_defaults(Source::Stream { reader, name: name.into() }, to)
+    }
+
+    fn with_defaults(source: Source, to: Vec<Address>) -> Self {
+        Self {
+            source,
+            to,
+            expires_in: Duration::from_secs(limits::EXPIRY_DEFAULT_SECONDS.unsigned_abs()),
+            max_downloads: None,
+            compress: Compress::Never,
+            padded: true,
+            name: None,
+        }
+    }
+}
+
+/// What was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its id.
+    pub file_id: FileId,
+    /// Name as sealed.
+    pub name: String,
+    /// Bytes of the source.
+    pub bytes: u64,
+    /// Bytes after compression, before padding.
+    pub stored: u64,
+    /// Bytes of the sealed body.
+    pub body_len: u64,
+    /// Parts in all.
+    pub parts: u64,
+    /// Parts that an earlier try had left on the server.
+    pub resumed_parts: u64,
+    /// Bytes of parts that the server received for this file, over all tries.
+    pub received_bytes: u64,
+    /// Parts that the server received for this file, over all tries.
+    pub received_parts: u64,
+    /// Unix seconds at which the file ends.
+    pub expires_at: i64,
+}
+
+/// What was asked for besides source and name.
+pub(super) struct Limits {
+    pub(super) expires_in: i64,
+    pub(super) max_downloads: Option<u32>,
+    pub(super) compress: Compress,
+    pub(super) padded: bool,
+}
+
+/// Refuses what no server would take.
+pub(super) fn check_limits(request: &SendRequest) -> Result<Limits> {
+    let expires_in = i64::try_from(request.expires_in.as_secs()).unwrap_or(i64::MAX);
+    if !(1..=limits::EXPIRY_MAX_SECONDS).contains(&expires_in) {
+        return Err(Error::BadLimit("a file lives at least one second and at most 366 days"));
+    }
+    if request.max_downloads == Some(0) {
+        return Err(Error::BadLimit("a download limit of 0 would close the file at once"));
+    }
+    Ok(Limits {
+        expires_in,
+        max_downloads: request.max_downloads,
+        compress: request.compress,
+        padded: request.padded,
+    })
+}
