@@ -4,8 +4,7 @@ use crate::agent::{IDLE_DEFAULT, Key, Owner};
 use crate::app::{App, Session};
 use crate::ask::{self, SecretText};
 use crate::fault::{Class, Fault};
-use client::{KeysState, Passphrase, Unlocked, VaultKey};
-use format::Secret;
+use client::{KeysState, Passphrase, Secret, Unlocked, VaultKey};
 use zeroize::Zeroizing;
 
 /// How often a wrong passphrase may be typed before the command gives up.

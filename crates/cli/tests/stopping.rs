@@ -16,13 +16,13 @@ fn interrupt(child: &Child) {
 }
 
 #[test]
-fn a_stopped_download_leaves_no_file_and_the_same_command_gets_it() {
+fn a_stopped_download_leaves_no_file_and_the_same_command_gets_it_as_the_same_download() {
     let house = House::open();
     let gate = Gate::before(&house);
     let alice = house.member(ALICE);
     let bob = house.settle(house.newcomer_at(BOB, &gate.url()));
     let body = noise(6, LARGE);
-    let id = alice.send(&alice.file("large.bin", &body), &bob, &[]);
+    let id = alice.send(&alice.file("large.bin", &body), &bob, &["--downloads", "1"]);
     gate.hold_after(Way::Down, 20 << 20);
     let child = bob.start(["get", &id]);
     gate.wait_until_it_holds();
@@ -33,6 +33,7 @@ fn a_stopped_download_leaves_no_file_and_the_same_command_gets_it() {
     gate.open();
     bob.wax(["get", &id], &[]).ok();
     assert!(std::fs::read(bob.work.join("large.bin")).unwrap() == body);
+    bob.wax(["get", &id, "-o", "again.bin"], &[]).failed(5, "all allowed downloads of the file are used");
 }
 
 #[test]

@@ -72,11 +72,6 @@ pub struct Ticket {
     pub expires_at: UnixSeconds,
 }
 
-/// `GET /content/{id}/tree` as JSON is never sent: the reply is `application/octet-stream`, the 32-byte
-/// Merkle nodes of level 10 (one for each 1,024 leaves) in order. `GET /content/{id}/leaves/{page}` gives the
-/// 32-byte leaves of one page in the same way, at most 32 KiB.
-pub type TreeReply = Vec<u8>;
-
 /// `GET /health`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Health {

@@ -14,11 +14,13 @@ pub mod paths;
 mod problem;
 mod upload;
 
-pub use auth::{CodeRequest, LogoutRequest, Refreshed, RefreshRequest, SessionReply, SessionRequest, Token, WhoAmI};
+pub use auth::{
+    CodeRequest, LogoutRequest, RefreshRequest, Refreshed, SessionReply, SessionRequest, Token, WhoAmI,
+};
 pub use binary::{B64, B64Error};
-pub use directory::{Chain, Lookup, LookupReply, PublishBundle, Published, Person};
+pub use directory::{Chain, Lookup, LookupReply, Person, PublishBundle, Published};
 pub use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
-pub use file::{FileInfo, FilePage, Health, Role, Ticket, TicketRequest, TreeReply};
+pub use file::{FileInfo, FilePage, Health, Role, Ticket, TicketRequest};
 pub use problem::{Code, Problem};
 pub use upload::{Begin, Complete, Completed, GrantTo, PartRecord, UploadList, UploadStatus};
 

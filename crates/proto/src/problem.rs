@@ -91,7 +91,10 @@ impl Code {
     /// Whether the same request may succeed later without a change.
     #[must_use]
     pub const fn is_transient(self) -> bool {
-        matches!(self, Self::TooMany | Self::Internal | Self::Unavailable | Self::Timeout | Self::NodeMismatch)
+        matches!(
+            self,
+            Self::TooMany | Self::Internal | Self::Unavailable | Self::Timeout | Self::NodeMismatch
+        )
     }
 }
 
