@@ -18,9 +18,8 @@ demo: setup-demo build ## Alice sends Bob a file through a server that never see
 test: setup-test ## everything that must hold: format, lints, layers, tests
 	@scripts/test.sh
 
-bench: setup-bench ## speed beside curl and nginx in the same run (BENCH='--size 256 --runs 3')
-	@cargo build --locked --release -p cli -p waxd -p bench
-	@$(CARGO_TARGET_DIR)/release/bench $(BENCH)
+bench: setup-bench build ## speed beside curl and nginx in the same run (BENCH='--size 256 --runs 3')
+	@$(BIN)/bench $(BENCH)
 
 setup-demo: ## install or name what `make demo` needs
 	@scripts/setup.sh demo

@@ -54,7 +54,7 @@ pub struct SessionRequest {
     pub code: String,
 }
 
-/// A session that was just opened.
+/// A session that was just opened, or renewed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionReply {
     /// Bearer token for the `Authorization` header.
@@ -78,9 +78,6 @@ pub struct RefreshRequest {
     /// The newest refresh token.
     pub refresh_token: Token,
 }
-
-/// The reply to a refresh: as for a new session.
-pub type Refreshed = SessionReply;
 
 /// `POST /auth/logout` has no fields; the bearer's session ends at once.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

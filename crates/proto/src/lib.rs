@@ -14,9 +14,7 @@ pub mod paths;
 mod problem;
 mod upload;
 
-pub use auth::{
-    CodeRequest, LogoutRequest, RefreshRequest, Refreshed, SessionReply, SessionRequest, Token, WhoAmI,
-};
+pub use auth::{CodeRequest, LogoutRequest, RefreshRequest, SessionReply, SessionRequest, Token, WhoAmI};
 pub use binary::{B64, B64Error};
 pub use directory::{Chain, Lookup, LookupReply, Person, PublishBundle, Published};
 pub use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};

@@ -29,6 +29,15 @@ fn main() -> ExitCode {
         eprintln!("waxd: another TLS provider is installed already");
         return ExitCode::FAILURE;
     }
+    // Before any thread is there, and before flags look at the environment. What is set already stays.
+    match dotenvy::from_path(".env") {
+        Ok(()) => {}
+        Err(error) if error.not_found() => {}
+        Err(_) => {
+            eprintln!("waxd: the file .env in this folder cannot be read as NAME=VALUE lines");
+            return ExitCode::FAILURE;
+        }
+    }
     match Waxd::parse().command {
         Command::Serve(args) => serve::run(*args),
         Command::Demo(args) => match demo::run(&args) {
