@@ -182,3 +182,134 @@ impl Pins {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use format::Identity;
+    use format::identity::BundleParams;
+
+    fn params(seq: u32, previous: Option<&Bundle>) -> BundleParams {
+        BundleParams {
+            user_id: UserId::from_bytes([5; 16]),
+            address: Address::parse("bob@people.example").unwrap(),
+            seq,
+            prev_hash: previous.map_or([0; 32], Bundle::hash),
+            created: u64::from(seq),
+            min_format: 1,
+        }
+    }
+
+    fn first(identity: &Identity) -> Bundle {
+        identity.bundle(&params(1, None)).unwrap()
+    }
+
+    /// The next bundle of the same root.
+    fn next(identity: &Identity, previous: &Bundle) -> Bundle {
+        identity.bundle(&params(previous.seq() + 1, Some(previous))).unwrap()
+    }
+
+    /// The next bundle of a new root that the old one signs over to.
+    fn rotated(identity: &mut Identity, previous: &Bundle) -> Bundle {
+        identity.rotate();
+        identity.rotation_bundle(&params(previous.seq() + 1, Some(previous))).unwrap()
+    }
+
+    fn pinned(bundle: &Bundle) -> Pin {
+        Pin::first(bundle, 7)
+    }
+
+    #[test]
+    fn the_pinned_bundle_and_its_successors_are_accepted() {
+        let mut bob = Identity::generate();
+        let one = first(&bob);
+        let two = next(&bob, &one);
+        let three = rotated(&mut bob, &two);
+        let judge =
+            |pin: &Bundle, shown: &Bundle, chain: Option<&[Bundle]>| pinned(pin).judge(shown, chain).unwrap();
+        assert!(matches!(judge(&one, &one, None), Judged::Same));
+        assert!(matches!(judge(&one, &two, None), Judged::Successor { root_changed: false }));
+        assert!(matches!(judge(&two, &three, None), Judged::Successor { root_changed: true }));
+        assert!(matches!(judge(&one, &three, None), Judged::ChainNeeded { from: 2 }));
+        let chain = [two, three.clone()];
+        assert!(matches!(judge(&one, &three, Some(&chain)), Judged::Successor { root_changed: true }));
+    }
+
+    #[test]
+    fn an_older_bundle_or_another_of_the_same_number_contradicts() {
+        let bob = Identity::generate();
+        let one = first(&bob);
+        let two = next(&bob, &one);
+        assert!(matches!(pinned(&two).judge(&one, None).unwrap(), Judged::Contradiction));
+        let mut other = params(2, Some(&one));
+        other.created = 99;
+        let other = bob.bundle(&other).unwrap();
+        assert!(matches!(pinned(&two).judge(&other, None).unwrap(), Judged::Contradiction));
+    }
+
+    #[test]
+    fn a_root_that_nothing_links_is_a_new_person_whatever_its_number() {
+        let (bob, mallory) = (Identity::generate(), Identity::generate());
+        let one = first(&bob);
+        let unlinked = next(&mallory, &one);
+        for shown in [first(&mallory), unlinked.clone()] {
+            let judged = pinned(&one).judge(&shown, None).unwrap();
+            assert!(matches!(judged, Judged::NewPerson { old } if old == bob.root_id()), "{judged:?}");
+        }
+        let later = next(&mallory, &unlinked);
+        let chain = [unlinked, later.clone()];
+        assert!(matches!(pinned(&one).judge(&later, Some(&chain)).unwrap(), Judged::NewPerson { .. }));
+    }
+
+    #[test]
+    fn a_chain_with_a_hole_another_end_or_nothing_in_it_is_refused() {
+        let mut bob = Identity::generate();
+        let one = first(&bob);
+        let two = next(&bob, &one);
+        let three = next(&bob, &two);
+        let four = rotated(&mut bob, &three);
+        let holes: [&[Bundle]; 4] =
+            [&[], &[two.clone(), four.clone()], &[two.clone(), three.clone()], &[three, four.clone()]];
+        for chain in holes {
+            let judged = pinned(&one).judge(&four, Some(chain)).unwrap();
+            assert!(matches!(judged, Judged::NewPerson { .. }), "{judged:?}");
+        }
+    }
+
+    #[test]
+    fn a_rotation_keeps_the_verification_and_an_accepted_change_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path().join("h")).unwrap();
+        let mut bob = Identity::generate();
+        let one = first(&bob);
+        let (address, before) = (one.address().clone(), bob.root_id());
+        let mut pins = Pins::load(&home).unwrap();
+        assert!(pins.accept(&one, &Judged::First, 7).unwrap());
+        pins.pin_mut(&address).unwrap().verified = true;
+        let two = rotated(&mut bob, &one);
+        assert!(pins.accept(&two, &Judged::Successor { root_changed: true }, 8).unwrap());
+        pins.save(&home).unwrap();
+        let mut pins = Pins::load(&home).unwrap();
+        let pin = pins.pin(&address).unwrap();
+        assert!(pin.verified && pin.first_seen == 7);
+        assert_eq!((pin.previous[0].root_id, pin.previous[0].linked), (before, true));
+        pins.replace(&first(&Identity::generate()), 9).unwrap();
+        let pin = pins.pin(&address).unwrap();
+        assert!(!pin.verified);
+        assert_eq!((pin.previous[0].root_id, pin.previous[0].linked), (bob.root_id(), false));
+    }
+
+    #[test]
+    fn what_was_not_accepted_cannot_be_pinned() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path().join("h")).unwrap();
+        let mut pins = Pins::load(&home).unwrap();
+        let one = first(&Identity::generate());
+        for judged in
+            [Judged::Contradiction, Judged::NewPerson { old: RootId::ZERO }, Judged::ChainNeeded { from: 1 }]
+        {
+            assert!(pins.accept(&one, &judged, 7).is_err());
+        }
+        assert!(pins.pin(one.address()).is_none());
+    }
+}

@@ -63,3 +63,57 @@ impl Seen {
         home.write_json(SEEN, &there)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use envelope::merkle::leaf;
+    use envelope::{BodyShape, Suite};
+    use format::manifest::{SealManifest, seal_manifest};
+    use format::metadata::{Compression, Padding};
+    use format::{FileKey, FileName, Identity, Metadata, PayloadSealer};
+
+    fn manifest(identity: &Identity, fk: &FileKey, revision: u64, name: &str) -> Manifest {
+        let file_id = FileId::from_bytes([9; 16]);
+        let sealer = PayloadSealer::generate(fk, Suite::Signed, file_id, identity.root_id());
+        let metadata = Metadata {
+            name: FileName::parse(name).unwrap(),
+            media_type: String::new(),
+            original_size: 0,
+            stored_size: 0,
+            compression: Compression::None,
+            padding: Padding::None,
+            modified_ms: 0,
+            box_id: None,
+            preview: None,
+        };
+        seal_manifest(&SealManifest {
+            fk,
+            file_id,
+            revision,
+            author: Some(identity.root()),
+            payload_header: sealer.header(),
+            body: BodyShape::from_plain_len(0).unwrap(),
+            body_root: leaf(b""),
+            metadata: &metadata,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn an_older_revision_and_another_of_the_same_number_are_refused_even_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path().join("h")).unwrap();
+        let (identity, fk) = (Identity::generate(), FileKey::generate());
+        let [one, two, other] =
+            [(1, "one"), (2, "two"), (2, "other")].map(|(n, name)| manifest(&identity, &fk, n, name));
+        let mut seen = Seen::load(&home).unwrap();
+        assert!(seen.accept(&one) && seen.accept(&two) && seen.accept(&two));
+        seen.save(&home).unwrap();
+        let mut seen = Seen::load(&home).unwrap();
+        assert!(!seen.is_changed());
+        assert!(seen.accept(&two));
+        assert!(!seen.accept(&one), "an older one");
+        assert!(!seen.accept(&other), "another one of the same number");
+    }
+}

@@ -120,6 +120,64 @@ async fn a_full_disk_is_said_plainly_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fills_up_in_the_middle_leaves_nothing_where_mounting_is_allowed() {
+    let small = Small::mount();
+    let Some(small) = small else {
+        eprintln!("NOT TESTED: a small file system could not be mounted (this needs root)");
+        return;
+    };
+    let (stage, _alice, bob, id) = sent(&noise(3 << 20, 5)).await;
+    let filler = small.folder.path().join("filler");
+    let place = filler.clone();
+    let proxy = Proxy::start(
+        &stage,
+        move |exchange| {
+            if exchange.path.contains("/content/") && exchange.path.contains("/parts/0") {
+                // There was room when it was looked at; now there is not.
+                drop(std::fs::write(&place, vec![1; 2 << 20]));
+            }
+            Answer::Forward
+        },
+        |_| {},
+    )
+    .await;
+    bob.through(&proxy);
+    let code = stage.code(&bob.client, &bob.address).await;
+    bob.client.sign_in(&bob.address, &code).await.unwrap();
+    let error = bob.receive_into(id, Target::directory(small.folder.path())).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("full"));
+    let left: Vec<_> =
+        std::fs::read_dir(small.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, [filler]);
+    let error = bob.receive_into(id, Target::directory(small.folder.path())).await.unwrap_err();
+    assert!(matches!(error, Error::NoRoom { .. }), "{error}");
+}
+
+/// A file system of 4 MiB, unmounted when dropped.
+struct Small {
+    folder: tempfile::TempDir,
+}
+
+impl Small {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=4m", "none"]).arg(folder.path());
+        mount.status().is_ok_and(|status| status.success()).then_some(Self { folder })
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.folder.path()).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_else_finds_nothing() {
     let (stage, _alice, _bob, id) = sent(b"not yours").await;
     let mallory = stage.person("mallory").await;

@@ -67,26 +67,27 @@ pub(super) async fn run(
     let ends_promptly = producer.ends_promptly;
     let Started { parts, mut end } = producer.start().map_err(failed)?;
     let closer = CloseOnDrop(pool.clone());
-    let outcome = drive(job, file_id, &pool, parts, &mut end, begun_with, total).await;
+    let mut produced = None;
+    let outcome = drive(job, file_id, &pool, parts, &mut end, &mut produced, begun_with, total).await;
     drop(closer);
-    match outcome {
-        Ok(produced) => Ok(produced),
-        Err(Ended::Producer(failed)) => Err(Stopped::Failed(failed.error, failed.journal)),
-        Err(Ended::Upload(error)) => {
-            // The thread holds the journal and its lock; it ends as soon as it asks for a buffer or a listener.
-            let journal = match ends_promptly {
-                true => end.await.ok().and_then(|outcome| match outcome {
-                    Ok(produced) => produced.journal,
-                    Err(failed) => failed.journal,
-                }),
-                false => None,
-            };
-            Err(match error {
-                Error::TooLarge => Stopped::TooLarge(journal),
-                error => Stopped::Failed(error, journal),
-            })
-        }
-    }
+    let error = match outcome {
+        Ok(()) => return produced.ok_or(Error::Internal("nothing was produced")).map_err(failed),
+        Err(Ended::Producer(failed)) => return Err(Stopped::Failed(failed.error, failed.journal)),
+        Err(Ended::Upload(error)) => error,
+    };
+    // The thread holds the journal and its lock; it ends as soon as it asks for a buffer or a listener.
+    let journal = match produced {
+        Some(produced) => produced.journal,
+        None if ends_promptly => end.await.ok().and_then(|outcome| match outcome {
+            Ok(produced) => produced.journal,
+            Err(failed) => failed.journal,
+        }),
+        None => None,
+    };
+    Err(match error {
+        Error::TooLarge => Stopped::TooLarge(journal),
+        error => Stopped::Failed(error, journal),
+    })
 }
 
 type OnTheWay<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
@@ -96,18 +97,19 @@ enum Ended {
     Upload(Error),
 }
 
+#[expect(clippy::too_many_arguments, reason = "one loop over all that is under way")]
 async fn drive(
     job: &Job<'_>,
     file_id: FileId,
     pool: &Pool,
     mut parts: tokio::sync::mpsc::Receiver<ReadyPart>,
     end: &mut oneshot::Receiver<Result<Produced, Failed>>,
+    produced: &mut Option<Produced>,
     begun_with: u64,
     total: Option<u64>,
-) -> Result<Produced, Ended> {
+) -> Result<(), Ended> {
     let moved = Arc::new(AtomicU64::new(begun_with));
     let mut shown = begun_with;
-    let mut produced = None;
     let mut on_the_way: FuturesUnordered<OnTheWay<'_>> = FuturesUnordered::new();
     let at_once = job.inner.options.parts_at_once.clamp(1, 8);
     let mut tick = tokio::time::interval(Duration::from_millis(100));
@@ -123,7 +125,7 @@ async fn drive(
                 Some(part) => on_the_way.push(Box::pin(put_part(job, file_id, pool, part, Arc::clone(&moved)))),
                 None => {
                     let lost = |_| Ended::Upload(Error::Internal("the sealing thread ended"));
-                    produced = Some((&mut *end).await.map_err(lost)?.map_err(Ended::Producer)?);
+                    *produced = Some((&mut *end).await.map_err(lost)?.map_err(Ended::Producer)?);
                 }
             },
             _ = tick.tick() => {
@@ -134,7 +136,7 @@ async fn drive(
     }
     let all = total.unwrap_or_else(|| moved.load(Ordering::Relaxed));
     job.progress.progress(Phase::Uploading, all, total);
-    produced.ok_or(Ended::Upload(Error::Internal("nothing was produced")))
+    Ok(())
 }
 
 /// Sends one part until the server holds it durably.
