@@ -269,7 +269,7 @@ mod tests {
         let three = next(&bob, &two);
         let four = rotated(&mut bob, &three);
         let holes: [&[Bundle]; 4] =
-            [&[], &[two.clone(), four.clone()], &[two.clone(), three.clone()], &[three, four.clone()]];
+            [&[], &[two.clone(), four.clone()], &[two, three.clone()], &[three, four.clone()]];
         for chain in holes {
             let judged = pinned(&one).judge(&four, Some(chain)).unwrap();
             assert!(matches!(judged, Judged::NewPerson { .. }), "{judged:?}");
