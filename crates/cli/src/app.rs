@@ -139,6 +139,7 @@ fn listen_for_stop(
                 _ = hang_up.recv() => {}
             }
             if cancel.is_cancelled() || !busy.load(Ordering::Acquire) {
+                crate::ask::show_again();
                 let _closed = writeln!(std::io::stderr());
                 std::process::exit(Class::Cancelled.code().into());
             }

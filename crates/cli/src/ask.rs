@@ -3,13 +3,16 @@
 use crate::fault::{Class, Fault, reason};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::{Zeroize, Zeroizing};
 
 /// A text that is wiped when it is dropped.
 pub(crate) type SecretText = Zeroizing<String>;
 
 /// Longest line that is read as a code, an answer or a passphrase, bytes.
-const LINE_MAX: u64 = 4_096;
+const LINE_MAX: usize = 4_096;
 
 /// Whether somebody sits at a terminal who can be asked, wherever the standard streams go.
 pub(crate) fn somebody_is_there() -> bool {
@@ -18,13 +21,54 @@ pub(crate) fn somebody_is_there() -> bool {
 
 /// Asks for a passphrase at the terminal, without showing it.
 pub(crate) fn passphrase(prompt: &str) -> Result<SecretText, Fault> {
-    match rpassword::prompt_password(prompt) {
-        Ok(text) => Ok(Zeroizing::new(text)),
+    match hidden_line(prompt) {
+        Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(stopped()),
         Err(error) => {
             Err(Fault::new(Class::Authentic, format!("cannot ask for the passphrase: {}", reason(&error)))
                 .hint("give it by `--passphrase-fd N`, or unlock the keys at a terminal first: wax unlock"))
         }
+    }
+}
+
+/// How the terminal was before a question hid what is typed; whoever ends the process puts it back.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// A line from the terminal. What is typed is hidden before the prompt appears, so that fast fingers show nothing;
+/// libraries for this print the prompt first, and leave the terminal mute when the process is ended meanwhile.
+fn hidden_line(prompt: &str) -> io::Result<SecretText> {
+    let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
+    let before = tcgetattr(&terminal)?;
+    let mut hidden = before.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    hidden.local_modes.insert(LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+    *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+    let line = tcsetattr(&terminal, OptionalActions::Now, &hidden)
+        .map_err(io::Error::from)
+        .and_then(|()| terminal.write_all(prompt.as_bytes()))
+        .and_then(|()| typed_line(&mut terminal));
+    show_again();
+    line
+}
+
+/// One line as the terminal gives it: whole, with one read, into memory that is wiped.
+fn typed_line(terminal: &mut File) -> io::Result<SecretText> {
+    let mut typed = Zeroizing::new([0; LINE_MAX + 1]);
+    let n = loop {
+        match terminal.read(&mut *typed) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
+    line_of(&mut &typed[..n])
+}
+
+/// Puts the terminal back if a question has hidden what is typed. For the end of a question, and of the process.
+pub(crate) fn show_again() {
+    let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let (Some(before), Ok(terminal)) = (before, File::options().write(true).open("/dev/tty")) {
+        // A terminal that went away needs nothing put back.
+        drop(tcsetattr(&terminal, OptionalActions::Now, &before).map_err(io::Error::from));
     }
 }
 
@@ -68,7 +112,7 @@ pub(crate) fn yes(question: &str, default: Option<bool>) -> Result<bool, Fault> 
     loop {
         write!(&tty, "{question} {choices} ").map_err(|e| cannot(&e))?;
         let mut answer = String::new();
-        let read = answers.by_ref().take(LINE_MAX).read_line(&mut answer).map_err(|e| cannot(&e))?;
+        let read = answers.by_ref().take(LINE_MAX as u64).read_line(&mut answer).map_err(|e| cannot(&e))?;
         match answer.trim().to_lowercase().as_str() {
             "y" | "yes" => return Ok(true),
             "n" | "no" => return Ok(false),
@@ -98,8 +142,8 @@ fn show(text: &str) {
 fn line_of(input: &mut impl BufRead) -> io::Result<SecretText> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(256));
     // Not a buffered take of more: what follows the line belongs to whoever reads next.
-    input.by_ref().take(LINE_MAX + 1).read_until(b'\n', &mut bytes)?;
-    if bytes.len() as u64 > LINE_MAX {
+    input.by_ref().take(LINE_MAX as u64 + 1).read_until(b'\n', &mut bytes)?;
+    if bytes.len() > LINE_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the line is too long"));
     }
     while matches!(bytes.last(), Some(b'\n' | b'\r')) {

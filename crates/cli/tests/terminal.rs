@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::house::{House, PASSPHRASE, PATIENCE, Person, WAX};
 
@@ -200,4 +201,19 @@ fn ctrl_c_at_a_question_ends_at_once() {
     terminal.sees("code: ");
     terminal.types("\u{3}");
     assert_eq!(terminal.ends().1, Some(10));
+}
+
+#[test]
+fn a_terminal_shows_what_is_typed_again_after_ctrl_c_at_a_hidden_question() {
+    let house = House::open();
+    let alice = house.member(ALICE);
+    let mut terminal = Terminal::run(&alice, &["ls"]);
+    let shows =
+        |terminal: &Terminal| tcgetattr(&terminal.keyboard).unwrap().local_modes.contains(LocalModes::ECHO);
+    assert!(shows(&terminal));
+    terminal.sees("passphrase: ");
+    assert!(!shows(&terminal));
+    terminal.types("\u{3}");
+    assert_eq!(terminal.child.wait().unwrap().code(), Some(10));
+    assert!(shows(&terminal));
 }
