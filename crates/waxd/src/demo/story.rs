@@ -11,6 +11,7 @@ pub(super) struct Cast {
     alice: Person,
     bob: Person,
     server: Server,
+    wax: PathBuf,
     root: PathBuf,
 }
 
@@ -52,7 +53,7 @@ impl Cast {
         ));
         let alice = Person::new("Alice", "alice@lindenhof-law.example", &wax, &root)?;
         let bob = Person::new("Bob", "bob@seaside-clinic.example", &wax, &root)?;
-        Ok(Self { alice, bob, server, root })
+        Ok(Self { alice, bob, server, wax, root })
     }
 
     /// Plays the whole way once.
@@ -81,12 +82,13 @@ impl Cast {
         chapter("The system stays up; press Ctrl-C to end it. To try it yourself:");
         let server = &self.server;
         tell(&format!(
-            "wax --home /tmp/carol login carol@office.example --server {} --ca {}",
+            "{} --home /tmp/carol login carol@office.example --server {} --ca {}",
+            self.wax.display(),
             server.url,
             server.ca.display()
         ));
         tell(&format!("the codes that it mails are in {}", server.data.join("mail").display()));
-        tell(&format!("Bob's files: wax --home {} ls", self.bob.home.display()));
+        tell(&format!("Bob's files: {} --home {} ls", self.wax.display(), self.bob.home.display()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.doing("waiting")?.block_on(async {
             let mut end =
@@ -100,7 +102,7 @@ impl Cast {
 
     /// Ends what was started and removes what was made (a folder that was named stays).
     pub(super) fn leave(self, args: &DemoArgs) {
-        let Self { alice, bob, server, root } = self;
+        let Self { alice, bob, server, root, .. } = self;
         drop((alice, bob, server));
         if args.dir.is_none() {
             drop(std::fs::remove_dir_all(root));
