@@ -19,11 +19,9 @@ pub fn safe_file_name(name: &str) -> String {
     let replaced: String =
         name.chars().filter(|c| !is_invisible(*c)).map(|c| if is_reserved(c) { '_' } else { c }).collect();
     let trimmed = trim(&replaced);
-    let mut safe = if trimmed.is_empty() { FALLBACK.to_owned() } else { trimmed.to_owned() };
-    if is_device(&safe) || safe.starts_with('-') {
-        safe.insert(0, '_');
-    }
-    shorten(&safe)
+    // Shortened first: what is cut off may have been all that told a name from that of a device.
+    let safe = shorten(if trimmed.is_empty() { FALLBACK } else { trimmed });
+    if is_device(&safe) || safe.starts_with('-') { shorten(&format!("_{safe}")) } else { safe }
 }
 
 fn trim(name: &str) -> &str {

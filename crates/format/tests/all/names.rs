@@ -75,6 +75,14 @@ fn a_long_name_keeps_its_extension() {
 }
 
 #[test]
+fn a_name_that_is_a_device_only_once_it_is_cut_is_seen() {
+    for device in ["NUL", "COM1", "lpt\u{b9}"] {
+        let safe = safe_file_name(&format!("{device}{}x", " ".repeat(300)));
+        assert_eq!(safe, format!("_{device}"));
+    }
+}
+
+#[test]
 fn sealed_names_follow_the_format() {
     assert_eq!(FileName::parse("e\u{301}").unwrap().as_str(), "\u{e9}");
     assert!(FileName::parse(&"n".repeat(255)).is_ok());
