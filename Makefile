@@ -7,7 +7,7 @@ export WAXWING_TOOLS ?= $(CACHE)/tools
 export PATH := $(HOME)/.cargo/bin:$(WAXWING_TOOLS)/bin:$(PATH)
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help demo test bench setup-demo setup-test setup-bench build fmt lint layers unit release clean
+.PHONY: help demo test bench fuzz setup-demo setup-test setup-bench setup-fuzz build fmt lint layers unit release clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ test: setup-test ## everything that must hold: format, lints, layers, tests
 bench: setup-bench build ## speed beside curl and nginx in the same run (BENCH='--size 256 --runs 3')
 	@$(BIN)/bench $(BENCH)
 
+fuzz: setup-fuzz ## throw bytes at every parser of strangers' bytes (FUZZ_SECONDS=60 for each, FUZZ_TARGETS='grant bundle')
+	@FUZZ_WORK="$(CACHE)/fuzz" scripts/fuzz.sh
+
 setup-demo: ## install or name what `make demo` needs
 	@scripts/setup.sh demo
 
@@ -29,6 +32,9 @@ setup-test: ## install or name what `make test` needs
 
 setup-bench: ## install or name what `make bench` needs
 	@scripts/setup.sh bench
+
+setup-fuzz: ## install or name what `make fuzz` needs
+	@scripts/setup.sh fuzz
 
 build: ## the two executables, in the profile that tests share
 	@cargo build --locked --workspace --bins

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes a fresh machine ready for `make demo`, `make test` or `make bench`: checks each tool, installs what it can
+# Makes a fresh machine ready for `make demo`, `make test`, `make bench` or `make fuzz`: checks each tool, installs what it can
 # (Debian as root), and otherwise says exactly what to install.
 set -euo pipefail
 
-goal=${1:?usage: setup.sh demo|test|bench}
+goal=${1:?usage: setup.sh demo|test|bench|fuzz}
 rust_wanted=1.95
 missing=()
 
@@ -45,6 +45,10 @@ if [ "$goal" = bench ]; then
   need curl curl
 fi
 
+if [ "$goal" = fuzz ]; then
+  need c++ g++
+fi
+
 if ! have cargo; then
   missing+=("Rust $rust_wanted or newer (https://rustup.rs)")
 else
@@ -64,4 +68,8 @@ fi
 if [ "$goal" = test ]; then
   cargo_tool cargo-nextest cargo-nextest
   cargo_tool cargo-deny cargo-deny
+fi
+
+if [ "$goal" = fuzz ]; then
+  cargo_tool cargo-fuzz cargo-fuzz
 fi

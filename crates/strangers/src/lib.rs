@@ -1,0 +1,66 @@
+//! Every parser of bytes that a stranger can send, with what must hold for any bytes at all.
+//!
+//! Each function of [`TARGETS`] takes bytes as they may come from a server, a file or a person who
+//! wishes us ill. It panics if a promise is broken: something parsed that has another spelling,
+//! something opened that was altered, two implementations that disagree. The fuzzers in `fuzz/`
+//! search for such bytes; the test `replay` runs what they kept.
+//!
+//! Sealed things are reached by sealing the given bytes under a fixed key first, so that the
+//! parsers behind the seal meet them as they meet what a dishonest author sealed.
+
+mod chain;
+mod deflate;
+mod input;
+mod layouts;
+mod opening;
+mod sealed;
+mod signatures;
+mod sizes;
+mod text;
+mod wire;
+
+pub use chain::bundle_chain;
+pub use deflate::{inflate_member, inflate_stored};
+pub use layouts::{bundle, framing, grant, manifest, nodes, small_outside, vault_layout};
+pub use opening::{altered_file, encapsulated_key, recipient_key};
+pub use sealed::{metadata, segment, small_message, vault_body};
+pub use signatures::{ed25519_any, ed25519_torsion};
+pub use sizes::{body_shape, padding};
+pub use text::{address, file_name, ids, safety_number};
+pub use wire::{base64, problem, replies, requests};
+
+/// What must hold for any bytes.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is also the name of its folder in `fuzz/corpus/`.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("address", address),
+    ("altered_file", altered_file),
+    ("base64", base64),
+    ("body_shape", body_shape),
+    ("bundle", bundle),
+    ("bundle_chain", bundle_chain),
+    ("ed25519_any", ed25519_any),
+    ("ed25519_torsion", ed25519_torsion),
+    ("encapsulated_key", encapsulated_key),
+    ("file_name", file_name),
+    ("framing", framing),
+    ("grant", grant),
+    ("ids", ids),
+    ("inflate_member", inflate_member),
+    ("inflate_stored", inflate_stored),
+    ("manifest", manifest),
+    ("metadata", metadata),
+    ("nodes", nodes),
+    ("padding", padding),
+    ("problem", problem),
+    ("recipient_key", recipient_key),
+    ("replies", replies),
+    ("requests", requests),
+    ("safety_number", safety_number),
+    ("segment", segment),
+    ("small_message", small_message),
+    ("small_outside", small_outside),
+    ("vault_body", vault_body),
+    ("vault_layout", vault_layout),
+];
