@@ -38,6 +38,7 @@ need cc gcc
 need make make
 if [ "$goal" = test ]; then
   need git git
+  need openssl openssl
 fi
 
 if [ "$goal" = bench ]; then

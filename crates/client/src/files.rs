@@ -12,7 +12,7 @@ use envelope::bundle::verify_chain;
 use envelope::ed25519::PublicKey;
 use envelope::{Bundle, Grant, Manifest, Suite};
 use format::metadata::{Compression, Padding};
-use format::open::{OpenFile, OpenedFile, open_file};
+use format::open::{OpenFile, OpenedFile, Reader, open_file};
 use proto::{FileInfo, FilePage, headers, paths};
 use reqwest::Method;
 use std::path::PathBuf;
@@ -363,8 +363,13 @@ impl Inner {
             }
             None => self.author(me, &info, root, strict).await?,
         };
-        let open =
-            OpenFile { manifest: &manifest, grant: &grant, identity, author: Some(&author), grantor: None };
+        let open = OpenFile {
+            manifest: &manifest,
+            grant: &grant,
+            reader: Reader::Identity(identity),
+            author: Some(&author),
+            grantor: None,
+        };
         let opened = open_file(&open).map_err(|_| forged())?;
         Ok(OpenFileInfo { info, manifest, opened, sender, judged })
     }

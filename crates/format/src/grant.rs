@@ -13,23 +13,37 @@ use rayon::prelude::*;
 use zeroize::Zeroizing;
 
 use crate::identity::XWingKeyPair;
-use crate::{FileKey, Identity, OpenError, RootKeyPair, SealError, Secret, random};
+use crate::{
+    FileKey, Identity, OpenError, Reader, RootKeyPair, RsaPrivateKey, RsaPublicKey, SealError, Secret, random,
+};
 
 type XWingPublic = <XWing as Kem>::PublicKey;
 
-/// Whom a grant is for: an X-Wing key, and the root that vouches for it.
+/// Whom a grant is for: an X-Wing or RSA key, and the root that vouches for it.
 #[derive(Clone)]
 pub struct RecipientKey {
     root: Option<RootId>,
-    key: XWingPublic,
+    key: PublicKey,
     id: RecipientId,
+}
+
+#[derive(Clone)]
+enum PublicKey {
+    XWing(Box<XWingPublic>),
+    Rsa(RsaPublicKey),
 }
 
 impl RecipientKey {
     /// The X-Wing key `key` of the person `root`, or a bare key. Refuses bytes that are no valid key.
     pub fn xwing(root: Option<RootId>, key: &[u8]) -> Result<Self, SealError> {
         let parsed = XWingPublic::from_bytes(key).map_err(|_| SealError::RecipientKey)?;
-        Ok(Self { root, key: parsed, id: recipient_id(Wrap::XWing, root, key) })
+        let id = recipient_id(Wrap::XWing, root, key);
+        Ok(Self { root, key: PublicKey::XWing(Box::new(parsed)), id })
+    }
+
+    /// The RSA key `key` of the person `root`, or a bare key.
+    pub fn rsa(root: Option<RootId>, key: &RsaPublicKey) -> Self {
+        Self { root, key: PublicKey::Rsa(key.clone()), id: key.recipient_id(root) }
     }
 
     /// The first X-Wing key of `bundle` that is valid at `now` (Unix seconds).
@@ -48,6 +62,14 @@ impl RecipientKey {
     /// The root that vouches for the key.
     pub fn root(&self) -> Option<RootId> {
         self.root
+    }
+
+    /// How a file key is wrapped for this recipient.
+    pub fn wrap(&self) -> Wrap {
+        match self.key {
+            PublicKey::XWing(_) => Wrap::XWing,
+            PublicKey::Rsa(_) => Wrap::RsaOaep,
+        }
     }
 }
 
@@ -79,7 +101,7 @@ pub fn seal_grant(seal: &SealGrant<'_>, recipient: &RecipientKey) -> Result<Gran
         return Err(SealError::Grantor);
     }
     let head = GrantHead {
-        wrap: Wrap::XWing,
+        wrap: recipient.wrap(),
         suite,
         file_id: seal.manifest.file_id(),
         content_id: seal.manifest.content_id(),
@@ -88,16 +110,11 @@ pub fn seal_grant(seal: &SealGrant<'_>, recipient: &RecipientKey) -> Result<Gran
         min_revision: seal.min_revision,
         not_after: seal.not_after,
     };
-    let (encapsulated, wrapped) = hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, XWing>(
-        &OpModeS::Base,
-        &recipient.key,
-        &head.bound(),
-        seal.fk.secret().expose_secret(),
-        &[],
-        &mut random::Rng,
-    )
-    .map_err(|_| SealError::RecipientKey)?;
-    let mut bytes = head.encode(&encapsulated.to_bytes(), &wrapped)?;
+    let (encapsulated, wrapped) = match &recipient.key {
+        PublicKey::XWing(key) => wrap_xwing(key, seal.fk, &head.bound())?,
+        PublicKey::Rsa(key) => (Vec::new(), key.wrap(seal.fk, &head.bound())),
+    };
+    let mut bytes = head.encode(&encapsulated, &wrapped)?;
     if let Some(root) = seal.grantor {
         let signature = root.sign(&[SIGNATURE_CONTEXT, &bytes]);
         bytes.extend_from_slice(signature.as_bytes());
@@ -117,7 +134,7 @@ pub fn seal_grants(seal: &SealGrant<'_>, recipients: &[RecipientKey]) -> Result<
 pub(crate) fn unwrap_grant(
     grant: &Grant,
     manifest: &Manifest,
-    identity: &Identity,
+    reader: Reader<'_>,
 ) -> Result<FileKey, OpenError> {
     let suites_fit = match (manifest.suite(), grant.suite()) {
         (Suite::Signed, Suite::Signed) | (Suite::Anonymous, _) => true,
@@ -130,14 +147,48 @@ pub(crate) fn unwrap_grant(
     if !fits {
         return Err(OpenError::NotAuthentic);
     }
+    match reader {
+        Reader::Identity(identity) => unwrap_as(identity, grant),
+        // Whoever comes with one bare key asked for the grant by that key's own recipient id.
+        Reader::Rsa(key) if key.public().recipient_id(None) == grant.recipient_id() => unwrap_rsa(grant, key),
+        Reader::Rsa(_) => Err(OpenError::NotAuthentic),
+    }
+}
+
+fn unwrap_as(identity: &Identity, grant: &Grant) -> Result<FileKey, OpenError> {
     match grant.wrap() {
         Wrap::XWing => {
             let key = identity.xwing_for(grant.recipient_id()).ok_or(OpenError::NotForThisIdentity)?;
             unwrap_xwing(grant, key).ok_or(OpenError::NotAuthentic)
         }
-        // An identity opens X-Wing grants; bare RSA keys and links have their own way in.
-        Wrap::RsaOaep | Wrap::Link => Err(OpenError::NotForThisIdentity),
+        Wrap::RsaOaep => {
+            let key = identity.rsa_for(grant.recipient_id()).ok_or(OpenError::NotForThisIdentity)?;
+            unwrap_rsa(grant, key)
+        }
+        // Links have their own way in.
+        Wrap::Link => Err(OpenError::NotForThisIdentity),
     }
+}
+
+fn unwrap_rsa(grant: &Grant, key: &RsaPrivateKey) -> Result<FileKey, OpenError> {
+    // The recipient id names both wrap and key, so that an id of ours comes with no other wrap unless forged.
+    let fits = grant.wrap() == Wrap::RsaOaep;
+    let fk = fits.then(|| key.unwrap(grant.wrapped_key(), &grant.bound())).flatten();
+    fk.ok_or(OpenError::NotAuthentic)
+}
+
+/// The encapsulated key (1120 bytes) and the file key wrapped under it (48 bytes).
+fn wrap_xwing(key: &XWingPublic, fk: &FileKey, bound: &[u8; 32]) -> Result<(Vec<u8>, Vec<u8>), SealError> {
+    let (encapsulated, wrapped) = hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, XWing>(
+        &OpModeS::Base,
+        key,
+        bound,
+        fk.secret().expose_secret(),
+        &[],
+        &mut random::Rng,
+    )
+    .map_err(|_| SealError::RecipientKey)?;
+    Ok((encapsulated.to_bytes().to_vec(), wrapped))
 }
 
 fn unwrap_xwing(grant: &Grant, key: &XWingKeyPair) -> Option<FileKey> {

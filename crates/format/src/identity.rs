@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::rsa::PrivateDecryptingKey;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use envelope::bundle::{
     BundleBody, BundleKey, KeyAlgorithm, KeyUsage, ROTATION_CONTEXT, SIGNATURE_CONTEXT, XWING_PUBLIC_LEN,
@@ -13,10 +11,9 @@ use envelope::grant::recipient_id;
 use envelope::{Address, Bundle, RecipientId, RootId, UserId, Wrap, action};
 use hpke::Kem;
 use hpke::kem::XWing;
-use zeroize::Zeroizing;
 
 use crate::grant::{xwing_private, xwing_public};
-use crate::{SealError, Secret};
+use crate::{RsaPrivateKey, SealError, Secret};
 
 /// One root key pair: whoever holds it is the person.
 pub struct RootKeyPair {
@@ -93,8 +90,7 @@ pub struct Identity {
     roots: Vec<RootKeyPair>,
     /// Never empty.
     xwing: Vec<XWingKeyPair>,
-    /// PKCS#8.
-    rsa: Vec<Zeroizing<Vec<u8>>>,
+    rsa: Vec<RsaPrivateKey>,
     pins_version: u64,
 }
 
@@ -130,7 +126,7 @@ impl Identity {
     pub(crate) fn from_parts(
         roots: Vec<RootKeyPair>,
         xwing: Vec<XWingKeyPair>,
-        rsa: Vec<Zeroizing<Vec<u8>>>,
+        rsa: Vec<RsaPrivateKey>,
         pins_version: u64,
     ) -> Option<Self> {
         (!roots.is_empty() && !xwing.is_empty()).then_some(Self { roots, xwing, rsa, pins_version })
@@ -174,6 +170,29 @@ impl Identity {
 
     pub(crate) fn xwing_for(&self, recipient: RecipientId) -> Option<&XWingKeyPair> {
         self.candidates().find(|(id, _)| *id == recipient).map(|(_, key)| key)
+    }
+
+    /// Puts an RSA key in front, so that grants for it open; one that is there already is not added again.
+    /// Whether it was added.
+    pub fn add_rsa(&mut self, key: RsaPrivateKey) -> bool {
+        let new = self.rsa.iter().all(|known| known.public() != key.public());
+        if new {
+            self.rsa.insert(0, key);
+        }
+        new
+    }
+
+    /// The RSA keys, newest first.
+    pub fn rsa_keys(&self) -> impl Iterator<Item = &RsaPrivateKey> {
+        self.rsa.iter()
+    }
+
+    /// The RSA key of a grant for `recipient`: every key stands alone, and with every root.
+    pub(crate) fn rsa_for(&self, recipient: RecipientId) -> Option<&RsaPrivateKey> {
+        self.rsa.iter().find(|key| {
+            let mut roots = self.roots.iter().map(|root| Some(root.root_id())).chain([None]);
+            roots.any(|root| key.public().recipient_id(root) == recipient)
+        })
     }
 
     fn candidates(&self) -> impl Iterator<Item = (RecipientId, &XWingKeyPair)> {
@@ -240,7 +259,7 @@ impl Identity {
     pub fn matches(&self, bundle: &Bundle) -> bool {
         let ours = |key: &BundleKey| match key.algorithm {
             KeyAlgorithm::XWing => self.xwing.iter().any(|pair| pair.public.as_slice() == &*key.key),
-            KeyAlgorithm::Rsa => self.rsa.iter().any(|pkcs8| rsa_public(pkcs8).as_deref() == Some(&*key.key)),
+            KeyAlgorithm::Rsa => self.rsa.iter().any(|pair| *pair.public().spki() == *key.key),
         };
         bundle.verify().is_ok()
             && bundle.root_key() == self.root().public()
@@ -274,7 +293,7 @@ impl Identity {
         &self.xwing
     }
 
-    pub(crate) fn rsa(&self) -> &[Zeroizing<Vec<u8>>] {
+    pub(crate) fn rsa(&self) -> &[RsaPrivateKey] {
         &self.rsa
     }
 }
@@ -283,10 +302,4 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Identity[redacted]")
     }
-}
-
-/// The DER SubjectPublicKeyInfo of an RSA key in PKCS#8.
-fn rsa_public(pkcs8: &[u8]) -> Option<Vec<u8>> {
-    let public = PrivateDecryptingKey::from_pkcs8(pkcs8).ok()?.public_key();
-    Some(public.as_der().ok()?.as_ref().to_vec())
 }

@@ -6,9 +6,28 @@ use envelope::{Grant, Manifest, RootId, Suite};
 
 use crate::grant::unwrap_grant;
 use crate::manifest::open_parts;
-use crate::{FileKey, Identity, Metadata, OpenError, PayloadOpener};
+use crate::{FileKey, Identity, Metadata, OpenError, PayloadOpener, RsaPrivateKey};
 
-/// What is needed to open a file. All of it came from a server that may lie, but the identity
+/// Whose secret keys may open a file.
+#[derive(Debug, Clone, Copy)]
+pub enum Reader<'a> {
+    /// A person: every key of their vault, X-Wing and RSA.
+    Identity(&'a Identity),
+    /// A bare RSA key, which has no roots of its own.
+    Rsa(&'a RsaPrivateKey),
+}
+
+impl<'a> Reader<'a> {
+    fn root_keys(self) -> impl Iterator<Item = &'a PublicKey> {
+        let identity = match self {
+            Self::Identity(identity) => Some(identity),
+            Self::Rsa(_) => None,
+        };
+        identity.into_iter().flat_map(Identity::root_keys)
+    }
+}
+
+/// What is needed to open a file. All of it came from a server that may lie, but the reader's
 /// and the pinned keys.
 #[derive(Debug)]
 pub struct OpenFile<'a> {
@@ -17,11 +36,11 @@ pub struct OpenFile<'a> {
     /// A grant of it.
     pub grant: &'a Grant,
     /// Whose keys may open it.
-    pub identity: &'a Identity,
+    pub reader: Reader<'a>,
     /// The author's pinned root key. `None` opens anonymous files only.
     pub author: Option<&'a PublicKey>,
     /// The grantor's pinned root key, where the grantor is a third person. The author's and the
-    /// identity's own roots are tried without it.
+    /// reader's own roots are tried without it.
     pub grantor: Option<&'a PublicKey>,
 }
 
@@ -66,7 +85,7 @@ pub struct OpenedFile {
 /// What remains for the caller: leaves under [`Manifest::body_root`], then segments.
 pub fn open_file(open: &OpenFile<'_>) -> Result<OpenedFile, OpenError> {
     let sharing = verify_signatures(open)?;
-    let fk = unwrap_grant(open.grant, open.manifest, open.identity)?;
+    let fk = unwrap_grant(open.grant, open.manifest, open.reader)?;
     let (opener, metadata) = open_parts(open.manifest, &fk)?;
     Ok(OpenedFile { fk, opener, metadata, shape: open.manifest.body(), sharing })
 }
@@ -83,7 +102,7 @@ fn verify_signatures(open: &OpenFile<'_>) -> Result<Sharing, OpenError> {
     let grantor = match open.grant.suite() {
         Suite::Signed => {
             let id = open.grant.grantor_root_id();
-            let own = open.identity.root_keys();
+            let own = open.reader.root_keys();
             let key =
                 open.author.into_iter().chain(own).chain(open.grantor).find(|key| RootId::of(key) == id);
             open.grant.verify(key.ok_or(OpenError::NotAuthentic)?).map_err(|_| OpenError::NotAuthentic)?;
@@ -93,7 +112,7 @@ fn verify_signatures(open: &OpenFile<'_>) -> Result<Sharing, OpenError> {
     };
     match (author, grantor) {
         (Some(author), Some(grantor)) if author == grantor => Ok(Sharing::ByAuthor(author)),
-        (Some(author), Some(grantor)) if open.identity.has_root(grantor) => {
+        (Some(author), Some(grantor)) if open.reader.root_keys().any(|key| RootId::of(key) == grantor) => {
             Ok(Sharing::ByAuthorRewrapped(author))
         }
         (Some(author), Some(grantor)) => Ok(Sharing::PassedOn { author, grantor }),

@@ -11,7 +11,7 @@ use crate::identity::{RootKeyPair, XWingKeyPair};
 use crate::kdf::{argon2id, hkdf};
 pub use crate::passphrase::{MIN_SCORE_LOCAL, MIN_SCORE_SERVER, Passphrase, Score, strength};
 use crate::small::{open_small, seal_small};
-use crate::{Identity, JournalKey, OpenError, SealError, Secret, VaultKey, random};
+use crate::{Identity, JournalKey, OpenError, RsaPrivateKey, SealError, Secret, VaultKey, random};
 
 /// An opened vault.
 pub struct Unlocked {
@@ -160,7 +160,7 @@ fn encode_identity(identity: &Identity) -> Result<Zeroizing<Vec<u8>>, SealError>
         return Err(SealError::TooLong);
     }
     let seeds = identity.roots().len() + identity.xwing().len();
-    let rsa: usize = identity.rsa().iter().map(|key| key.len() + 9).sum();
+    let rsa: usize = identity.rsa().iter().map(|key| key.pkcs8().len() + 9).sum();
     let mut writer = Writer::with_capacity(64 + seeds * 34 + rsa);
     writer.map(4);
     writer.uint(1);
@@ -171,7 +171,7 @@ fn encode_identity(identity: &Identity) -> Result<Zeroizing<Vec<u8>>, SealError>
     identity.xwing().iter().for_each(|key| writer.bytes(key.seed().expose_secret()));
     writer.uint(3);
     writer.array(identity.rsa().len());
-    identity.rsa().iter().for_each(|key| writer.bytes(key));
+    identity.rsa().iter().for_each(|key| writer.bytes(key.pkcs8()));
     writer.uint(4);
     writer.uint(identity.pins_version());
     Ok(Zeroizing::new(writer.finish()))
@@ -185,8 +185,8 @@ fn decode_identity(cbor: &[u8]) -> Option<Identity> {
             1 => roots = Some(seeds(value)?.into_iter().map(RootKeyPair::from_seed).collect::<Vec<_>>()),
             2 => xwing = Some(seeds(value)?.into_iter().map(XWingKeyPair::from_seed).collect::<Vec<_>>()),
             3 => {
-                let keys = (0..value.array()?).map(|_| Ok(Zeroizing::new(value.bytes()?.to_vec())));
-                rsa = Some(keys.collect::<Result<Vec<_>, envelope::ParseError>>()?);
+                let keys = (0..value.array()?).map(|_| rsa_key(value));
+                rsa = Some(keys.collect::<Result<Vec<_>, _>>()?);
             }
             4 => pins_version = Some(value.uint()?),
             _ => return Err(envelope::ParseError::UnknownCode { field: "vault key" }),
@@ -204,4 +204,9 @@ fn seeds(reader: &mut Reader<'_>) -> Result<Vec<Secret<32>>, envelope::ParseErro
             Secret::from_slice(reader.bytes()?).ok_or(envelope::ParseError::OutOfRange { field: "seed" })
         })
         .collect()
+}
+
+fn rsa_key(reader: &mut Reader<'_>) -> Result<RsaPrivateKey, envelope::ParseError> {
+    RsaPrivateKey::from_pkcs8(reader.bytes()?)
+        .map_err(|_| envelope::ParseError::OutOfRange { field: "RSA key" })
 }

@@ -9,7 +9,7 @@ use envelope::{BodyShape, Grant, Manifest, RootId, Suite, Wrap};
 use format::grant::{RecipientKey, SealGrant, seal_grant, seal_grants};
 use format::manifest::{RenameError, SealManifest, open_manifest, rename, seal_manifest};
 use format::metadata::Padding;
-use format::open::{OpenFile, Sharing, open_file};
+use format::open::{OpenFile, Reader, Sharing, open_file};
 use format::{FileName, Identity, OpenError, OpenedFile, SealError};
 use hpke::{Deserializable, Kem, Serializable};
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn open(
     identity: &Identity,
     author: Option<&PublicKey>,
 ) -> Result<OpenedFile, OpenError> {
-    open_file(&OpenFile { manifest, grant, identity, author, grantor: None })
+    open_file(&OpenFile { manifest, grant, reader: Reader::Identity(identity), author, grantor: None })
 }
 
 fn refused(result: Result<OpenedFile, OpenError>) {
@@ -283,7 +283,7 @@ fn a_file_passed_on_names_both_people() {
     let mut way = OpenFile {
         manifest: &file.manifest,
         grant: &grant,
-        identity: &carol,
+        reader: Reader::Identity(&carol),
         author: Some(alice.root.public()),
         grantor: None,
     };
