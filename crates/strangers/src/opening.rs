@@ -9,7 +9,7 @@ use envelope::{Grant, Manifest};
 use format::grant::{RecipientKey, SealGrant, seal_grant};
 use format::manifest::{SealManifest, seal_manifest, suite_of};
 use format::metadata::{Compression, Padding};
-use format::open::{OpenFile, open_file};
+use format::open::{OpenFile, Reader, open_file};
 use format::{FileKey, FileName, Identity, Metadata, PayloadSealer, Position, RootKeyPair, Secret, random};
 
 use crate::input::Input;
@@ -71,7 +71,7 @@ impl Sealed {
         let open = OpenFile {
             manifest,
             grant,
-            identity: &self.reader,
+            reader: Reader::Identity(&self.reader),
             author: self.author.as_ref().map(RootKeyPair::public),
             grantor: None,
         };
