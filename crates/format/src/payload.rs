@@ -7,7 +7,7 @@ use envelope::segment::{BodyShape, MAX_SEGMENTS, SEGMENT_LEN, SEGMENT_OVERHEAD};
 use envelope::small::HEADER_LEN;
 use envelope::{FileId, RootId, Suite};
 use rayon::prelude::*;
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroize;
 
 pub use crate::floe::Position;
@@ -125,7 +125,7 @@ impl PayloadSealer {
         Ok(SegmentRecord { iv, leaf: merkle::leaf(segment) })
     }
 
-    /// Seals consecutive segments in place on all cores, and hashes each while it is in cache.
+    /// Seals consecutive segments in place on all cores, and hashes as many together as the processor can.
     ///
     /// `part` holds the segments one after the other, each as for [`PayloadSealer::seal_in_place`]:
     /// plaintext at offset 16 of every run of 2^18 bytes. `first` is the index of the first
@@ -138,13 +138,20 @@ impl PayloadSealer {
         part: &mut [u8],
     ) -> Result<Vec<SegmentRecord>, SealError> {
         let count = part.len().div_ceil(SEGMENT_LEN);
-        part.par_chunks_mut(SEGMENT_LEN)
-            .enumerate()
-            .map(|(n, segment)| {
-                let (index, position) = nth(first, last, count, n).ok_or(SealError::SegmentShape)?;
-                self.seal_in_place(index, position, segment)
-            })
-            .collect()
+        let at_once = merkle::leaves_at_once();
+        let runs = part.par_chunks_mut(at_once * SEGMENT_LEN).enumerate().map(|(run, segments)| {
+            let mut ivs = Vec::with_capacity(at_once);
+            for (n, segment) in segments.chunks_mut(SEGMENT_LEN).enumerate() {
+                let (index, position) =
+                    nth(first, last, count, run * at_once + n).ok_or(SealError::SegmentShape)?;
+                let iv = random::bytes();
+                self.0.seal_in_place(index, position, segment, &iv)?;
+                ivs.push(iv);
+            }
+            let records = ivs.into_iter().zip(leaves_of(segments));
+            Ok(records.map(|(iv, leaf)| SegmentRecord { iv, leaf }).collect())
+        });
+        runs.collect::<Result<Vec<Vec<_>>, _>>().map(|records| records.concat())
     }
 
     /// Makes a recorded segment again from the same plaintext: the only function that takes an IV.
@@ -164,7 +171,7 @@ impl PayloadSealer {
             segment.zeroize();
             return Err(ResealError::SegmentShape);
         }
-        if !bool::from(merkle::leaf(segment).as_bytes().ct_eq(record.leaf.as_bytes())) {
+        if !bool::from(same_leaf(&merkle::leaf(segment), &record.leaf)) {
             segment.zeroize();
             return Err(ResealError::SourceChanged);
         }
@@ -198,13 +205,24 @@ impl PayloadSealer {
         records: &[SegmentRecord],
     ) -> Result<(), ResealError> {
         let count = part.len().div_ceil(SEGMENT_LEN);
+        let at_once = merkle::leaves_at_once();
         let result = if records.len() == count {
-            part.par_chunks_mut(SEGMENT_LEN).zip(records).enumerate().try_for_each(
-                |(n, (segment, record))| {
-                    let (index, position) = nth(first, last, count, n).ok_or(ResealError::SegmentShape)?;
-                    self.reseal_in_place(index, position, segment, record)
-                },
-            )
+            part.par_chunks_mut(at_once * SEGMENT_LEN)
+                .zip(records.par_chunks(at_once))
+                .enumerate()
+                .try_for_each(|(run, (segments, records))| {
+                    for (n, (segment, record)) in segments.chunks_mut(SEGMENT_LEN).zip(records).enumerate() {
+                        let (index, position) =
+                            nth(first, last, count, run * at_once + n).ok_or(ResealError::SegmentShape)?;
+                        let sealed = self.0.seal_in_place(index, position, segment, &record.iv);
+                        sealed.map_err(|_| ResealError::SegmentShape)?;
+                    }
+                    let as_recorded = leaves_of(segments)
+                        .iter()
+                        .zip(records)
+                        .fold(Choice::from(1), |same, (leaf, record)| same & same_leaf(leaf, &record.leaf));
+                    if as_recorded.into() { Ok(()) } else { Err(ResealError::SourceChanged) }
+                })
         } else {
             Err(ResealError::SegmentShape)
         };
@@ -255,7 +273,7 @@ impl PayloadOpener {
         self.0.open_in_place(index, position, segment)
     }
 
-    /// Opens consecutive segments in place on all cores, and hashes each while it is in cache.
+    /// Opens consecutive segments in place on all cores, and hashes as many together as the processor can.
     ///
     /// `part` holds the sealed segments one after the other; afterwards the plaintext of each
     /// stands at offset 16 of its run of 2^18 bytes (see [`plain_of`]). `first` is the index of
@@ -275,18 +293,21 @@ impl PayloadOpener {
         let opened = if proven.is_some_and(|leaves| leaves.len() != count) {
             Err(OpenError::NotAuthentic)
         } else {
-            part.par_chunks_mut(SEGMENT_LEN)
-                .enumerate()
-                .map(|(n, segment)| {
-                    let (index, position) = nth(first, last, count, n).ok_or(OpenError::NotAuthentic)?;
-                    let leaf = merkle::leaf(segment);
-                    if proven.is_some_and(|leaves| leaves[n] != leaf) {
-                        return Err(OpenError::NotAuthentic);
-                    }
+            let at_once = merkle::leaves_at_once();
+            let runs = part.par_chunks_mut(at_once * SEGMENT_LEN).enumerate().map(|(run, segments)| {
+                let leaves = leaves_of(segments);
+                let from = run * at_once;
+                if proven.is_some_and(|proven| proven[from..from + leaves.len()] != leaves) {
+                    return Err(OpenError::NotAuthentic);
+                }
+                for (n, segment) in segments.chunks_mut(SEGMENT_LEN).enumerate() {
+                    let (index, position) =
+                        nth(first, last, count, from + n).ok_or(OpenError::NotAuthentic)?;
                     self.open_in_place(index, position, segment)?;
-                    Ok(leaf)
-                })
-                .collect()
+                }
+                Ok(leaves)
+            });
+            runs.collect::<Result<Vec<Vec<_>>, _>>().map(|leaves| leaves.concat())
         };
         if opened.is_err() {
             part.zeroize();
@@ -325,6 +346,16 @@ impl fmt::Debug for PayloadOpener {
 
 fn aad(suite: Suite, file_id: FileId, author: RootId) -> Vec<u8> {
     [b"waxwing/v1/payload\0".as_slice(), &suite.to_bytes(), file_id.as_bytes(), author.as_bytes()].concat()
+}
+
+/// The leaves of the sealed segments in `segments`, which stand one after the other.
+fn leaves_of(segments: &[u8]) -> Vec<Node> {
+    let each: Vec<&[u8]> = segments.chunks(SEGMENT_LEN).collect();
+    merkle::leaves(&each)
+}
+
+fn same_leaf(one: &Node, other: &Node) -> Choice {
+    one.as_bytes().ct_eq(other.as_bytes())
 }
 
 /// Index and position of the `n`th of `count` segments from `first`.
