@@ -136,6 +136,7 @@ pub(crate) use walk;
 /// The 64 rounds over a block in every lane, in words of the caller's vectors.
 ///
 /// `$w` holds the first sixteen words and is overwritten; `$state` is taken and given back.
+#[rustfmt::skip] // its nested macros move to the right each time
 macro_rules! rounds {
     ($state:ident, $w:ident, add: $add:expr, s0: $s0:expr, s1: $s1:expr, e0: $e0:expr, e1: $e1:expr,
      choose: $choose:expr, majority: $majority:expr, splat: $splat:expr) => {{
@@ -157,41 +158,41 @@ macro_rules! rounds {
             };
         }
         macro_rules! sixteen {
-                    ($before:ident, $at:expr) => {
-                        $before!(0);
-                        round!(a b c d e f g h, 0, $at);
-                        $before!(1);
-                        round!(h a b c d e f g, 1, $at);
-                        $before!(2);
-                        round!(g h a b c d e f, 2, $at);
-                        $before!(3);
-                        round!(f g h a b c d e, 3, $at);
-                        $before!(4);
-                        round!(e f g h a b c d, 4, $at);
-                        $before!(5);
-                        round!(d e f g h a b c, 5, $at);
-                        $before!(6);
-                        round!(c d e f g h a b, 6, $at);
-                        $before!(7);
-                        round!(b c d e f g h a, 7, $at);
-                        $before!(8);
-                        round!(a b c d e f g h, 8, $at);
-                        $before!(9);
-                        round!(h a b c d e f g, 9, $at);
-                        $before!(10);
-                        round!(g h a b c d e f, 10, $at);
-                        $before!(11);
-                        round!(f g h a b c d e, 11, $at);
-                        $before!(12);
-                        round!(e f g h a b c d, 12, $at);
-                        $before!(13);
-                        round!(d e f g h a b c, 13, $at);
-                        $before!(14);
-                        round!(c d e f g h a b, 14, $at);
-                        $before!(15);
-                        round!(b c d e f g h a, 15, $at);
-                    };
-                }
+            ($before:ident, $at:expr) => {
+                $before!(0);
+                round!(a b c d e f g h, 0, $at);
+                $before!(1);
+                round!(h a b c d e f g, 1, $at);
+                $before!(2);
+                round!(g h a b c d e f, 2, $at);
+                $before!(3);
+                round!(f g h a b c d e, 3, $at);
+                $before!(4);
+                round!(e f g h a b c d, 4, $at);
+                $before!(5);
+                round!(d e f g h a b c, 5, $at);
+                $before!(6);
+                round!(c d e f g h a b, 6, $at);
+                $before!(7);
+                round!(b c d e f g h a, 7, $at);
+                $before!(8);
+                round!(a b c d e f g h, 8, $at);
+                $before!(9);
+                round!(h a b c d e f g, 9, $at);
+                $before!(10);
+                round!(g h a b c d e f, 10, $at);
+                $before!(11);
+                round!(f g h a b c d e, 11, $at);
+                $before!(12);
+                round!(e f g h a b c d, 12, $at);
+                $before!(13);
+                round!(d e f g h a b c, 13, $at);
+                $before!(14);
+                round!(c d e f g h a b, 14, $at);
+                $before!(15);
+                round!(b c d e f g h a, 15, $at);
+            };
+        }
         macro_rules! nothing {
             ($i:expr) => {};
         }
