@@ -19,16 +19,33 @@ enum From {
     Terminal,
 }
 
+/// Whether a command speaks with the server anyway, or must do without it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Online,
+    Offline,
+}
+
 /// Opens the keys for a command: with the agent's key if it has one, else with a passphrase, which the agent then
 /// spares the next command if it was typed.
 pub(crate) fn unlock(app: &App, session: &Session) -> Result<Unlocked, Fault> {
-    let owner = owner(session)?;
+    unlock_in(app, session, Way::Online)
+}
+
+/// The same for a command that needs neither server nor session: nothing is compared with what the server shows.
+#[allow(dead_code, reason = "the commands that work without a server call it")]
+pub(crate) fn unlock_offline(app: &App, session: &Session) -> Result<Unlocked, Fault> {
+    unlock_in(app, session, Way::Offline)
+}
+
+fn unlock_in(app: &App, session: &Session, way: Way) -> Result<Unlocked, Fault> {
+    let owner = owner(session, way)?;
     if app.global.passphrase_fd.is_none()
-        && let Some(me) = unlock_by_agent(app, session, owner)?
+        && let Some(me) = unlock_by_agent(app, session, owner, way)?
     {
         return Ok(me);
     }
-    let (me, from) = unlock_by_passphrase(app, session)?;
+    let (me, from) = unlock_by_passphrase(app, session, way)?;
     if from == From::Terminal {
         remember(app, &me, IDLE_DEFAULT);
     }
@@ -37,8 +54,8 @@ pub(crate) fn unlock(app: &App, session: &Session) -> Result<Unlocked, Fault> {
 
 /// `wax unlock`: opens the keys with a passphrase, agent or not, and has the agent remember them.
 pub(crate) fn unlock_anew(app: &App, session: &Session) -> Result<Unlocked, Fault> {
-    owner(session)?;
-    Ok(unlock_by_passphrase(app, session)?.0)
+    owner(session, Way::Online)?;
+    Ok(unlock_by_passphrase(app, session, Way::Online)?.0)
 }
 
 /// Has the agent remember the keys that a typed passphrase just opened or made.
@@ -62,15 +79,17 @@ pub(crate) fn key_of(me: &Unlocked) -> Key {
 }
 
 /// Whose keys are on this machine.
-fn owner(session: &Session) -> Result<Owner, Fault> {
+fn owner(session: &Session, way: Way) -> Result<Owner, Fault> {
     match session.client.keys_state()? {
         KeysState::OnDisk { user_id } => Ok(*user_id.as_bytes()),
-        KeysState::None if session.client.signed_in()?.is_none() => Err(client::Error::NotSignedIn.into()),
+        KeysState::None if way == Way::Online && session.client.signed_in()?.is_none() => {
+            Err(client::Error::NotSignedIn.into())
+        }
         KeysState::None => Err(client::Error::NoKeys.into()),
     }
 }
 
-fn unlock_by_agent(app: &App, session: &Session, owner: Owner) -> Result<Option<Unlocked>, Fault> {
+fn unlock_by_agent(app: &App, session: &Session, owner: Owner, way: Way) -> Result<Option<Unlocked>, Fault> {
     let Some(agent) = app.agent()? else { return Ok(None) };
     let key = match agent.recall(owner) {
         Ok(Some(key)) => key,
@@ -80,7 +99,12 @@ fn unlock_by_agent(app: &App, session: &Session, owner: Owner) -> Result<Option<
             return Ok(None);
         }
     };
-    match session.run(session.client.unlock_with_key(&VaultKey::from_secret(Secret::from_bytes(*key)))) {
+    let key = VaultKey::from_secret(Secret::from_bytes(*key));
+    let opened = match way {
+        Way::Online => session.run(session.client.unlock_with_key(&key)),
+        Way::Offline => session.client.unlock_offline_with_key(&key).map_err(Fault::from),
+    };
+    match opened {
         Ok(me) => Ok(Some(me)),
         // The key file was replaced since: the remembered key is of no use any more.
         Err(fault) if fault.class == Class::Authentic => Ok(None),
@@ -88,10 +112,13 @@ fn unlock_by_agent(app: &App, session: &Session, owner: Owner) -> Result<Option<
     }
 }
 
-fn unlock_by_passphrase(app: &App, session: &Session) -> Result<(Unlocked, From), Fault> {
+fn unlock_by_passphrase(app: &App, session: &Session, way: Way) -> Result<(Unlocked, From), Fault> {
+    let open = |passphrase: Passphrase| match way {
+        Way::Online => session.run(session.client.unlock(&passphrase)),
+        Way::Offline => session.client.unlock_offline(&passphrase).map_err(Fault::from),
+    };
     if let Some(descriptor) = app.global.passphrase_fd {
-        let passphrase = parse(ask::passphrase_from(descriptor)?)?;
-        let me = session.run(session.client.unlock(&passphrase))?;
+        let me = open(parse(ask::passphrase_from(descriptor)?)?)?;
         return Ok((me, From::Descriptor));
     }
     if !ask::somebody_is_there() {
@@ -99,8 +126,7 @@ fn unlock_by_passphrase(app: &App, session: &Session) -> Result<(Unlocked, From)
     }
     let mut tries = 1;
     loop {
-        let passphrase = parse(ask::passphrase("passphrase: ")?);
-        match passphrase.and_then(|passphrase| session.run(session.client.unlock(&passphrase))) {
+        match parse(ask::passphrase("passphrase: ")?).and_then(&open) {
             Ok(me) => return Ok((me, From::Terminal)),
             Err(fault) if fault.class == Class::Authentic && tries < TRIES => {
                 app.console.note(format!("{}; try again", fault.what));

@@ -126,6 +126,9 @@ pub enum Error {
     /// The account has published keys, but they are not on this machine.
     #[error("this account has keys already, made on another machine")]
     KeysElsewhere,
+    /// The public half of the keys was never made: the first sign-in after making them did not come to its end.
+    #[error("your keys were never published, and their public half is not on this machine")]
+    NeverPublished,
     /// The keys here belong to another account than the session.
     #[error("the keys on this machine belong to another account")]
     OtherAccount,
@@ -283,7 +286,7 @@ impl Error {
             | E::ReadableByOthers { .. }
             | E::HomeDamaged(_)
             | E::NoRoom { .. } => Class::Local,
-            E::NoKeys => Class::Local,
+            E::NoKeys | E::NeverPublished => Class::Local,
             E::Unreachable { .. } | E::CertificateNotTrusted { .. } | E::TimedOut { .. } => Class::Network,
             E::Broken { .. } | E::NotAServer { .. } => Class::Network,
             E::NotSignedIn | E::SessionEnded => Class::NotSignedIn,

@@ -34,6 +34,7 @@ impl Error {
             }
             E::NoRoom { .. } => "free some space or choose another folder; nothing was written",
             E::NoKeys => "make keys with: wax keys generate",
+            E::NeverPublished => "sign in and unlock them once while the server can be reached: wax unlock",
             E::KeysExist => "they were left as they are",
             E::KeysElsewhere => {
                 "bring the key file from that machine; making new ones here would lock you out of what was sent to you"

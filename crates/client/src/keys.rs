@@ -8,7 +8,7 @@ use envelope::vault::VaultLayout;
 use format::identity::BundleParams;
 use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, strength};
 use format::vault::{open_vault, open_vault_with_key, seal_vault};
-use format::{Identity, OpenError};
+use format::{Identity, OpenError, VaultSecret};
 use proto::{B64, PublishBundle, Published, paths};
 use reqwest::Method;
 use std::fmt;
@@ -95,9 +95,11 @@ impl Client {
         }
         let (identity, vault_key) = (Identity::generate(), VaultKey::generate());
         let (user_id, version) = (session.user_id, 1);
-        let vault =
-            tokio::task::block_in_place(|| seal_vault(&identity, &vault_key, passphrase, user_id, version))
-                .map_err(|_| Error::Internal("fresh keys do not fit into a vault"))?;
+        let vault = tokio::task::block_in_place(|| {
+            let secrets = [VaultSecret::Passphrase(passphrase)];
+            seal_vault(&identity, &vault_key, &secrets, user_id, version)
+        })
+        .map_err(|_| Error::Internal("fresh keys do not fit into a vault"))?;
         inner.home.write(VAULT, &vault)?;
         let unlocked = format::vault::Unlocked { identity, vault_key, user_id, version };
         inner.settle(unlocked, &session).await
@@ -108,12 +110,27 @@ impl Client {
     /// # Errors
     /// [`Error::NoKeys`], [`Error::WrongPassphrase`], [`Error::OtherAccount`], [`Error::OwnKeysDiffer`].
     pub async fn unlock(&self, passphrase: &Passphrase) -> Result<Unlocked> {
-        self.inner.unlock(|vault| open_vault(vault, passphrase)).await
+        self.inner.unlock(|vault| open_vault(vault, VaultSecret::Passphrase(passphrase))).await
     }
 
     /// The same with the vault key that an agent kept ([`Unlocked::vault_key`]).
     pub async fn unlock_with_key(&self, key: &VaultKey) -> Result<Unlocked> {
         self.inner.unlock(|vault| open_vault_with_key(vault, key)).await
+    }
+
+    /// Opens the keys on this machine and compares them with the own bundle on this machine. No network and no
+    /// session are needed; what the server shows meanwhile is looked at by the next [`Client::unlock`]. Blocks for
+    /// the few tenths of a second that the passphrase takes.
+    ///
+    /// # Errors
+    /// [`Error::NoKeys`], [`Error::WrongPassphrase`], [`Error::OwnKeysDiffer`], [`Error::NeverPublished`].
+    pub fn unlock_offline(&self, passphrase: &Passphrase) -> Result<Unlocked> {
+        self.inner.unlock_offline(|vault| open_vault(vault, VaultSecret::Passphrase(passphrase)))
+    }
+
+    /// The same with the vault key that an agent kept ([`Unlocked::vault_key`]).
+    pub fn unlock_offline_with_key(&self, key: &VaultKey) -> Result<Unlocked> {
+        self.inner.unlock_offline(|vault| open_vault_with_key(vault, key))
     }
 
     /// Publishes the own bundle (again); the same bytes again change nothing.
@@ -164,16 +181,36 @@ impl Inner {
         open: impl FnOnce(&[u8]) -> Result<format::vault::Unlocked, OpenError>,
     ) -> Result<Unlocked> {
         let session = self.stored_session()?.ok_or(Error::NotSignedIn)?;
-        let vault = self.home.read(VAULT)?.ok_or(Error::NoKeys)?;
-        let unlocked = tokio::task::block_in_place(|| open(&vault)).map_err(|error| match error {
-            OpenError::Malformed(_) => self.damaged_vault(),
-            _ => Error::WrongPassphrase,
-        })?;
+        let unlocked = tokio::task::block_in_place(|| self.open_stored(open))?;
         if unlocked.user_id != session.user_id {
             return Err(Error::OtherAccount);
         }
         let _lock = self.lock(LOCK).await?;
         self.settle(unlocked, &session).await
+    }
+
+    fn unlock_offline(
+        &self,
+        open: impl FnOnce(&[u8]) -> Result<format::vault::Unlocked, OpenError>,
+    ) -> Result<Unlocked> {
+        let vault = self.open_stored(open)?;
+        let bundle = self.stored_bundle()?.ok_or(Error::NeverPublished)?;
+        if bundle.verify().is_ok() && vault.identity.matches(&bundle) && bundle.user_id() == vault.user_id {
+            Ok(Unlocked { vault, bundle })
+        } else {
+            Err(Error::OwnKeysDiffer)
+        }
+    }
+
+    fn open_stored(
+        &self,
+        open: impl FnOnce(&[u8]) -> Result<format::vault::Unlocked, OpenError>,
+    ) -> Result<format::vault::Unlocked> {
+        let vault = self.home.read(VAULT)?.ok_or(Error::NoKeys)?;
+        open(&vault).map_err(|error| match error {
+            OpenError::Malformed(_) => self.damaged_vault(),
+            _ => Error::WrongPassphrase,
+        })
     }
 
     /// Brings keys, the bundle here and the bundle at the server together, or refuses.

@@ -43,6 +43,7 @@ pub use files::{
     FileList, FilePaging, FileSummary, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload,
 };
 pub use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, Score, strength};
+pub use format::phrase::{PhraseError, RecoveryPhrase};
 pub use format::safety::SafetyNumber;
 pub use format::secret::{Secret, VaultKey};
 pub use home::Home;

@@ -84,6 +84,29 @@ async fn a_wrong_passphrase_opens_nothing_and_a_weak_one_is_not_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_opened_without_server_and_session() {
+    let mut stage = Stage::new().await;
+    let alice = stage.person("alice").await;
+    let bob = stage.person("bob").await;
+    let home = alice.client.home().path().to_path_buf();
+    stage.stop().await;
+    std::fs::remove_file(home.join("session.json")).unwrap();
+    let client = Client::open(Home::open(&home).unwrap(), Stage::options()).unwrap();
+    let keys = client.unlock_offline(&passphrase()).unwrap();
+    assert_eq!((keys.root_id(), keys.address()), (alice.keys.root_id(), &alice.address));
+    assert_eq!(client.unlock_offline_with_key(keys.vault_key()).unwrap().root_id(), alice.keys.root_id());
+    let wrong = Passphrase::parse(PASSPHRASE.to_uppercase()).unwrap();
+    assert!(matches!(client.unlock_offline(&wrong), Err(Error::WrongPassphrase)));
+    assert!(matches!(client.unlock_offline_with_key(bob.keys.vault_key()), Err(Error::WrongPassphrase)));
+    std::fs::copy(bob.client.home().path().join("bundle.wxb"), home.join("bundle.wxb")).unwrap();
+    assert!(matches!(client.unlock_offline(&passphrase()), Err(Error::OwnKeysDiffer)));
+    std::fs::remove_file(home.join("bundle.wxb")).unwrap();
+    assert!(matches!(client.unlock_offline(&passphrase()), Err(Error::NeverPublished)));
+    std::fs::remove_file(home.join("vault.wxv")).unwrap();
+    assert!(matches!(client.unlock_offline(&passphrase()), Err(Error::NoKeys)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_made_elsewhere_are_not_replaced() {
     let stage = Stage::new().await;
     let alice = stage.person("alice").await;

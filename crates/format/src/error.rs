@@ -36,6 +36,9 @@ pub enum SealError {
     /// A signed file needs a signed grant, and the grantor's key was not given.
     #[error("a signed file needs a signed grant")]
     Grantor,
+    /// A vault needs a passphrase or a recovery phrase that opens it.
+    #[error("nothing would open this vault")]
+    NoSecret,
     /// The recipient's public key is not a valid key.
     #[error("recipient key is not valid")]
     RecipientKey,

@@ -11,7 +11,9 @@ use crate::identity::{RootKeyPair, XWingKeyPair};
 use crate::kdf::{argon2id, hkdf};
 pub use crate::passphrase::{MIN_SCORE_LOCAL, MIN_SCORE_SERVER, Passphrase, Score, strength};
 use crate::small::{open_small, seal_small};
-use crate::{Identity, JournalKey, OpenError, RsaPrivateKey, SealError, Secret, VaultKey, random};
+use crate::{
+    Identity, JournalKey, OpenError, RecoveryPhrase, RsaPrivateKey, SealError, Secret, VaultKey, random,
+};
 
 /// An opened vault.
 pub struct Unlocked {
@@ -45,30 +47,67 @@ impl fmt::Debug for Unlocked {
     }
 }
 
-/// Seals `identity` under `vault_key`, with one slot for `passphrase`.
+/// What opens a vault, or is to open it.
+#[derive(Debug, Clone, Copy)]
+pub enum VaultSecret<'a> {
+    /// What a person remembers. Takes 64 MiB and a few tenths of a second.
+    Passphrase(&'a Passphrase),
+    /// What a person wrote down.
+    Phrase(&'a RecoveryPhrase),
+}
+
+impl VaultSecret<'_> {
+    fn kind(self) -> SlotKind {
+        match self {
+            Self::Passphrase(_) => SlotKind::Passphrase,
+            Self::Phrase(_) => SlotKind::Recovery,
+        }
+    }
+}
+
+/// Seals `identity` under `vault_key`, with one slot for each of `secrets`.
 ///
-/// Takes 64 MiB and a few tenths of a second for the passphrase.
+/// [`SealError::NoSecret`] if there is none: nobody could open it.
 pub fn seal_vault(
     identity: &Identity,
     vault_key: &VaultKey,
-    passphrase: &Passphrase,
+    secrets: &[VaultSecret<'_>],
     user_id: UserId,
     version: u32,
 ) -> Result<Vec<u8>, SealError> {
-    let slot = seal_slot(vault_key, passphrase, user_id)?;
-    seal_with_slots(identity, vault_key, user_id, version, &[slot])
+    let slots: Result<Vec<Slot>, SealError> =
+        secrets.iter().map(|secret| seal_slot(vault_key, *secret, user_id)).collect();
+    seal_with_slots(identity, vault_key, user_id, version, &slots?)
 }
 
 /// Seals a new version of an opened vault with the slots of `old`, so that no passphrase is needed.
 ///
 /// The vault key and user must be those of `old`, or its slots would hold another key.
 pub fn reseal_vault(old: &[u8], unlocked: &Unlocked, version: u32) -> Result<Vec<u8>, ResealVaultError> {
-    open_vault_with_key(old, &unlocked.vault_key)?;
-    let layout = VaultLayout::parse(old).map_err(OpenError::from)?;
-    if layout.user_id() != unlocked.user_id {
-        return Err(OpenError::NotAuthentic.into());
-    }
-    Ok(seal_with_slots(&unlocked.identity, &unlocked.vault_key, unlocked.user_id, version, layout.slots())?)
+    let slots = slots_of(old, unlocked)?;
+    Ok(seal_with_slots(&unlocked.identity, &unlocked.vault_key, unlocked.user_id, version, &slots)?)
+}
+
+/// Seals a new version of an opened vault that `passphrase` opens and no other passphrase; the slots of recovery
+/// phrases stay. The vault key stays too, so that `old`, where there is a copy, opens with the old passphrase still.
+pub fn change_passphrase(
+    old: &[u8],
+    unlocked: &Unlocked,
+    passphrase: &Passphrase,
+    version: u32,
+) -> Result<Vec<u8>, ResealVaultError> {
+    replace_slots(old, unlocked, VaultSecret::Passphrase(passphrase), version)
+}
+
+/// Seals a new version of an opened vault that `phrase` opens and no other phrase; the slots of passphrases stay.
+/// The vault key stays too, so that `old`, where there is a copy, opens with the old phrase still.
+pub fn new_phrase(
+    old: &[u8],
+    unlocked: &Unlocked,
+    phrase: &RecoveryPhrase,
+    version: u32,
+) -> Result<Vec<u8>, ResealVaultError> {
+    replace_slots(old, unlocked, VaultSecret::Phrase(phrase), version)
 }
 
 /// Why a vault was not sealed again.
@@ -83,13 +122,18 @@ pub enum ResealVaultError {
     Seal(#[from] SealError),
 }
 
-/// Opens a vault with a passphrase. Tries every passphrase slot, 64 MiB and a few tenths of a second each.
-pub fn open_vault(vault: &[u8], passphrase: &Passphrase) -> Result<Unlocked, OpenError> {
+/// Whether a recovery phrase opens this vault.
+pub fn has_phrase(vault: &[u8]) -> Result<bool, OpenError> {
+    Ok(VaultLayout::parse(vault)?.slots().iter().any(|slot| slot.kind == SlotKind::Recovery))
+}
+
+/// Opens a vault with a passphrase or a recovery phrase. Tries at most four slots of its kind.
+pub fn open_vault(vault: &[u8], secret: VaultSecret<'_>) -> Result<Unlocked, OpenError> {
     let layout = VaultLayout::parse(vault)?;
-    let slots = layout.slots().iter().filter(|slot| slot.kind == SlotKind::Passphrase);
+    let slots = layout.slots().iter().filter(|slot| slot.kind == secret.kind());
     let vault_key = slots
-        .take(MAX_PASSPHRASE_SLOTS)
-        .find_map(|slot| open_slot(slot, passphrase, layout.user_id()))
+        .take(MAX_SLOTS_OF_A_KIND)
+        .find_map(|slot| open_slot(slot, secret, layout.user_id()))
         .ok_or(OpenError::NotAuthentic)?;
     open_body(&layout, vault_key)
 }
@@ -100,8 +144,32 @@ pub fn open_vault_with_key(vault: &[u8], vault_key: &VaultKey) -> Result<Unlocke
     open_body(&layout, VaultKey::from_secret(vault_key.secret().duplicate()))
 }
 
-/// Passphrase slots that are tried, so that a forged vault cannot cost minutes.
-const MAX_PASSPHRASE_SLOTS: usize = 4;
+/// Slots that are tried, so that a forged vault cannot cost minutes.
+const MAX_SLOTS_OF_A_KIND: usize = 4;
+
+/// The slots of a vault that `unlocked` was opened from.
+fn slots_of(vault: &[u8], unlocked: &Unlocked) -> Result<Vec<Slot>, OpenError> {
+    open_vault_with_key(vault, &unlocked.vault_key)?;
+    let layout = VaultLayout::parse(vault)?;
+    if layout.user_id() == unlocked.user_id {
+        Ok(layout.slots().to_vec())
+    } else {
+        Err(OpenError::NotAuthentic)
+    }
+}
+
+/// Puts one slot for `secret` in the place of all of its kind.
+fn replace_slots(
+    old: &[u8],
+    unlocked: &Unlocked,
+    secret: VaultSecret<'_>,
+    version: u32,
+) -> Result<Vec<u8>, ResealVaultError> {
+    let mut slots = slots_of(old, unlocked)?;
+    slots.retain(|slot| slot.kind != secret.kind());
+    slots.push(seal_slot(&unlocked.vault_key, secret, unlocked.user_id)?);
+    Ok(seal_with_slots(&unlocked.identity, &unlocked.vault_key, unlocked.user_id, version, &slots)?)
+}
 
 fn seal_with_slots(
     identity: &Identity,
@@ -110,6 +178,9 @@ fn seal_with_slots(
     version: u32,
     slots: &[Slot],
 ) -> Result<Vec<u8>, SealError> {
+    if slots.is_empty() {
+        return Err(SealError::NoSecret);
+    }
     let mut vault = VaultLayout::head_bytes(user_id, version, slots)?;
     let body = seal_small(vault_key.secret(), &body_aad(&vault), &encode_identity(identity)?)?;
     vault.extend_from_slice(&body);
@@ -117,11 +188,10 @@ fn seal_with_slots(
     Ok(vault)
 }
 
-fn seal_slot(vault_key: &VaultKey, passphrase: &Passphrase, user_id: UserId) -> Result<Slot, SealError> {
-    let salt = random::bytes();
-    let kind = SlotKind::Passphrase;
+fn seal_slot(vault_key: &VaultKey, secret: VaultSecret<'_>, user_id: UserId) -> Result<Slot, SealError> {
+    let (salt, kind) = (random::bytes(), secret.kind());
     let sealed = seal_small(
-        &slot_key(passphrase, &salt),
+        &slot_key(secret, &salt),
         &slot_aad(user_id, kind, &salt),
         vault_key.secret().expose_secret(),
     )?;
@@ -129,15 +199,22 @@ fn seal_slot(vault_key: &VaultKey, passphrase: &Passphrase, user_id: UserId) -> 
     Ok(Slot { kind, salt, sealed })
 }
 
-fn open_slot(slot: &Slot, passphrase: &Passphrase, user_id: UserId) -> Option<VaultKey> {
-    let key = slot_key(passphrase, &slot.salt);
+fn open_slot(slot: &Slot, secret: VaultSecret<'_>, user_id: UserId) -> Option<VaultKey> {
+    let key = slot_key(secret, &slot.salt);
     let plain = open_small(&key, &slot_aad(user_id, slot.kind, &slot.salt), &slot.sealed).ok()?;
     Secret::from_slice(&plain).map(VaultKey::from_secret)
 }
 
-fn slot_key(passphrase: &Passphrase, salt: &[u8; SALT_LEN]) -> Secret<32> {
-    let stretched = argon2id(passphrase, salt);
-    hkdf(stretched.expose_secret(), salt, &[b"waxwing/v1/vault/passphrase"])
+fn slot_key(secret: VaultSecret<'_>, salt: &[u8; SALT_LEN]) -> Secret<32> {
+    match secret {
+        VaultSecret::Passphrase(passphrase) => {
+            let stretched = argon2id(passphrase, salt);
+            hkdf(stretched.expose_secret(), salt, &[b"waxwing/v1/vault/passphrase"])
+        }
+        VaultSecret::Phrase(phrase) => {
+            hkdf(phrase.entropy().expose_secret(), salt, &[b"waxwing/v1/vault/recovery"])
+        }
+    }
 }
 
 fn slot_aad(user_id: UserId, kind: SlotKind, salt: &[u8; SALT_LEN]) -> Vec<u8> {

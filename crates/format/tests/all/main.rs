@@ -10,6 +10,7 @@ mod identity;
 mod names;
 mod pad;
 mod payload;
+mod phrase;
 mod rsa;
 mod safety;
 mod secrets;

@@ -12,6 +12,7 @@ use format::open::{OpenFile, Reader, Sharing, open_file};
 use format::vault::{open_vault_with_key, reseal_vault, seal_vault};
 use format::{
     Identity, OpenError, OpenedFile, Passphrase, RsaBits, RsaKeyError, RsaPrivateKey, RsaPublicKey, VaultKey,
+    VaultSecret,
 };
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use pkcs8::der::Encode;
@@ -171,7 +172,7 @@ fn a_vault_keeps_rsa_keys_and_a_vault_with_a_broken_one_is_refused() {
     let user = UserId::from_bytes([1; 16]);
     let (vault_key, mut bob) = (VaultKey::generate(), Identity::generate());
     bob.add_rsa(copy(&KEY));
-    let first = seal_vault(&bob, &vault_key, &words(), user, 1).unwrap();
+    let first = seal_vault(&bob, &vault_key, &[VaultSecret::Passphrase(&words())], user, 1).unwrap();
     let mut unlocked = open_vault_with_key(&first, &vault_key).unwrap();
     unlocked.identity.add_rsa(copy(&LONGER));
     let second = reseal_vault(&first, &unlocked, 2).unwrap();
