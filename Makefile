@@ -7,7 +7,7 @@ export WAXWING_TOOLS ?= $(CACHE)/tools
 export PATH := $(HOME)/.cargo/bin:$(WAXWING_TOOLS)/bin:$(PATH)
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help demo test bench fuzz setup-demo setup-test setup-bench setup-fuzz build fmt lint layers unit release clean
+.PHONY: help demo test bench fuzz known setup-demo setup-test setup-bench setup-fuzz build fmt lint layers unit release clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ bench: setup-bench build ## speed beside curl and nginx in the same run (BENCH='
 
 fuzz: setup-fuzz ## throw bytes at every parser of strangers' bytes (FUZZ_SECONDS=60 for each, FUZZ_TARGETS='grant bundle')
 	@FUZZ_WORK="$(CACHE)/fuzz" scripts/fuzz.sh
+
+known: ## known answers the other way round: Python computes them again and opens what we seal (needs python3 with venv)
+	@scripts/known.sh
 
 setup-demo: ## install or name what `make demo` needs
 	@scripts/setup.sh demo

@@ -7,6 +7,7 @@ mod bundle;
 mod fixtures;
 mod grant;
 mod ids;
+mod known;
 mod manifest;
 mod merkle;
 mod segment;

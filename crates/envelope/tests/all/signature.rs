@@ -1,6 +1,10 @@
 //! Which Ed25519 signatures count.
 
-use curve25519_dalek::constants::EIGHT_TORSION;
+use aws_lc_rs::digest::{SHA512, digest};
+use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
+use curve25519_dalek::edwards::EdwardsPoint;
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::Identity as _;
 use envelope::action::{self, verify_action};
 use envelope::ed25519::{PublicKey, Signature, verify_strict};
 use proptest::prelude::*;
@@ -32,20 +36,58 @@ fn a_message_in_parts_is_its_concatenation() {
     assert!(verify_strict(&Signer::new(2).public(), &[b"context\0body"], &signature).is_err());
 }
 
+/// S + L, S + 2 L … as far as 32 bytes reach, and L itself.
 #[test]
 fn s_not_below_the_group_order_is_refused() {
     let signer = Signer::new(1);
     let mut bytes = *signer.sign(&[b"m"]).as_bytes();
     let order: [u8; 32] = unhex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
-    let mut carry = 0;
-    for (byte, add) in bytes[32..].iter_mut().zip(order) {
-        let sum = u16::from(*byte) + u16::from(add) + carry;
-        *byte = u8::try_from(sum & 0xff).unwrap();
-        carry = sum >> 8;
+    for times in 1..=15 {
+        let mut carry = 0;
+        for (byte, add) in bytes[32..].iter_mut().zip(order) {
+            let sum = u16::from(*byte) + u16::from(add) + carry;
+            *byte = u8::try_from(sum & 0xff).unwrap();
+            carry = sum >> 8;
+        }
+        if carry > 0 {
+            assert_eq!(times, 15, "S is below L, which is just above 2^252");
+            break;
+        }
+        let signature = Signature::from_bytes(bytes);
+        assert!(verify_strict(&signer.public(), &[b"m"], &signature).is_err(), "S + {times} L");
     }
-    assert!(verify_strict(&signer.public(), &[b"m"], &Signature::from_bytes(bytes)).is_err());
     bytes[32..].copy_from_slice(&order);
     assert!(verify_strict(&signer.public(), &[b"m"], &Signature::from_bytes(bytes)).is_err());
+}
+
+/// Points that carry a component of small order: the rule of ZIP 215 multiplies it away and takes
+/// every such signature; the strict rule takes it only where the equation holds as it stands.
+#[test]
+fn a_component_of_small_order_is_not_multiplied_away() {
+    let (secret, nonce) = (Scalar::from(1234_u64), Scalar::from(5678_u64));
+    let (mut told_apart, mut accepted) = (0, 0);
+    for (key_torsion, r_torsion) in (0..8).flat_map(|a| (0..8).map(move |r| (a, r))) {
+        let a = secret * ED25519_BASEPOINT_POINT + EIGHT_TORSION[key_torsion];
+        let r = nonce * ED25519_BASEPOINT_POINT + EIGHT_TORSION[r_torsion];
+        for message in 0..8_u8 {
+            let (key, r_bytes) = (a.compress().to_bytes(), r.compress().to_bytes());
+            let hash = digest(&SHA512, &[r_bytes.as_slice(), &key, &[message]].concat());
+            let k = Scalar::from_bytes_mod_order_wide(hash.as_ref().try_into().unwrap());
+            let s = nonce + k * secret;
+            let difference = s * ED25519_BASEPOINT_POINT - r - k * a;
+            assert!(difference.is_small_order(), "the rule of ZIP 215 is content");
+            let holds = difference == EdwardsPoint::identity();
+            let mut signature = [0; 64];
+            signature[..32].copy_from_slice(&r_bytes);
+            signature[32..].copy_from_slice(s.as_bytes());
+            let key = PublicKey::from_bytes(key);
+            let verdict = verify_strict(&key, &[&[message]], &Signature::from_bytes(signature));
+            assert_eq!(verdict.is_ok(), holds, "torsion {key_torsion} {r_torsion}, message {message}");
+            told_apart += usize::from(!holds);
+            accepted += usize::from(holds);
+        }
+    }
+    assert!(told_apart >= 300 && accepted >= 8, "{told_apart} {accepted}");
 }
 
 /// With a key and R of small order and S = 0, a lenient verifier accepts for some messages.
@@ -72,6 +114,26 @@ fn keys_and_r_of_small_order_are_refused_for_every_message() {
     }
 }
 
+/// The numbers from p to 2^255 - 1 spell y again from 0 to 18, some of them of points of small order:
+/// as the key and as R, with either sign.
+#[test]
+fn a_second_spelling_of_y_is_refused_as_key_and_as_r() {
+    let signer = Signer::new(1);
+    let sound = signer.sign(&[b"m"]);
+    for low in 0xed..=0xff_u8 {
+        for top in [0x7f, 0xff] {
+            let mut y = [0xff; 32];
+            (y[0], y[31]) = (low, top);
+            assert!(verify_strict(&PublicKey::from_bytes(y), &[b"m"], &sound).is_err());
+            let mut other = *sound.as_bytes();
+            other[..32].copy_from_slice(&y);
+            assert!(verify_strict(&signer.public(), &[b"m"], &Signature::from_bytes(other)).is_err());
+            let both = Signature::from_bytes([y, [0; 32]].as_flattened().try_into().unwrap());
+            assert!(verify_strict(&PublicKey::from_bytes(y), &[b"m"], &both).is_err());
+        }
+    }
+}
+
 /// S = 0 and R = A = the neutral element satisfy the verification equation for every message:
 /// what the check before the native verifier is for.
 #[test]
@@ -84,19 +146,6 @@ fn the_universal_forgery_is_refused() {
         verify_strict(&PublicKey::from_bytes(neutral), &[b"anything"], &Signature::from_bytes(forged))
             .is_err()
     );
-}
-
-#[test]
-fn encodings_of_y_not_below_the_prime_are_refused() {
-    let signature = Signer::new(1).sign(&[b"m"]);
-    for low in 0xed..=0xff_u8 {
-        for top in [0x7f, 0xff] {
-            let mut key = [0xff; 32];
-            key[0] = low;
-            key[31] = top;
-            assert!(verify_strict(&PublicKey::from_bytes(key), &[b"m"], &signature).is_err());
-        }
-    }
 }
 
 #[test]

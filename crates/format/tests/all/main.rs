@@ -7,6 +7,7 @@ mod file;
 mod fixtures;
 mod floe;
 mod identity;
+mod known;
 mod names;
 mod pad;
 mod payload;
