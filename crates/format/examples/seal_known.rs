@@ -9,7 +9,7 @@ use format::grant::{RecipientKey, SealGrant, seal_grant};
 use format::manifest::{SealManifest, seal_manifest, suite_of};
 use format::metadata::{Compression, Padding};
 use format::payload::plain_of_mut;
-use format::vault::seal_vault;
+use format::vault::{VaultSecret, seal_vault};
 use format::{FileKey, FileName, Identity, Metadata, Passphrase, PayloadSealer, Position, VaultKey, random};
 
 const WORDS: &str = "correct horse battery staple";
@@ -59,7 +59,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let grant = seal_grant(&seal, &recipient)?;
     let passphrase = Passphrase::parse(WORDS.to_owned())?;
-    let vault = seal_vault(&reader, &VaultKey::generate(), &passphrase, UserId::from_bytes([5; 16]), 3)?;
+    let vault = seal_vault(
+        &reader,
+        &VaultKey::generate(),
+        &[VaultSecret::Passphrase(&passphrase)],
+        UserId::from_bytes([5; 16]),
+        3,
+    )?;
     let fields = [
         ("author", author.root().public().as_bytes().as_slice()),
         ("root", reader.root().public().as_bytes()),

@@ -10,7 +10,7 @@ use format::open::{OpenFile, Reader, Sharing, open_file};
 use format::pad::{padme, strip};
 use format::payload::{PLAIN_AT, ResealError, SegmentRecord};
 use format::small::open_small;
-use format::vault::{open_vault, open_vault_with_key};
+use format::vault::{VaultSecret, open_vault, open_vault_with_key};
 use format::{FileKey, OpenError, Passphrase, PayloadSealer, Position, Secret, VaultKey};
 
 use super::{answers, array, bytes, number, rows, unhex};
@@ -96,7 +96,7 @@ fn files_and_vaults_open() {
         let name = row["name"].as_str().unwrap();
         let vault = bytes(row, "vault");
         let passphrase = Passphrase::parse(row["passphrase"].as_str().unwrap().to_owned()).unwrap();
-        let unlocked = open_vault(&vault, &passphrase).unwrap();
+        let unlocked = open_vault(&vault, VaultSecret::Passphrase(&passphrase)).unwrap();
         assert_eq!(unlocked.vault_key, VaultKey::from_secret(Secret::from_bytes(array(row, "vault_key"))));
         assert_eq!((unlocked.version, unlocked.identity.pins_version()), (7, 5));
         assert!(open_vault_with_key(&vault, &unlocked.vault_key).is_ok());
