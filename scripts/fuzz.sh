@@ -22,6 +22,8 @@ dictionary_of() {
   case $1 in
     manifest | grant | bundle | vault_layout | small_outside | framing | body_shape) echo layouts ;;
     metadata | vault_body) echo cbor ;;
+    pem_* | pkcs8_private | spki) echo keys ;;
+    phrase) echo words ;;
     requests | replies | problem) echo json ;;
     address | file_name | ids) echo text ;;
     inflate_*) echo deflate ;;
@@ -65,11 +67,12 @@ for target in "${targets[@]}"; do
   fi
   grep -E 'cov:|stat::number_of_executed_units' "$logs/$target.log" | tail -n 2
 
-  # The smallest corpus that covers the same, without what is too long to keep.
+  # A small corpus that reaches the same code, without what is too long to keep. All that was found stays in
+  # the cache folder and is where the next run begins.
   small=$work/small
   rm -rf "$small" && mkdir -p "$small"
   fuzz run --sanitizer "$sanitizer" "$target" "$small" "$PWD/$corpus" "$found" "$work/seeds/$target" \
-    -- -merge=1 "-max_len=$(longest_of "$target")" >>"$logs/$target.log" 2>&1
+    -- -set_cover_merge=1 -use_counters=0 "-max_len=$(longest_of "$target")" >>"$logs/$target.log" 2>&1
   find "$small" -type f -size +"$longest_kept"c -delete
   rm -rf "$corpus" && cp -r "$small" "$corpus"
 done

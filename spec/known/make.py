@@ -95,6 +95,17 @@ def payload_segments():
     }
 
 
+# Vectors of BIP 39 for 32 bytes of entropy.
+PHRASES = {
+    "signed": (b"\x7f" * 32, "legal winner thank year wave sausage worth useful " * 2 + "legal winner thank year wave sausage worth title"),
+    "empty": (
+        b"\x80" * 32,
+        "letter advice cage absurd amount doctor acoustic avoid " * 2 + "letter advice cage absurd amount doctor acoustic bless",
+    ),
+    "anonymous": (b"\xff" * 32, "zoo " * 23 + "vote"),
+}
+
+
 def file_of(label, is_signed, metadata, stored):
     """A whole file of one segment for one reader, with both seeds."""
     fk, file_id = fixed(label + " fk", 32), fixed(label + " file", 16)
@@ -115,7 +126,10 @@ def file_of(label, is_signed, metadata, stored):
     vault_key, user_id = fixed(label + " vault key", 32), fixed(label + " user", 16)
     passphrase, salt = "correct horse battery staple", fixed(label + " salt", 16)
     slot = seal_slot(vault_key, 1, passphrase.encode(), salt, user_id, fixed(label + " slot iv", 32), bytes(12))
-    head = vault_head(user_id, 7, [slot])
+    entropy, words = PHRASES[label]
+    salt = fixed(label + " phrase salt", 16)
+    phrase_slot = seal_slot(vault_key, 2, entropy, salt, user_id, fixed(label + " phrase iv", 32), bytes(12))
+    head = vault_head(user_id, 7, [slot, phrase_slot])
     identity = cbor({1: [reader_root], 2: [reader_seed], 3: [], 4: 5})
     return {
         "name": label,
@@ -128,6 +142,7 @@ def file_of(label, is_signed, metadata, stored):
         "vault": seal_vault(vault_key, head, fixed(label + " vault iv", 32), bytes(12), identity).hex(),
         "vault_key": vault_key.hex(),
         "passphrase": passphrase,
+        "phrase": words,
         "xwing_public": xwing_public_bytes(reader_seed).hex(),
     }
 

@@ -7,6 +7,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use envelope::bundle::{BundleBody, BundleKey, KeyAlgorithm, KeyUsage};
 use envelope::ed25519::PublicKey;
 use envelope::grant::GrantHead;
@@ -18,8 +20,15 @@ use format::grant::{RecipientKey, SealGrant, seal_grant};
 use format::identity::BundleParams;
 use format::manifest::{SealManifest, seal_manifest, suite_of};
 use format::metadata::{Compression, Padding, Preview};
+use format::phrase::RecoveryPhrase;
+use format::rsa::{RsaBits, RsaPrivateKey};
 use format::small::{open_small, seal_small};
 use format::{FileKey, FileName, Identity, Metadata, PayloadSealer, Position, RootKeyPair, Secret, random};
+use pkcs8::EncryptedPrivateKeyInfoRef;
+use pkcs8::der::Encode;
+use pkcs8::der::asn1::OctetStringRef;
+use pkcs8::pkcs5::pbes2::Parameters;
+use pkcs8::pkcs5::scrypt;
 use strangers::TARGETS;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -64,6 +73,7 @@ fn main() -> Outcome {
     sizes(&seeds)?;
     text(&seeds)?;
     json(&seeds)?;
+    keys(&seeds)?;
     for (target, _) in TARGETS {
         seeds.write(target, "empty", &[])?;
     }
@@ -313,6 +323,53 @@ fn behind_seals(seeds: &Seeds) -> Outcome {
     }
     assert!(open_small(&Secret::from_bytes([1; 32]), b"", &[]).is_err());
     Ok(())
+}
+
+/// RSA keys in every dress, and phrases.
+fn keys(seeds: &Seeds) -> Outcome {
+    for (name, bits) in [("2048", RsaBits::B2048), ("3072", RsaBits::B3072), ("4096", RsaBits::B4096)] {
+        let key = RsaPrivateKey::generate(bits);
+        seeds.write_with_misses("spki", name, key.public().spki())?;
+        seeds.write_with_misses("pem_public", name, key.public().to_pem().as_bytes())?;
+        seeds.write_with_misses("pkcs8_private", name, key.pkcs8())?;
+        let text = pem("PRIVATE KEY", key.pkcs8());
+        seeds.write_with_misses("pem_private", name, text.as_bytes())?;
+        // The PKCS#1 key stands in the PKCS#8 document behind 26 bytes of heads.
+        let text = pem("RSA PRIVATE KEY", &key.pkcs8()[26..]);
+        seeds.write("pem_private", &format!("{name}_pkcs1"), text.as_bytes())?;
+        let text = pem("PRIVATE KEY", key.public().spki());
+        seeds.write("pem_private", &format!("{name}_public"), text.as_bytes())?;
+        let cheap = scrypt::Params::new(4, 8, 1)?;
+        for (kind, parameters) in [
+            ("pbkdf2", Parameters::generate_pbkdf2_sha256_aes256cbc(10, &[1; 16], [2; 16])?),
+            ("scrypt", Parameters::generate_scrypt_aes256cbc(cheap, &[1; 16], [2; 16])?),
+        ] {
+            let sealed = parameters.encrypt(b"passphrase", key.pkcs8())?;
+            let encrypted_data = OctetStringRef::new(&sealed)?;
+            let info = EncryptedPrivateKeyInfoRef { encryption_algorithm: parameters.into(), encrypted_data };
+            seeds.write_with_misses("pem_encrypted", &format!("{name}_{kind}"), &info.to_der()?)?;
+        }
+    }
+    let dear = Parameters::generate_pbkdf2_sha256_aes256cbc(10_000_001, &[1; 16], [2; 16])?;
+    let encrypted_data = OctetStringRef::new(&[3; 16])?;
+    let info = EncryptedPrivateKeyInfoRef { encryption_algorithm: dear.into(), encrypted_data };
+    seeds.write("pem_encrypted", "dear", &info.to_der()?)?;
+    seeds.write("wrapped_for_rsa", "ones", &[1; 256])?;
+    seeds.write("wrapped_for_rsa", "greatest", &[0xff; 256])?;
+    let phrase = RecoveryPhrase::parse("zoo ".repeat(23) + "vote")?;
+    seeds.write_with_misses("phrase", "zoo", phrase.words().join(" ").as_bytes())?;
+    let abandon = "abandon ".repeat(23) + "art";
+    seeds.write_with_misses("phrase", "abandon", abandon.as_bytes())?;
+    seeds.write("phrase", "shortened", ("Aban\t".repeat(23) + " art\n").as_bytes())?;
+    seeds.write("phrase", "checksum", ("abandon ".repeat(23) + "zoo").as_bytes())?;
+    seeds.write("phrase", "twenty_five", ("abandon ".repeat(24) + "art").as_bytes())
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 fn deflate(seeds: &Seeds) -> Outcome {

@@ -11,6 +11,7 @@
 mod chain;
 mod deflate;
 mod input;
+mod keys;
 mod layouts;
 mod opening;
 mod sealed;
@@ -21,8 +22,9 @@ mod wire;
 
 pub use chain::bundle_chain;
 pub use deflate::{inflate_member, inflate_stored};
+pub use keys::{pem_encrypted, pem_private, pem_public, phrase, pkcs8_private, spki};
 pub use layouts::{bundle, framing, grant, manifest, nodes, small_outside, vault_layout};
-pub use opening::{altered_file, encapsulated_key, recipient_key};
+pub use opening::{altered_file, encapsulated_key, recipient_key, wrapped_for_rsa};
 pub use sealed::{metadata, segment, small_message, vault_body};
 pub use signatures::{ed25519_any, ed25519_torsion};
 pub use sizes::{body_shape, padding};
@@ -53,6 +55,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("metadata", metadata),
     ("nodes", nodes),
     ("padding", padding),
+    ("pem_encrypted", pem_encrypted),
+    ("pem_private", pem_private),
+    ("pem_public", pem_public),
+    ("phrase", phrase),
+    ("pkcs8_private", pkcs8_private),
     ("problem", problem),
     ("recipient_key", recipient_key),
     ("replies", replies),
@@ -61,6 +68,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("segment", segment),
     ("small_message", small_message),
     ("small_outside", small_outside),
+    ("spki", spki),
     ("vault_body", vault_body),
     ("vault_layout", vault_layout),
+    ("wrapped_for_rsa", wrapped_for_rsa),
 ];

@@ -10,6 +10,7 @@ use format::grant::{RecipientKey, SealGrant, seal_grant};
 use format::manifest::{SealManifest, seal_manifest, suite_of};
 use format::metadata::{Compression, Padding};
 use format::open::{OpenFile, Reader, open_file};
+use format::rsa::{RsaBits, RsaPrivateKey};
 use format::{FileKey, FileName, Identity, Metadata, PayloadSealer, Position, RootKeyPair, Secret, random};
 
 use crate::input::Input;
@@ -125,6 +126,37 @@ pub fn encapsulated_key(data: &[u8]) {
     let grant = Grant::parse(bytes).expect("a legal layout");
     assert!(!sealed.opens(&sealed.manifest, &grant));
 }
+
+/// A wrapped key of 256 bytes, from anybody, in a grant for an RSA key that fits everything else: it
+/// does not open, and nothing panics.
+pub fn wrapped_for_rsa(data: &[u8]) {
+    let (key, grant) = &*FOR_RSA;
+    let file = &FILES[1];
+    let opens = |grant: &Grant| {
+        let reader = Reader::Rsa(key);
+        let open = OpenFile { manifest: &file.manifest, grant, reader, author: None, grantor: None };
+        open_file(&open).is_ok()
+    };
+    let wrapped: [u8; 256] = Input::new(data).array();
+    let bytes = grant.head().encode(&[], &wrapped).expect("legal lengths");
+    assert!(!opens(&Grant::parse(bytes).expect("a legal layout")));
+    // One bit of the true one, at a place that the bytes choose.
+    let mut near = grant.as_bytes().to_vec();
+    let bit = usize::from(u16::from_be_bytes([wrapped[0], wrapped[1]])) % (8 * 256);
+    let at = near.len() - 256 + bit / 8;
+    near[at] ^= 1 << (bit % 8);
+    assert!(!opens(&Grant::parse(near).expect("a legal layout")));
+    assert!(opens(grant));
+}
+
+/// An RSA key and the grant of the anonymous file for it.
+static FOR_RSA: LazyLock<(RsaPrivateKey, Grant)> = LazyLock::new(|| {
+    let (key, file) = (RsaPrivateKey::generate(RsaBits::B2048), &FILES[1]);
+    let seal =
+        SealGrant { fk: &file.fk, manifest: &file.manifest, grantor: None, min_revision: 1, not_after: 0 };
+    let grant = seal_grant(&seal, &RecipientKey::rsa(None, key.public())).expect("it is sound");
+    (key, grant)
+});
 
 /// A recipient's public key: only whole keys with canonical coefficients are taken, and what is
 /// taken can be sealed to.

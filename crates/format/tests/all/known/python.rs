@@ -9,6 +9,7 @@ use format::metadata::{Compression, Padding};
 use format::open::{OpenFile, Reader, Sharing, open_file};
 use format::pad::{padme, strip};
 use format::payload::{PLAIN_AT, ResealError, SegmentRecord};
+use format::phrase::RecoveryPhrase;
 use format::small::open_small;
 use format::vault::{VaultSecret, open_vault, open_vault_with_key};
 use format::{FileKey, OpenError, Passphrase, PayloadSealer, Position, Secret, VaultKey};
@@ -100,6 +101,9 @@ fn files_and_vaults_open() {
         assert_eq!(unlocked.vault_key, VaultKey::from_secret(Secret::from_bytes(array(row, "vault_key"))));
         assert_eq!((unlocked.version, unlocked.identity.pins_version()), (7, 5));
         assert!(open_vault_with_key(&vault, &unlocked.vault_key).is_ok());
+        let phrase = RecoveryPhrase::parse(row["phrase"].as_str().unwrap().to_owned()).unwrap();
+        let by_phrase = open_vault(&vault, VaultSecret::Phrase(&phrase)).unwrap();
+        assert_eq!(by_phrase.vault_key, unlocked.vault_key);
         let identity = unlocked.identity;
         assert_eq!(identity.xwing_public().as_slice(), bytes(row, "xwing_public"), "{name}");
 

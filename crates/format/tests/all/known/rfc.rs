@@ -4,6 +4,7 @@ use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
 
+use format::phrase::RecoveryPhrase;
 use hpke::kem::XWing;
 use hpke::{Deserializable, Kem, Serializable};
 
@@ -102,6 +103,24 @@ fn argon2id_of_rfc_9106() {
     argon2.hash_password_into(&[1; 32], &[2; 16], &mut tag).unwrap();
     let expected = "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659";
     assert_eq!(tag.as_slice(), unhex(expected));
+}
+
+/// The vectors of BIP 39 for 32 bytes of entropy: the words fit together, and those with another last
+/// word do not. That they stand for the right bytes is shown by the vaults of `python.rs`.
+#[test]
+fn phrases_of_bip_39() {
+    for (start, last) in [
+        ("abandon ".repeat(23), "art"),
+        ("legal winner thank year wave sausage worth useful ".repeat(3), "title"),
+        ("letter advice cage absurd amount doctor acoustic avoid ".repeat(3), "bless"),
+        ("zoo ".repeat(23), "vote"),
+    ] {
+        let words: Vec<&str> = start.split_whitespace().take(23).chain([last]).collect();
+        let phrase = RecoveryPhrase::parse(words.join(" ")).unwrap();
+        assert_eq!(phrase.words().as_slice(), words);
+        let wrong = [&words[..23], &["zebra"]].concat().join(" ");
+        assert!(RecoveryPhrase::parse(wrong).is_err());
+    }
 }
 
 /// draft-connolly-cfrg-xwing-kem, appendix C: the seed is the private key, its public key and what
