@@ -25,7 +25,7 @@ dictionary_of() {
     pem_* | pkcs8_private | spki) echo keys ;;
     phrase) echo words ;;
     requests | replies | problem) echo json ;;
-    address | file_name | ids) echo text ;;
+    address | file_name | ids | scanned_number) echo text ;;
     inflate_*) echo deflate ;;
   esac
 }

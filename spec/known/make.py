@@ -95,6 +95,16 @@ def payload_segments():
     }
 
 
+def safety_numbers():
+    rows = []
+    for n in range(8):
+        one, other = sorted((fixed(f"safety one {n}", 32), fixed(f"safety other {n}", 32)))
+        digest = hashlib.sha512(b"waxwing/v1/safety\0" + one + other).digest()
+        groups = [int.from_bytes(digest[5 * k : 5 * k + 5], "big") % 100000 for k in range(12)]
+        rows.append({"one": other.hex(), "other": one.hex(), "digits": " ".join(f"{group:05}" for group in groups)})
+    return rows
+
+
 # Vectors of BIP 39 for 32 bytes of entropy.
 PHRASES = {
     "signed": (b"\x7f" * 32, "legal winner thank year wave sausage worth useful " * 2 + "legal winner thank year wave sausage worth title"),
@@ -174,6 +184,7 @@ print(
             "padme": padme_table(),
             "merkle": merkle_roots(),
             "argon2": argon2_values(),
+            "safety": safety_numbers(),
             "small": floe_small(),
             "payload": payload_segments(),
             "files": files(),

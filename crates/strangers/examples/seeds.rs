@@ -22,6 +22,7 @@ use format::manifest::{SealManifest, seal_manifest, suite_of};
 use format::metadata::{Compression, Padding, Preview};
 use format::phrase::RecoveryPhrase;
 use format::rsa::{RsaBits, RsaPrivateKey};
+use format::safety::safety_number;
 use format::small::{open_small, seal_small};
 use format::{FileKey, FileName, Identity, Metadata, PayloadSealer, Position, RootKeyPair, Secret, random};
 use pkcs8::EncryptedPrivateKeyInfoRef;
@@ -535,6 +536,10 @@ fn text(seeds: &Seeds) -> Outcome {
         seeds.write("ids", &format!("id_{n}"), id.as_bytes())?;
     }
     seeds.write("safety_number", "two", &[[1; 32], [2; 32]].concat())?;
+    let number = safety_number(&RootId::from_bytes([1; 32]), &RootId::from_bytes([2; 32]));
+    seeds.write_with_misses("scanned_number", "ours", number.qr_text().as_bytes())?;
+    seeds.write("scanned_number", "spaced", format!(" {}\n", number.qr_text()).as_bytes())?;
+    seeds.write("scanned_number", "digits", number.to_string().as_bytes())?;
     for (n, text) in ["AAAA", "AA", "AA==", "+/", "-_8", "AB", "A"].iter().enumerate() {
         seeds.write("base64", &format!("text_{n}"), text.as_bytes())?;
     }

@@ -28,7 +28,7 @@ pub use opening::{altered_file, encapsulated_key, recipient_key, wrapped_for_rsa
 pub use sealed::{metadata, segment, small_message, vault_body};
 pub use signatures::{ed25519_any, ed25519_torsion};
 pub use sizes::{body_shape, padding};
-pub use text::{address, file_name, ids, safety_number};
+pub use text::{address, file_name, ids, safety_number, scanned_number};
 pub use wire::{base64, problem, replies, requests};
 
 /// What must hold for any bytes.
@@ -65,6 +65,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("replies", replies),
     ("requests", requests),
     ("safety_number", safety_number),
+    ("scanned_number", scanned_number),
     ("segment", segment),
     ("small_message", small_message),
     ("small_outside", small_outside),

@@ -99,3 +99,15 @@ pub fn safety_number(data: &[u8]) {
     assert_eq!(groups.len(), 12);
     assert!(groups.iter().all(|group| group.len() == 5 && group.bytes().all(|c| c.is_ascii_digit())));
 }
+
+/// Text that somebody's code showed: it is this number's, another number's, or no number's.
+pub fn scanned_number(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let ours = number(&RootId::from_bytes([1; 32]), &RootId::from_bytes([2; 32]));
+    let shown = text.trim_matches([' ', '\t', '\n', '\r', '\x0c']);
+    let is_number = shown.len() == 77
+        && shown.starts_with("WAXWING-SAFETY-1:")
+        && shown.bytes().skip(17).all(|byte| byte.is_ascii_digit());
+    let expected = is_number.then_some(shown == ours.qr_text());
+    assert_eq!(ours.same_as_scanned(text).ok(), expected);
+}

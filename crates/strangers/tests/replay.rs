@@ -17,7 +17,7 @@ static MEMORY: PeakAlloc = PeakAlloc;
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Mutations for each target.
-const MUTATIONS: usize = 2_000;
+const MUTATIONS: usize = 1_000;
 /// What a target may hold at once besides a multiple of its input: segments, windows, fixed values.
 const FIXED_BYTES: usize = 4 << 20;
 /// Bytes held at once for each byte read. An X-Wing key grows from a seed of 32 bytes to some 1,300.

@@ -10,6 +10,7 @@ use format::open::{OpenFile, Reader, Sharing, open_file};
 use format::pad::{padme, strip};
 use format::payload::{PLAIN_AT, ResealError, SegmentRecord};
 use format::phrase::RecoveryPhrase;
+use format::safety::safety_number;
 use format::small::open_small;
 use format::vault::{VaultSecret, open_vault, open_vault_with_key};
 use format::{FileKey, OpenError, Passphrase, PayloadSealer, Position, Secret, VaultKey};
@@ -26,6 +27,14 @@ fn padded_lengths() {
     for row in table {
         let (stored, padded) = (row[0].as_u64().unwrap(), row[1].as_u64().unwrap());
         assert_eq!(padme(stored), padded, "{stored}");
+    }
+}
+
+#[test]
+fn safety_numbers() {
+    for row in rows(&answers()["safety"]) {
+        let (one, other) = (RootId::from_bytes(array(row, "one")), RootId::from_bytes(array(row, "other")));
+        assert_eq!(safety_number(&one, &other).to_string(), row["digits"].as_str().unwrap());
     }
 }
 
