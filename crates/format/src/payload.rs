@@ -127,31 +127,39 @@ impl PayloadSealer {
 
     /// Seals consecutive segments in place on all cores, and hashes as many together as the processor can.
     ///
-    /// `part` holds the segments one after the other, each as for [`PayloadSealer::seal_in_place`]:
-    /// plaintext at offset 16 of every run of 2^18 bytes. `first` is the index of the first
-    /// segment, `last` the position of the last one; all others are inner. Gives a record for
-    /// each segment, in order.
+    /// Each of `segments` is as for [`PayloadSealer::seal_in_place`]. `first` is the index of the first, `last` the
+    /// position of the last one; all others are inner. Gives a record for each segment, in order.
     pub fn seal_batch(
         &self,
         first: u64,
         last: Position,
-        part: &mut [u8],
+        segments: &mut [&mut [u8]],
     ) -> Result<Vec<SegmentRecord>, SealError> {
-        let count = part.len().div_ceil(SEGMENT_LEN);
-        let at_once = merkle::leaves_at_once();
-        let runs = part.par_chunks_mut(at_once * SEGMENT_LEN).enumerate().map(|(run, segments)| {
-            let mut ivs = Vec::with_capacity(at_once);
-            for (n, segment) in segments.chunks_mut(SEGMENT_LEN).enumerate() {
-                let (index, position) =
-                    nth(first, last, count, run * at_once + n).ok_or(SealError::SegmentShape)?;
-                let iv = random::bytes();
-                self.0.seal_in_place(index, position, segment, &iv)?;
-                ivs.push(iv);
-            }
-            let records = ivs.into_iter().zip(leaves_of(segments));
-            Ok(records.map(|(iv, leaf)| SegmentRecord { iv, leaf }).collect())
+        let runs = Runs::new(first, last, segments.len());
+        let sealed = segments.par_chunks_mut(runs.at_once).enumerate().map(|(run, segments)| {
+            let (first, last) = runs.nth(run).ok_or(SealError::SegmentShape)?;
+            self.seal_run(first, last, segments)
         });
-        runs.collect::<Result<Vec<Vec<_>>, _>>().map(|records| records.concat())
+        sealed.collect::<Result<Vec<Vec<_>>, _>>().map(|records| records.concat())
+    }
+
+    /// [`PayloadSealer::seal_batch`] on this thread alone; best with [`merkle::leaves_at_once`] segments.
+    pub fn seal_run(
+        &self,
+        first: u64,
+        last: Position,
+        segments: &mut [&mut [u8]],
+    ) -> Result<Vec<SegmentRecord>, SealError> {
+        let count = segments.len();
+        let mut ivs = Vec::with_capacity(count);
+        for (n, segment) in segments.iter_mut().enumerate() {
+            let (index, position) = nth(first, last, count, n).ok_or(SealError::SegmentShape)?;
+            let iv = random::bytes();
+            self.0.seal_in_place(index, position, segment, &iv)?;
+            ivs.push(iv);
+        }
+        let records = ivs.into_iter().zip(leaves_of(segments));
+        Ok(records.map(|(iv, leaf)| SegmentRecord { iv, leaf }).collect())
     }
 
     /// Makes a recorded segment again from the same plaintext: the only function that takes an IV.
@@ -196,40 +204,48 @@ impl PayloadSealer {
     }
 
     /// [`PayloadSealer::reseal_in_place`] for consecutive segments on all cores; `records` has one
-    /// for each. If any differs, all of `part` is zeroed.
+    /// for each. If any differs, all of them are zeroed.
     pub fn reseal_batch(
         &self,
         first: u64,
         last: Position,
-        part: &mut [u8],
+        segments: &mut [&mut [u8]],
         records: &[SegmentRecord],
     ) -> Result<(), ResealError> {
-        let count = part.len().div_ceil(SEGMENT_LEN);
-        let at_once = merkle::leaves_at_once();
-        let result = if records.len() == count {
-            part.par_chunks_mut(at_once * SEGMENT_LEN)
-                .zip(records.par_chunks(at_once))
-                .enumerate()
-                .try_for_each(|(run, (segments, records))| {
-                    for (n, (segment, record)) in segments.chunks_mut(SEGMENT_LEN).zip(records).enumerate() {
-                        let (index, position) =
-                            nth(first, last, count, run * at_once + n).ok_or(ResealError::SegmentShape)?;
-                        let sealed = self.0.seal_in_place(index, position, segment, &record.iv);
-                        sealed.map_err(|_| ResealError::SegmentShape)?;
-                    }
-                    let as_recorded = leaves_of(segments)
-                        .iter()
-                        .zip(records)
-                        .fold(Choice::from(1), |same, (leaf, record)| same & same_leaf(leaf, &record.leaf));
-                    if as_recorded.into() { Ok(()) } else { Err(ResealError::SourceChanged) }
-                })
+        let runs = Runs::new(first, last, segments.len());
+        let result = if records.len() == segments.len() {
+            let each = segments.par_chunks_mut(runs.at_once).zip(records.par_chunks(runs.at_once));
+            each.enumerate().try_for_each(|(run, (segments, records))| {
+                let (first, last) = runs.nth(run).ok_or(ResealError::SegmentShape)?;
+                self.reseal_run(first, last, segments, records)
+            })
         } else {
             Err(ResealError::SegmentShape)
         };
         if result.is_err() {
-            part.zeroize();
+            segments.iter_mut().for_each(|segment| segment.zeroize());
         }
         result
+    }
+
+    /// Seals with the recorded IVs; the caller erases everything unless every leaf is the recorded one.
+    fn reseal_run(
+        &self,
+        first: u64,
+        last: Position,
+        segments: &mut [&mut [u8]],
+        records: &[SegmentRecord],
+    ) -> Result<(), ResealError> {
+        let count = segments.len();
+        for (n, (segment, record)) in segments.iter_mut().zip(records).enumerate() {
+            let (index, position) = nth(first, last, count, n).ok_or(ResealError::SegmentShape)?;
+            let sealed = self.0.seal_in_place(index, position, segment, &record.iv);
+            sealed.map_err(|_| ResealError::SegmentShape)?;
+        }
+        let leaves = leaves_of(segments);
+        let same = leaves.iter().zip(records).map(|(leaf, record)| same_leaf(leaf, &record.leaf));
+        let all_same = same.fold(Choice::from(1), |all, same| all & same);
+        if all_same.into() { Ok(()) } else { Err(ResealError::SourceChanged) }
     }
 }
 
@@ -275,45 +291,70 @@ impl PayloadOpener {
 
     /// Opens consecutive segments in place on all cores, and hashes as many together as the processor can.
     ///
-    /// `part` holds the sealed segments one after the other; afterwards the plaintext of each
-    /// stands at offset 16 of its run of 2^18 bytes (see [`plain_of`]). `first` is the index of
-    /// the first segment, `last` the position of the last one. Gives the leaves in order.
+    /// Each of `segments` is a whole sealed segment; afterwards its plaintext stands at offset [`PLAIN_AT`] (see
+    /// [`plain_of`]). `first` is the index of the first, `last` the position of the last one. Gives the leaves in
+    /// order.
     ///
     /// With `proven`, leaves already proven under the signed root, a segment with another leaf is
     /// refused before it is opened. Without, the caller must compare the root over all leaves
-    /// before anything is released. On failure all of `part` is zeroed.
+    /// before anything is released. On failure all segments are zeroed.
     pub fn open_batch(
         &self,
         first: u64,
         last: Position,
-        part: &mut [u8],
+        segments: &mut [&mut [u8]],
         proven: Option<&[Node]>,
     ) -> Result<Vec<Node>, OpenError> {
-        let count = part.len().div_ceil(SEGMENT_LEN);
-        let opened = if proven.is_some_and(|leaves| leaves.len() != count) {
+        let runs = Runs::new(first, last, segments.len());
+        let opened = if proven.is_some_and(|leaves| leaves.len() != segments.len()) {
             Err(OpenError::NotAuthentic)
         } else {
-            let at_once = merkle::leaves_at_once();
-            let runs = part.par_chunks_mut(at_once * SEGMENT_LEN).enumerate().map(|(run, segments)| {
-                let leaves = leaves_of(segments);
-                let from = run * at_once;
-                if proven.is_some_and(|proven| proven[from..from + leaves.len()] != leaves) {
-                    return Err(OpenError::NotAuthentic);
-                }
-                for (n, segment) in segments.chunks_mut(SEGMENT_LEN).enumerate() {
-                    let (index, position) =
-                        nth(first, last, count, from + n).ok_or(OpenError::NotAuthentic)?;
-                    self.open_in_place(index, position, segment)?;
-                }
-                Ok(leaves)
+            let each = segments.par_chunks_mut(runs.at_once).enumerate().map(|(run, segments)| {
+                let (first, last) = runs.nth(run).ok_or(OpenError::NotAuthentic)?;
+                let from = run * runs.at_once;
+                let proven = proven.map(|leaves| &leaves[from..from + segments.len()]);
+                self.open_run(first, last, segments, proven)
             });
-            runs.collect::<Result<Vec<Vec<_>>, _>>().map(|leaves| leaves.concat())
+            each.collect::<Result<Vec<Vec<_>>, _>>().map(|leaves| leaves.concat())
         };
         if opened.is_err() {
-            part.zeroize();
+            segments.iter_mut().for_each(|segment| segment.zeroize());
         }
         opened
     }
+
+    /// [`PayloadOpener::open_batch`] on this thread alone; best with [`merkle::leaves_at_once`] segments.
+    pub fn open_run(
+        &self,
+        first: u64,
+        last: Position,
+        segments: &mut [&mut [u8]],
+        proven: Option<&[Node]>,
+    ) -> Result<Vec<Node>, OpenError> {
+        let leaves = leaves_of(segments);
+        let mut opened = match proven {
+            Some(proven) if proven != leaves => Err(OpenError::NotAuthentic),
+            _ => Ok(leaves),
+        };
+        let count = segments.len();
+        for (n, segment) in segments.iter_mut().enumerate() {
+            if opened.is_err() {
+                break;
+            }
+            let place = nth(first, last, count, n).ok_or(OpenError::NotAuthentic);
+            let done = place.and_then(|(index, at)| self.0.open_in_place(index, at, segment).map(drop));
+            opened = done.and(opened);
+        }
+        if opened.is_err() {
+            segments.iter_mut().for_each(|segment| segment.zeroize());
+        }
+        opened
+    }
+}
+
+/// The whole segments of 2^18 bytes, and the last, shorter one, that stand one after the other in `part`.
+pub fn segments_of(part: &mut [u8]) -> Vec<&mut [u8]> {
+    part.chunks_mut(SEGMENT_LEN).collect()
 }
 
 /// The plaintexts in a part that [`PayloadOpener::open_batch`] opened, in order.
@@ -348,9 +389,30 @@ fn aad(suite: Suite, file_id: FileId, author: RootId) -> Vec<u8> {
     [b"waxwing/v1/payload\0".as_slice(), &suite.to_bytes(), file_id.as_bytes(), author.as_bytes()].concat()
 }
 
-/// The leaves of the sealed segments in `segments`, which stand one after the other.
-fn leaves_of(segments: &[u8]) -> Vec<Node> {
-    let each: Vec<&[u8]> = segments.chunks(SEGMENT_LEN).collect();
+/// How a batch is dealt out: in runs of as many segments as are hashed together.
+struct Runs {
+    at_once: usize,
+    first: u64,
+    last: Position,
+    count: usize,
+}
+
+impl Runs {
+    fn new(first: u64, last: Position, count: usize) -> Self {
+        Self { at_once: merkle::leaves_at_once(), first, last, count }
+    }
+
+    /// Index of the first segment of a run, and the position of its last.
+    fn nth(&self, run: usize) -> Option<(u64, Position)> {
+        let from = run * self.at_once;
+        let is_last = from + self.at_once >= self.count;
+        let first = self.first.checked_add(u64::try_from(from).ok()?)?;
+        Some((first, if is_last { self.last } else { Position::Inner }))
+    }
+}
+
+fn leaves_of(segments: &[&mut [u8]]) -> Vec<Node> {
+    let each: Vec<&[u8]> = segments.iter().map(|segment| &**segment).collect();
     merkle::leaves(&each)
 }
 

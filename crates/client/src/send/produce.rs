@@ -23,8 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Segment buffers of one transfer, 256 KiB each: two parts of the default length and a half.
 pub(super) const BUFFERS: usize = 160;
-/// Segments that are read and sealed at once.
-const BATCH: u64 = 16;
+/// Segments that are read and sealed at once: two runs of leaves that are hashed together.
+const BATCH: u64 = 32;
 
 /// A sealed part, recorded durably, that may be sent.
 pub(super) struct ReadyPart {
@@ -290,28 +290,21 @@ fn seal(
     known: Option<&[SegmentRecord]>,
     read: bool,
 ) -> Result<Vec<SegmentRecord>> {
-    buffers
-        .par_iter_mut()
-        .enumerate()
-        .map(|(n, buffer)| {
-            let index = first + n as u64;
-            let segment = buffer.segment_mut();
-            if read {
-                feed.fill(index, segment)?;
-            }
-            let position = feed.position(index)?;
-            let Some(known) = known else {
-                let sealed = sealer.seal_in_place(index, position, segment);
-                return sealed.map_err(|_| Error::Internal("a segment does not fit its place"));
-            };
-            let record = known.get(n).ok_or(Error::Internal("a journal record is too short"))?;
-            match sealer.reseal_in_place(index, position, segment, record) {
-                Ok(()) => Ok(*record),
-                Err(ResealError::SourceChanged) => Err(Error::SourceChanged(feed.path.clone())),
-                Err(_) => Err(Error::Internal("a segment does not fit its place")),
-            }
-        })
-        .collect()
+    if read {
+        let each = buffers.par_iter_mut().enumerate();
+        each.try_for_each(|(n, buffer)| feed.fill(first + n as u64, buffer.segment_mut()))?;
+    }
+    let last = feed.position(first + buffers.len() as u64 - 1)?;
+    let mut segments: Vec<&mut [u8]> = buffers.iter_mut().map(SegmentBuf::segment_mut).collect();
+    let misfit = || Error::Internal("a segment does not fit its place");
+    let Some(known) = known else {
+        return sealer.seal_batch(first, last, &mut segments).map_err(|_| misfit());
+    };
+    match sealer.reseal_batch(first, last, &mut segments, known) {
+        Ok(()) => Ok(known.to_vec()),
+        Err(ResealError::SourceChanged) => Err(Error::SourceChanged(feed.path.clone())),
+        Err(_) => Err(misfit()),
+    }
 }
 
 impl Again {

@@ -12,7 +12,6 @@ use format::compress::Compressor;
 use format::pad::Padded;
 use format::payload::PLAIN_AT;
 use format::{PayloadSealer, Position, SegmentRecord};
-use rayon::prelude::*;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,15 +98,11 @@ fn seal_stream_part(
     is_last: bool,
     part: &mut [SegmentBuf],
 ) -> Result<Vec<SegmentRecord>> {
-    let count = part.len();
-    part.par_iter_mut()
-        .enumerate()
-        .map(|(n, segment)| {
-            let position = if is_last && n + 1 == count { Position::Final } else { Position::Inner };
-            let sealed = sealer.seal_in_place(first + n as u64, position, segment.segment_mut());
-            sealed.map_err(|_| Error::Internal("a segment does not fit its place"))
-        })
-        .collect()
+    let last = if is_last { Position::Final } else { Position::Inner };
+    let mut segments: Vec<&mut [u8]> = part.iter_mut().map(SegmentBuf::segment_mut).collect();
+    sealer
+        .seal_batch(first, last, &mut segments)
+        .map_err(|_| Error::Internal("a segment does not fit its place"))
 }
 
 /// Reads the plaintext of one segment; one without plaintext stands for the end.

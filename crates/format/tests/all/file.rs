@@ -10,6 +10,7 @@ use format::grant::{RecipientKey, SealGrant, seal_grant, seal_grants};
 use format::manifest::{RenameError, SealManifest, open_manifest, rename, seal_manifest};
 use format::metadata::Padding;
 use format::open::{OpenFile, Reader, Sharing, open_file};
+use format::payload::segments_of;
 use format::{FileName, Identity, OpenError, OpenedFile, SealError};
 use hpke::{Deserializable, Kem, Serializable};
 use proptest::prelude::*;
@@ -78,7 +79,8 @@ fn the_recipient_opens_what_the_author_sealed() {
     assert_eq!(opened.shape.body_len(), file.body.len() as u64);
     assert_eq!(opened.sharing, Sharing::ByAuthor(alice.id()));
     let mut body = file.body.clone();
-    let leaves = opened.opener.open_batch(0, format::Position::Final, &mut body, None).unwrap();
+    let leaves =
+        opened.opener.open_batch(0, format::Position::Final, &mut segments_of(&mut body), None).unwrap();
     assert_eq!(envelope::merkle::root(&leaves), Some(file.manifest.body_root()));
 }
 

@@ -10,7 +10,7 @@ use envelope::{FileId, Grant, Manifest, RootId};
 use format::grant::{RecipientKey, SealGrant, seal_grant};
 use format::manifest::{SealManifest, seal_manifest, suite_of};
 use format::metadata::{Compression, Padding};
-use format::payload::plain_of_mut;
+use format::payload::{plain_of_mut, segments_of};
 use format::{FileKey, FileName, Identity, Metadata, PayloadSealer, Position, RootKeyPair, Secret, random};
 
 /// Plaintext lengths around every edge of a segment.
@@ -50,7 +50,7 @@ pub(crate) fn seal_body(sealer: &PayloadSealer, plain: &[u8]) -> (Vec<u8>, Vec<N
     for (room, piece) in plain_of_mut(&mut body).zip(plain.chunks(SEGMENT_PLAIN)) {
         room.copy_from_slice(piece);
     }
-    let records = sealer.seal_batch(0, Position::Final, &mut body).unwrap();
+    let records = sealer.seal_batch(0, Position::Final, &mut segments_of(&mut body)).unwrap();
     let leaves: Vec<Node> = records.iter().map(|record| record.leaf()).collect();
     assert_eq!(body.chunks(SEGMENT_LEN).map(merkle::leaf).collect::<Vec<_>>(), leaves);
     (body, leaves)

@@ -4,7 +4,7 @@ use envelope::segment::{MAX_SEGMENTS, SEGMENT_LEN, SEGMENT_PLAIN};
 use envelope::{FileId, RootId, Suite};
 use fast_floe::low_level::{MessageLayout, start_decryption, start_encryption};
 use fast_floe::{Header, Key, Parameters};
-use format::payload::plain_of;
+use format::payload::{plain_of, segments_of};
 use format::small::{open_small, seal_small, sealed_len};
 use format::{FileKey, OpenError, PayloadOpener, PayloadSealer, Position, Secret};
 use proptest::prelude::*;
@@ -58,7 +58,7 @@ fn we_open_what_the_other_implementation_seals() {
         let (header, body) = message.split_first_chunk::<74>().unwrap();
         let opener = PayloadOpener::new(&fk(), Suite::Signed, FILE, AUTHOR, header).unwrap();
         let mut body = body.to_vec();
-        opener.open_batch(0, Position::Final, &mut body, None).unwrap();
+        opener.open_batch(0, Position::Final, &mut segments_of(&mut body), None).unwrap();
         assert!(plain_of(&body).collect::<Vec<_>>().concat() == text(len), "{len} bytes");
     }
 }

@@ -3,7 +3,7 @@
 use envelope::merkle;
 use envelope::segment::{BodyShape, SEGMENT_LEN, SEGMENT_PLAIN};
 use envelope::{FileId, RootId, Suite};
-use format::payload::{PLAIN_AT, ResealError, plain_of, plain_of_mut};
+use format::payload::{PLAIN_AT, ResealError, plain_of, plain_of_mut, segments_of};
 use format::{FileKey, OpenError, PayloadOpener, PayloadSealer, Position, SealError, Secret, SegmentRecord};
 use proptest::prelude::*;
 
@@ -33,7 +33,7 @@ fn three() -> (PayloadSealer, Vec<u8>) {
 
 fn opens(opener: &PayloadOpener, body: &[u8]) -> bool {
     let mut body = body.to_vec();
-    opener.open_batch(0, Position::Final, &mut body, None).is_ok()
+    opener.open_batch(0, Position::Final, &mut segments_of(&mut body), None).is_ok()
 }
 
 #[test]
@@ -45,7 +45,10 @@ fn every_edge_length_survives_the_way_there_and_back() {
         let shape = BodyShape::from_body_len(body.len() as u64).unwrap();
         assert_eq!(shape.plain_len(), len as u64);
         let mut whole = body.clone();
-        assert_eq!(opener.open_batch(0, Position::Final, &mut whole, Some(&leaves)).unwrap(), leaves);
+        assert_eq!(
+            opener.open_batch(0, Position::Final, &mut segments_of(&mut whole), Some(&leaves)).unwrap(),
+            leaves
+        );
         assert!(plain_of(&whole).collect::<Vec<_>>().concat() == text(len), "{len} bytes");
         let mut single = Vec::new();
         for (index, segment) in (0_u64..).zip(body.chunks(SEGMENT_LEN)) {
@@ -76,7 +79,7 @@ proptest! {
         for (n, part) in body.chunks(per_part * SEGMENT_LEN).enumerate() {
             let last = if n + 1 == parts { Position::Final } else { Position::Inner };
             let mut part = part.to_vec();
-            opener.open_batch((n * per_part) as u64, last, &mut part, None).unwrap();
+            opener.open_batch((n * per_part) as u64, last, &mut segments_of(&mut part), None).unwrap();
             plain.extend(plain_of(&part).flatten());
         }
         prop_assert!(plain == text(len));
@@ -179,11 +182,15 @@ fn a_leaf_that_is_not_the_proven_one_is_refused_although_the_tag_fits() {
     let (sealer, body) = three();
     let opener = opener(&sealer);
     let mut leaves: Vec<_> = body.chunks(SEGMENT_LEN).map(merkle::leaf).collect();
-    assert!(opener.open_batch(0, Position::Final, &mut body.clone(), Some(&leaves)).is_ok());
+    assert!(
+        opener.open_batch(0, Position::Final, &mut segments_of(&mut body.clone()), Some(&leaves)).is_ok()
+    );
     leaves[1] = merkle::leaf(b"other");
-    assert!(opener.open_batch(0, Position::Final, &mut body.clone(), Some(&leaves)).is_err());
+    assert!(
+        opener.open_batch(0, Position::Final, &mut segments_of(&mut body.clone()), Some(&leaves)).is_err()
+    );
     let mut body = body;
-    assert!(opener.open_batch(0, Position::Final, &mut body, Some(&leaves[..2])).is_err());
+    assert!(opener.open_batch(0, Position::Final, &mut segments_of(&mut body), Some(&leaves[..2])).is_err());
 }
 
 #[test]
@@ -191,7 +198,7 @@ fn nothing_is_left_of_a_part_that_fails() {
     let (sealer, mut body) = three();
     let end = body.len() - 1;
     body[end] ^= 1;
-    assert!(opener(&sealer).open_batch(0, Position::Final, &mut body, None).is_err());
+    assert!(opener(&sealer).open_batch(0, Position::Final, &mut segments_of(&mut body), None).is_err());
     assert!(body.iter().all(|byte| *byte == 0));
     let (sealer, body) = three();
     let mut plain = vec![1; SEGMENT_PLAIN];
@@ -215,10 +222,15 @@ fn shapes_that_a_reader_would_refuse_are_not_sealed() {
     );
     assert_eq!(sealer.seal_in_place(0, Position::Final, &mut out[..31]).map(drop), refused);
     assert_eq!(
-        sealer.seal_batch(u64::MAX, Position::Final, &mut vec![0; SEGMENT_LEN + 40]).map(drop),
+        sealer
+            .seal_batch(u64::MAX, Position::Final, &mut segments_of(&mut vec![0; SEGMENT_LEN + 40]))
+            .map(drop),
         refused
     );
-    assert_eq!(sealer.seal_batch(0, Position::Inner, &mut vec![0; SEGMENT_LEN + 40]).map(drop), refused);
+    assert_eq!(
+        sealer.seal_batch(0, Position::Inner, &mut segments_of(&mut vec![0; SEGMENT_LEN + 40])).map(drop),
+        refused
+    );
 }
 
 #[test]
@@ -237,7 +249,7 @@ fn interrupted() -> (PayloadSealer, Vec<SegmentRecord>, Vec<u8>, Vec<u8>) {
     let plain = text(2 * SEGMENT_PLAIN + 17);
     let mut part = vec![0; plain.len() + 3 * 32];
     fill(&mut part, &plain);
-    let records = sealer.seal_batch(0, Position::Final, &mut part).unwrap();
+    let records = sealer.seal_batch(0, Position::Final, &mut segments_of(&mut part)).unwrap();
     let records: Vec<_> =
         records.iter().map(|record| SegmentRecord::from_bytes(&record.to_bytes())).collect();
     let resumed = PayloadSealer::resume(&fk(), Suite::Signed, FILE, AUTHOR, sealer.header()).unwrap();
@@ -255,7 +267,7 @@ fn a_resumed_upload_makes_the_same_bytes_again() {
     let (sealer, records, plain, sealed) = interrupted();
     let mut again = vec![0; sealed.len()];
     fill(&mut again, &plain);
-    sealer.reseal_batch(0, Position::Final, &mut again, &records).unwrap();
+    sealer.reseal_batch(0, Position::Final, &mut segments_of(&mut again), &records).unwrap();
     assert!(again == sealed);
     let mut one = vec![0; SEGMENT_LEN];
     sealer
@@ -270,7 +282,10 @@ fn a_changed_source_releases_nothing() {
     plain[SEGMENT_PLAIN + 5] ^= 1;
     let mut part = vec![0xaa; sealed.len()];
     fill(&mut part, &plain);
-    assert_eq!(sealer.reseal_batch(0, Position::Final, &mut part, &records), Err(ResealError::SourceChanged));
+    assert_eq!(
+        sealer.reseal_batch(0, Position::Final, &mut segments_of(&mut part), &records),
+        Err(ResealError::SourceChanged)
+    );
     assert!(part.iter().all(|byte| *byte == 0));
     let mut out = vec![0xaa; SEGMENT_LEN];
     let changed = &plain[SEGMENT_PLAIN..2 * SEGMENT_PLAIN];
@@ -307,7 +322,7 @@ fn a_reseal_of_another_shape_releases_nothing() {
     assert_eq!(sealer.reseal(0, Position::Final, &plain[..8], &records[0], &mut out), refused);
     assert!(out.iter().all(|byte| *byte == 0));
     let mut part = vec![0xaa; SEGMENT_LEN + 49];
-    assert_eq!(sealer.reseal_batch(0, Position::Final, &mut part, &records), refused);
+    assert_eq!(sealer.reseal_batch(0, Position::Final, &mut segments_of(&mut part), &records), refused);
     assert!(part.iter().all(|byte| *byte == 0));
 }
 
