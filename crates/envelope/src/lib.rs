@@ -11,6 +11,7 @@
 pub mod action;
 pub mod address;
 pub mod bundle;
+pub mod container;
 pub mod ed25519;
 mod error;
 pub mod grant;

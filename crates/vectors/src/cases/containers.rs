@@ -1,0 +1,224 @@
+//! Offline containers.
+
+use super::{Case, ReadBy, World, case, hex, pattern, result};
+use crate::forge::{File, Key, Metadata, PLAIN, Recipient, Sealed};
+use crate::people::{bundle, container, grants};
+use serde_json::{Value, json};
+
+/// The pieces of a container, each of which a case may change.
+struct Pieces {
+    manifest: Vec<u8>,
+    bundle: Vec<u8>,
+    grants: Vec<Vec<u8>>,
+    leaves: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Pieces {
+    fn of(sealed: &mut Sealed<'_>, recipients: &[Recipient]) -> Self {
+        Self {
+            grants: grants(sealed, recipients),
+            manifest: sealed.manifest(),
+            bundle: sealed.file.author.map(bundle).unwrap_or_default(),
+            leaves: sealed.leaves().concat(),
+            body: sealed.body(),
+        }
+    }
+
+    fn join(&self) -> Vec<u8> {
+        container(&self.manifest, &self.bundle, &self.grants, &self.leaves, &self.body)
+    }
+}
+
+pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
+    opening(world, cases);
+    refusing(world, cases);
+}
+
+fn push(
+    name: &str,
+    about: &str,
+    bytes: &[u8],
+    reader: &ReadBy<'_>,
+    opened: Option<Value>,
+    cases: &mut Vec<Case>,
+) {
+    let mut fields =
+        json!({"expect": if opened.is_some() { "open" } else { "refuse" }, "reader": reader.json()});
+    if bytes.len() < 20_000 {
+        fields["container"] = hex(bytes).into();
+    } else {
+        let path = format!("container/{name}.bin");
+        fields["container_file"] = path.clone().into();
+        cases.push(Case { path, bytes: bytes.to_vec() });
+    }
+    if let Some(opened) = opened {
+        fields["result"] = opened;
+    }
+    cases.push(case("container", name, about, fields));
+}
+
+fn opening(world: &World, cases: &mut Vec<Case>) {
+    let (alice, bob) = (&world.alice, &world.bob);
+    let content = pattern(1_000);
+    let expected = |sharing| Some(result("report.txt", "text/plain", &content, sharing));
+
+    let everybody = [alice.recipient(), bob.recipient(), world.rsa[0].recipient([0; 32])];
+    let mut sealed = File::new("container opens", Some(alice), &content).seal();
+    let bytes = Pieces::of(&mut sealed, &everybody).join();
+    push(
+        "opens-for-a-person",
+        "Sealed for Alice, Bob and an RSA key.",
+        &bytes,
+        &ReadBy::Person(bob),
+        expected("by the author"),
+        cases,
+    );
+    push(
+        "opens-for-an-rsa-key",
+        "The same by the RSA key.",
+        &bytes,
+        &ReadBy::Rsa(&world.rsa[0]),
+        expected("by the author"),
+        cases,
+    );
+    push(
+        "refuses-a-stranger",
+        "The same for somebody who has no grant.",
+        &bytes,
+        &ReadBy::Person(&world.mallory),
+        None,
+        cases,
+    );
+
+    let mut sealed = File::new("container anonymous", None, &content).seal();
+    let bytes = Pieces::of(&mut sealed, &[bob.recipient()]).join();
+    push(
+        "opens-anonymous",
+        "Nobody signed: there is no bundle.",
+        &bytes,
+        &ReadBy::Person(bob),
+        expected("anonymous"),
+        cases,
+    );
+
+    let (member, inflated) = super::files::gzipped();
+    let metadata = Metadata {
+        compression: 1,
+        padding: 1,
+        original: inflated.len() as u64,
+        ..Metadata::of(member.len())
+    };
+    let mut sealed = File::with("container compressed", Some(alice), &member, &metadata).padded().seal();
+    let bytes = Pieces::of(&mut sealed, &[bob.recipient()]).join();
+    let opened = result("report.txt", "text/plain", &inflated, "by the author");
+    push(
+        "opens-compressed-padded",
+        "Compressed and padded.",
+        &bytes,
+        &ReadBy::Person(bob),
+        Some(opened),
+        cases,
+    );
+
+    let content = pattern(PLAIN + 1);
+    let mut sealed = File::new("container long", Some(alice), &content).seal();
+    let bytes = Pieces::of(&mut sealed, &[bob.recipient()]).join();
+    let opened = result("report.txt", "text/plain", &content, "by the author");
+    push(
+        "opens-two-segments",
+        "A full segment and a byte.",
+        &bytes,
+        &ReadBy::Person(bob),
+        Some(opened),
+        cases,
+    );
+}
+
+fn refusing(world: &World, cases: &mut Vec<Case>) {
+    let (alice, bob) = (&world.alice, &world.bob);
+    let bare = world.rsa[0].recipient([0; 32]);
+    type Change = fn(&mut Pieces, &World);
+    let changes: [(&str, &str, Change); 12] = [
+        ("without-bundle", "A signed file without its author's bundle.", |p, _| p.bundle.clear()),
+        ("bundle-of-somebody-else", "Mallory's bundle.", |p, w| p.bundle = bundle(&w.mallory)),
+        ("bundle-changed", "A bit of the bundle's signature.", |p, _| {
+            let at = p.bundle.len() - 100;
+            p.bundle[at] ^= 1;
+        }),
+        ("grants-none", "No grant.", |p, _| p.grants.clear()),
+        ("grants-not-in-order", "Two grants have changed places.", |p, _| p.grants.swap(0, 1)),
+        ("grant-twice", "A grant twice.", |p, _| {
+            let first = p.grants[0].clone();
+            p.grants.insert(0, first);
+        }),
+        ("grant-truncated", "A grant without its last byte.", |p, _| drop(p.grants[0].pop())),
+        ("leaf-changed", "A bit of a leaf.", |p, _| p.leaves[4] ^= 1),
+        ("leaf-missing", "No leaves.", |p, _| p.leaves.clear()),
+        ("body-truncated", "The last byte is missing.", |p, _| drop(p.body.pop())),
+        ("trailing-byte", "A byte too many.", |p, _| p.body.push(0)),
+        ("body-changed", "A bit of the body.", |p, _| p.body[50] ^= 1),
+    ];
+    for (name, about, change) in changes {
+        let mut sealed = File::new(name, Some(alice), &pattern(100)).seal();
+        let mut pieces = Pieces::of(&mut sealed, &[bob.recipient(), bare.clone()]);
+        change(&mut pieces, world);
+        push(name, about, &pieces.join(), &ReadBy::Person(bob), None, cases);
+    }
+
+    let mut sealed = File::new("of another file", Some(alice), &pattern(100)).seal();
+    let mut other = File::new("another file", Some(alice), &pattern(100)).seal();
+    let mut pieces = Pieces::of(&mut sealed, &[bob.recipient()]);
+    pieces.grants = grants(&mut other, &[bob.recipient()]);
+    push(
+        "grant-of-another-file",
+        "A grant of another file.",
+        &pieces.join(),
+        &ReadBy::Person(bob),
+        None,
+        cases,
+    );
+
+    let link = Recipient { root_id: [0; 32], key: Key::Link([5; 32], [6; 16]) };
+    let pieces = Pieces::of(&mut sealed, &[bob.recipient(), link]);
+    push(
+        "grant-of-a-link",
+        "A link's grant beside a good one: links live on servers.",
+        &pieces.join(),
+        &ReadBy::Person(bob),
+        None,
+        cases,
+    );
+
+    let mut sealed = File::new("anonymous with bundle", None, &pattern(100)).seal();
+    let mut pieces = Pieces::of(&mut sealed, &[bob.recipient()]);
+    pieces.bundle = bundle(alice);
+    push(
+        "anonymous-with-bundle",
+        "An anonymous file with somebody's bundle.",
+        &pieces.join(),
+        &ReadBy::Person(bob),
+        None,
+        cases,
+    );
+
+    let mut sealed = File::new("lengths", Some(alice), &pattern(100)).seal();
+    let honest = Pieces::of(&mut sealed, &[bob.recipient()]).join();
+    let raw: [(&str, &str, fn(&mut Vec<u8>)); 5] = [
+        ("empty", "Nothing at all.", Vec::clear),
+        ("magic-changed", "Another magic.", |c| c[7] = b'2'),
+        ("cut-in-the-manifest", "It ends within the manifest.", |c| c.truncate(200)),
+        ("manifest-length-huge", "A manifest of 4 GiB.", |c| c[8..12].fill(0xff)),
+        ("grants-more-than-there-are", "It says that there are 65,535 grants.", |c| {
+            let manifest = u32::from_be_bytes([c[8], c[9], c[10], c[11]]) as usize;
+            let at = 12 + manifest;
+            let bundle = u32::from_be_bytes([c[at], c[at + 1], c[at + 2], c[at + 3]]) as usize;
+            c[at + 4 + bundle..at + 6 + bundle].fill(0xff);
+        }),
+    ];
+    for (name, about, change) in raw {
+        let mut bytes = honest.clone();
+        change(&mut bytes);
+        push(name, about, &bytes, &ReadBy::Person(bob), None, cases);
+    }
+}

@@ -1,0 +1,15 @@
+//! Files that must be refused, each named by what is wrong with it.
+
+mod bodies;
+mod grants;
+mod insides;
+mod manifests;
+
+use super::{Case, World};
+
+pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
+    manifests::add(world, cases);
+    grants::add(world, cases);
+    insides::add(world, cases);
+    bodies::add(world, cases);
+}
