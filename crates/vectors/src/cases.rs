@@ -108,10 +108,10 @@ impl ReadBy<'_> {
     fn json(&self) -> Value {
         match self {
             Self::Person(person) => {
-                json!({"root": hex(&person.root), "xwing_seed": hex(&person.xwing_seed)})
+                json!({"root_seed": hex(&person.root_seed), "xwing_seed": hex(&person.xwing_seed)})
             }
             Self::Rsa(key) => json!({"rsa_key": key.path}),
-            Self::RsaOf(key, person) => json!({"root": hex(&person.root), "rsa_key": key.path}),
+            Self::RsaOf(key, person) => json!({"root_seed": hex(&person.root_seed), "rsa_key": key.path}),
         }
     }
 }

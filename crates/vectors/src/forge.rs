@@ -430,7 +430,7 @@ fn oaep(modulus: &BigUint, message: &[u8], label: &[u8], rng: &mut Seeded) -> Ve
 }
 
 fn mgf1(seed: &[u8], len: usize) -> Vec<u8> {
-    let blocks = (0..u32::try_from(len.div_ceil(32)).expect("short"));
+    let blocks = 0..u32::try_from(len.div_ceil(32)).expect("short");
     let mut mask: Vec<u8> = blocks.flat_map(|counter| sha256(&[seed, &counter.to_be_bytes()])).collect();
     mask.truncate(len);
     mask

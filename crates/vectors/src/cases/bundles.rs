@@ -64,7 +64,9 @@ fn forged(world: &World, cases: &mut Vec<Case>) {
         }),
         ("usage-unknown", "Usage 3.", |b| b.keys[0].0 = 3),
         ("algorithm-unknown", "Algorithm 3.", |b| b.keys[0].1 = 3),
-        ("key-of-another-length", "An X-Wing key of 1,215 bytes.", |b| drop(b.keys[0].4.pop())),
+        ("key-of-another-length", "An X-Wing key of 1,215 bytes.", |b| {
+            b.keys[0].4.pop();
+        }),
         ("rsa-key-of-another-length", "An RSA key of 293 bytes.", |b| {
             (b.keys[0].1, b.keys[0].4) = (1, vec![0; 293]);
         }),

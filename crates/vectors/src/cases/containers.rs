@@ -152,10 +152,14 @@ fn refusing(world: &World, cases: &mut Vec<Case>) {
             let first = p.grants[0].clone();
             p.grants.insert(0, first);
         }),
-        ("grant-truncated", "A grant without its last byte.", |p, _| drop(p.grants[0].pop())),
+        ("grant-truncated", "A grant without its last byte.", |p, _| {
+            p.grants[0].pop();
+        }),
         ("leaf-changed", "A bit of a leaf.", |p, _| p.leaves[4] ^= 1),
         ("leaf-missing", "No leaves.", |p, _| p.leaves.clear()),
-        ("body-truncated", "The last byte is missing.", |p, _| drop(p.body.pop())),
+        ("body-truncated", "The last byte is missing.", |p, _| {
+            p.body.pop();
+        }),
         ("trailing-byte", "A byte too many.", |p, _| p.body.push(0)),
         ("body-changed", "A bit of the body.", |p, _| p.body[50] ^= 1),
     ];
@@ -204,7 +208,8 @@ fn refusing(world: &World, cases: &mut Vec<Case>) {
 
     let mut sealed = File::new("lengths", Some(alice), &pattern(100)).seal();
     let honest = Pieces::of(&mut sealed, &[bob.recipient()]).join();
-    let raw: [(&str, &str, fn(&mut Vec<u8>)); 5] = [
+    type Cut = fn(&mut Vec<u8>);
+    let raw: [(&str, &str, Cut); 5] = [
         ("empty", "Nothing at all.", Vec::clear),
         ("magic-changed", "Another magic.", |c| c[7] = b'2'),
         ("cut-in-the-manifest", "It ends within the manifest.", |c| c.truncate(200)),

@@ -93,7 +93,8 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
         &[],
     );
 
-    let changes: [(&str, &str, fn(&mut Vec<u8>)); 7] = [
+    type Change = fn(&mut Vec<u8>);
+    let changes: [(&str, &str, Change); 7] = [
         ("version-changed", "A bit of the version: the body is bound to it.", |v| v[27] ^= 1),
         ("user-changed", "A bit of the user id.", |v| v[9] ^= 1),
         ("body-changed", "A bit of the body.", |v| {
@@ -101,7 +102,9 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
             v[at] ^= 1;
         }),
         ("trailing-byte", "A byte too many.", |v| v.push(0)),
-        ("truncated", "The last byte is missing.", |v| drop(v.pop())),
+        ("truncated", "The last byte is missing.", |v| {
+            v.pop();
+        }),
         ("slot-kind-unknown", "A slot of kind 3.", |v| v[29 + 155] = 3),
         ("magic-of-another-version", "Costs belong to the magic: another one is another format.", |v| {
             v[7] = b'2'

@@ -41,9 +41,12 @@ fn unsigned(world: &World, cases: &mut Vec<Case>) {
         cases.push(met.refused(name, about));
     }
 
-    let changes: [(&str, &str, fn(&mut Vec<u8>)); 6] = [
+    type Change = fn(&mut Vec<u8>);
+    let changes: [(&str, &str, Change); 6] = [
         ("body-empty", "Nothing at all.", Vec::clear),
-        ("body-truncated", "The last byte is missing.", |b| drop(b.pop())),
+        ("body-truncated", "The last byte is missing.", |b| {
+            b.pop();
+        }),
         ("body-trailing-byte", "A byte too many.", |b| b.push(0)),
         ("body-length-word-changed", "The length word.", |b| b[3] ^= 1),
         ("body-nonce-changed", "A bit of a nonce.", |b| b[5] ^= 1),
@@ -74,7 +77,8 @@ fn signed(world: &World, cases: &mut Vec<Case>) {
     let sealed = file(name).seal_pieces(&pieces);
     push(world, sealed, name, "The same plaintext in a short segment and a longer one.", cases);
 
-    let tampered: [(&str, &str, fn(&mut Sealed<'_>, &mut Seeded)); 6] = [
+    type Tamper = fn(&mut Sealed<'_>, &mut Seeded);
+    let tampered: [(&str, &str, Tamper); 6] = [
         ("segment-tag-changed-and-signed", "A segment's tag is wrong; its leaf is signed.", |s, _| {
             let at = s.segments[0].len() - 1;
             s.segments[0][at] ^= 1;

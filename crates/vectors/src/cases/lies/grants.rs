@@ -114,7 +114,9 @@ fn bytes(world: &World, cases: &mut Vec<Case>) {
     }
     let after: [(&str, &str, Change); 6] = [
         ("grant-empty", "Nothing at all.", Vec::clear),
-        ("grant-truncated", "The last byte is missing.", |g| drop(g.pop())),
+        ("grant-truncated", "The last byte is missing.", |g| {
+            g.pop();
+        }),
         ("grant-trailing-byte", "A byte too many.", |g| g.push(0)),
         ("grant-magic-changed", "Another magic.", |g| g[7] = b'2'),
         ("grant-signature-changed", "A bit of the signature.", |g| {
@@ -203,7 +205,7 @@ fn rsa(world: &World, cases: &mut Vec<Case>) {
     cases.push(met.refused(name, "A bit of the wrapped key, signed again."));
 
     let name = "grant-rsa-not-below-the-modulus";
-    let mut file = sealed(world, name);
+    let file = sealed(world, name);
     let head = file.grant_head(&recipient);
     let grant = sign(head.with(&[], &[0xff; 256]), "waxwing/v1/grant", Some(&world.alice));
     let met = Met { reader: ReadBy::Rsa(key), ..Met::new(world, &file, grant) };
@@ -217,7 +219,7 @@ fn rsa(world: &World, cases: &mut Vec<Case>) {
     cases.push(met.refused(name, "A grant for another RSA key."));
 
     let name = "grant-rsa-with-encapsulated-key";
-    let mut file = sealed(world, name);
+    let file = sealed(world, name);
     let head = file.grant_head(&recipient);
     let grant = sign(head.with(&[1], &[1; 256]), "waxwing/v1/grant", Some(&world.alice));
     let met = Met { reader: ReadBy::Rsa(key), ..Met::new(world, &file, grant) };

@@ -64,7 +64,9 @@ fn resigned(world: &World, cases: &mut Vec<Case>) {
 fn unsigned(world: &World, cases: &mut Vec<Case>) {
     let changes: [(&str, &str, Change); 8] = [
         ("manifest-empty", "Nothing at all.", Vec::clear),
-        ("manifest-truncated", "The last byte is missing.", |m| drop(m.pop())),
+        ("manifest-truncated", "The last byte is missing.", |m| {
+            m.pop();
+        }),
         ("manifest-trailing-byte", "A byte too many.", |m| m.push(0)),
         ("manifest-without-signature", "Suite 1 without a signature.", |m| m.truncate(m.len() - 64)),
         ("manifest-signature-changed", "A bit of the signature.", |m| {
