@@ -172,7 +172,12 @@ fn chains(world: &World, cases: &mut Vec<Case>) {
             vec![&one, &two, &three, &unlinked],
         ),
         ("chain-to-somebody-else", "Mallory's bundle in Alice's chain.", "refuse", vec![&one, &two, &[]]),
-        ("chain-to-another-address", "The address changes on the way.", "refuse", vec![&one, &moved]),
+        (
+            "chain-to-another-address",
+            "The address changes on the way: it is compared with what was typed, not here.",
+            "follows",
+            vec![&one, &moved],
+        ),
         ("chain-to-another-user", "The account changes on the way.", "refuse", vec![&one, &other_user]),
     ];
     let theirs = third(mallory);

@@ -1,0 +1,80 @@
+//! Files: manifest, grant, body.
+
+use crate::world::{Opener, file, hex, public_key, unhex};
+use aws_lc_rs::digest::{SHA256, digest};
+use envelope::merkle;
+use envelope::segment::SEGMENT_LEN;
+use envelope::{Grant, Manifest};
+use format::compress::Inflater;
+use format::metadata::Compression;
+use format::open::{OpenFile, Sharing, open_file};
+use format::payload::{plain_of, segments_of};
+use format::{OpenedFile, Position, pad};
+use serde_json::{Value, json};
+
+pub(crate) fn open(case: &Value) -> Result<Value, String> {
+    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let manifest = Manifest::parse(unhex(&case["manifest"])).map_err(|e| words(&e))?;
+    let grant = Grant::parse(unhex(&case["grant"])).map_err(|e| words(&e))?;
+    let (author, grantor) = (public_key(&case["author"]), public_key(&case["grantor"]));
+    let opener = Opener::of(case);
+    let open = OpenFile {
+        manifest: &manifest,
+        grant: &grant,
+        reader: opener.reader(),
+        author: author.as_ref(),
+        grantor: grantor.as_ref(),
+    };
+    let opened = open_file(&open).map_err(|e| words(&e))?;
+    content(&manifest, &opened, body_of(case))
+}
+
+fn body_of(case: &Value) -> Vec<u8> {
+    match case["body"]["segments"].as_array() {
+        None => unhex(&case["body"]["hex"]),
+        Some(paths) => paths.iter().flat_map(|path| file(path.as_str().unwrap())).collect(),
+    }
+}
+
+/// Opens a body whole: root, tags, padding, compression.
+pub(crate) fn content(manifest: &Manifest, opened: &OpenedFile, mut body: Vec<u8>) -> Result<Value, String> {
+    if body.len() as u64 != manifest.body_len() {
+        return Err("the body has another length than was signed".into());
+    }
+    let leaves: Vec<_> = body.chunks(SEGMENT_LEN).map(merkle::leaf).collect();
+    if merkle::root(&leaves) != Some(manifest.body_root()) {
+        return Err("the body has another root than was signed".into());
+    }
+    let metadata = &opened.metadata;
+    let segments = &mut segments_of(&mut body);
+    opened.opener.open_batch(0, Position::Final, segments, Some(&leaves)).map_err(|e| e.to_string())?;
+    let mut stored = Vec::new();
+    let mut at = 0;
+    for plain in plain_of(&body) {
+        stored.extend(pad::strip(metadata.stored_size, at, plain).map_err(|e| e.to_string())?);
+        at += plain.len() as u64;
+    }
+    let content = match metadata.compression {
+        Compression::None => stored,
+        Compression::Gzip => {
+            let mut inflater = Inflater::new(Vec::new(), metadata.original_size);
+            inflater.push(&stored).map_err(|e| e.to_string())?;
+            inflater.finish().map_err(|e| e.to_string())?
+        }
+    };
+    let sharing = match opened.sharing {
+        Sharing::ByAuthor(_) => "by the author",
+        Sharing::ByAuthorRewrapped(_) => "rewrapped",
+        Sharing::PassedOn { .. } => "passed on",
+        Sharing::Anonymous => "anonymous",
+        Sharing::AnonymousSharedBy(_) => "anonymous, shared by",
+    };
+    Ok(json!({
+        "name": metadata.name.as_str(),
+        "media_type": metadata.media_type,
+        "original_size": content.len(),
+        "modified_ms": metadata.modified_ms,
+        "sha256": hex(digest(&SHA256, &content).as_ref()),
+        "sharing": sharing,
+    }))
+}
