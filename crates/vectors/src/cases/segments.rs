@@ -1,7 +1,7 @@
 //! Single segments at places where counting goes wrong easily.
 
 use super::{Case, case, hex, pattern};
-use crate::primitives::{Floe, Seeded};
+use crate::primitives::{Floe, Seeded, hkdf};
 use serde_json::json;
 
 pub(super) fn add(cases: &mut Vec<Case>) {
@@ -16,22 +16,25 @@ pub(super) fn add(cases: &mut Vec<Case>) {
         ("opens-at-2-20", "The first segment of the second segment key.", 1 << 20),
         ("opens-at-2-26-minus-1", "The last segment that a body can have.", (1 << 26) - 1),
     ];
-    let key = [3; 32];
-    let aad = b"any associated data";
+    let (fk, file_id, author) = ([3; 32], [4; 16], [5; 32]);
+    let key = hkdf(&fk, &file_id, "waxwing/v1/key/payload");
+    let aad = [b"waxwing/v1/payload\0".as_slice(), &1_u16.to_be_bytes(), &file_id, &author].concat();
     for (name, about, index) in opens {
         let mut rng = Seeded::new(name);
-        let floe = Floe::new(&key, aad, &mut rng);
+        let floe = Floe::new(&key, &aad, &mut rng);
         let plain = pattern(40);
         let segment = floe.seal(index, true, &plain, &mut rng);
         let fields = json!({
             "expect": "open",
-            "key": hex(&key),
-            "associated_data": hex(aad),
+            "fk": hex(&fk),
+            "file_id": hex(&file_id),
+            "suite": 1,
+            "author_root_id": hex(&author),
             "header": hex(&floe.header),
             "index": index,
             "last": true,
             "segment": hex(&segment),
-            "plain": hex(&plain),
+            "result": {"plain": hex(&plain)},
         });
         cases.push(case("segment", name, about, fields));
     }
@@ -44,12 +47,14 @@ pub(super) fn add(cases: &mut Vec<Case>) {
     ];
     for (name, about, sealed_at, index, sealed_last, last) in lies {
         let mut rng = Seeded::new(name);
-        let floe = Floe::new(&key, aad, &mut rng);
+        let floe = Floe::new(&key, &aad, &mut rng);
         let segment = floe.seal_with_word(72, sealed_at, sealed_last, &pattern(40), &mut rng);
         let fields = json!({
             "expect": "refuse",
-            "key": hex(&key),
-            "associated_data": hex(aad),
+            "fk": hex(&fk),
+            "file_id": hex(&file_id),
+            "suite": 1,
+            "author_root_id": hex(&author),
             "header": hex(&floe.header),
             "index": index,
             "last": last,
@@ -64,14 +69,16 @@ pub(super) fn add(cases: &mut Vec<Case>) {
     ];
     for (name, about, at) in headers {
         let mut rng = Seeded::new(name);
-        let floe = Floe::new(&key, aad, &mut rng);
+        let floe = Floe::new(&key, &aad, &mut rng);
         let segment = floe.seal(0, true, &pattern(40), &mut rng);
         let mut header = floe.header;
         header[at] ^= 1;
         let fields = json!({
             "expect": "refuse",
-            "key": hex(&key),
-            "associated_data": hex(aad),
+            "fk": hex(&fk),
+            "file_id": hex(&file_id),
+            "suite": 1,
+            "author_root_id": hex(&author),
             "header": hex(&header),
             "index": 0,
             "last": true,

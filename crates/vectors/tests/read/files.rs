@@ -1,15 +1,15 @@
 //! Files: manifest, grant, body.
 
-use crate::world::{Opener, file, hex, public_key, unhex};
+use crate::world::{Opener, array, file, hex, public_key, root_id, unhex};
 use aws_lc_rs::digest::{SHA256, digest};
 use envelope::merkle;
 use envelope::segment::SEGMENT_LEN;
-use envelope::{Grant, Manifest};
+use envelope::{FileId, Grant, Manifest, Suite};
 use format::compress::Inflater;
 use format::metadata::Compression;
 use format::open::{OpenFile, Sharing, open_file};
 use format::payload::{plain_of, segments_of};
-use format::{OpenedFile, Position, pad};
+use format::{FileKey, OpenedFile, PayloadOpener, Position, Secret, pad};
 use serde_json::{Value, json};
 
 pub(crate) fn open(case: &Value) -> Result<Value, String> {
@@ -27,6 +27,19 @@ pub(crate) fn open(case: &Value) -> Result<Value, String> {
     };
     let opened = open_file(&open).map_err(|e| words(&e))?;
     content(&manifest, &opened, body_of(case))
+}
+
+/// One segment of a payload.
+pub(crate) fn segment(case: &Value) -> Result<Value, String> {
+    let fk = FileKey::from_secret(Secret::from_bytes(array(&case["fk"])));
+    let file_id = FileId::from_bytes(array(&case["file_id"]));
+    let author = root_id(&case["author_root_id"]);
+    let opener = PayloadOpener::new(&fk, Suite::Signed, file_id, author, &array(&case["header"]));
+    let opener = opener.map_err(|e| e.to_string())?;
+    let position = if case["last"] == true { Position::Final } else { Position::Inner };
+    let segment = &mut unhex(&case["segment"]);
+    let plain = opener.open_in_place(case["index"].as_u64().unwrap(), position, segment);
+    Ok(json!({"plain": hex(plain.map_err(|e| e.to_string())?)}))
 }
 
 fn body_of(case: &Value) -> Vec<u8> {

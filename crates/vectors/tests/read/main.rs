@@ -37,6 +37,11 @@ fn every_file_opens_or_is_refused_as_the_specification_says() {
 }
 
 #[test]
+fn every_segment_opens_in_its_place_and_in_no_other() {
+    run("segment", 10, files::segment);
+}
+
+#[test]
 fn every_container_opens_or_is_refused_as_the_specification_says() {
     run("container", 20, containers::open);
 }
