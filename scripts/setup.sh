@@ -24,6 +24,18 @@ need() {
   missing+=("$1 (on Debian: apt-get install $2)")
 }
 
+# need_venv: Python's module for environments, which Debian packs by itself.
+need_venv() {
+  python3 -c 'import ensurepip, venv' 2>/dev/null && return
+  if have python3 && on_debian_as_root; then
+    say "installing python3-venv"
+    [ -n "${apt_updated:-}" ] || { apt-get update -qq; apt_updated=1; }
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
+    python3 -c 'import ensurepip, venv' 2>/dev/null && return
+  fi
+  missing+=("Python's module venv (on Debian: apt-get install python3-venv)")
+}
+
 # cargo_tool COMMAND CRATE: a cargo subcommand, built into the cache folder if it is not there.
 cargo_tool() {
   have "$1" && return
@@ -39,6 +51,8 @@ need make make
 if [ "$goal" = test ]; then
   need git git
   need openssl openssl
+  need python3 python3
+  need_venv
 fi
 
 if [ "$goal" = bench ]; then

@@ -13,6 +13,8 @@ step "walls between the rooms"
 scripts/layers.sh
 step "tests"
 cargo nextest run --locked --workspace --no-fail-fast
+step "the independent reader"
+scripts/reader.sh
 step "examples in the documentation"
 cargo test --locked --workspace --doc --quiet
 printf '\nall of it holds\n'
