@@ -55,6 +55,25 @@ fn what_is_no_address_is_refused() {
 }
 
 #[test]
+fn the_longest_address_has_254_bytes() {
+    let domain = |len: usize| format!("{}.{}.{}", "b".repeat(63), "c".repeat(63), "d".repeat(len - 128));
+    let longest = format!("{}@{}", "a".repeat(64), domain(189));
+    assert_eq!((longest.len(), Address::parse(&longest).unwrap().as_str()), (254, longest.as_str()));
+    let longer = format!("{}@{}", "a".repeat(64), domain(190));
+    assert_eq!(longer.len(), 255);
+    assert!(Address::parse(&longer).is_err());
+}
+
+/// Text is looked at only up to four times the longest address, whatever it would become.
+#[test]
+fn what_is_typed_is_bounded_before_it_is_normalised() {
+    let typed = |len: usize| format!("{:>len$}", "a@b.example");
+    assert_eq!(Address::parse(&typed(1016)).unwrap().as_str(), "a@b.example");
+    assert!(Address::parse(&typed(1017)).is_err());
+    assert!(Address::parse(&typed(2000)).is_err());
+}
+
+#[test]
 fn debug_tells_nothing() {
     let address = Address::parse("alice@wax.example").unwrap();
     assert_eq!(format!("{address:?}"), "[address]");

@@ -24,7 +24,7 @@ fn body(root: &Signer) -> BundleBody {
         root_key: root.public(),
         prev_root: None,
         created: 50,
-        min_format: 1,
+        min_format: 7,
         address: Address::parse("alice@wax.example").unwrap(),
         keys: vec![key(KeyAlgorithm::XWing, 1216), key(KeyAlgorithm::Rsa, 294)],
     }
@@ -60,6 +60,15 @@ fn parsing_and_serialising_are_inverse() {
     let bundle = Bundle::parse(bytes.clone()).unwrap();
     assert_eq!(bundle.as_bytes(), bytes);
     assert_eq!(bundle.body(), &body(&root));
+    assert_eq!(
+        (bundle.user_id(), bundle.seq(), bundle.created(), bundle.min_format()),
+        (UserId::from_bytes([1; 16]), 1, 50, 7)
+    );
+    assert_eq!((bundle.root_key(), bundle.prev_root(), bundle.prev_hash()), (&root.public(), None, &[0; 32]));
+    assert_eq!(
+        (bundle.address().as_str(), bundle.keys()),
+        ("alice@wax.example", body(&root).keys.as_slice())
+    );
     assert_eq!(bundle.verify(), Ok(()));
     let linked = next(&bundle, &Signer::new(2), Some(&root));
     assert_eq!(linked.body().encode().unwrap(), linked.signed_bytes());

@@ -1,6 +1,7 @@
 //! Which Ed25519 signatures count.
 
 use aws_lc_rs::digest::{SHA512, digest};
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
@@ -71,8 +72,7 @@ fn a_component_of_small_order_is_not_multiplied_away() {
         let r = nonce * ED25519_BASEPOINT_POINT + EIGHT_TORSION[r_torsion];
         for message in 0..8_u8 {
             let (key, r_bytes) = (a.compress().to_bytes(), r.compress().to_bytes());
-            let hash = digest(&SHA512, &[r_bytes.as_slice(), &key, &[message]].concat());
-            let k = Scalar::from_bytes_mod_order_wide(hash.as_ref().try_into().unwrap());
+            let k = challenge(&r_bytes, &key, &[message]);
             let s = nonce + k * secret;
             let difference = s * ED25519_BASEPOINT_POINT - r - k * a;
             assert!(difference.is_small_order(), "the rule of ZIP 215 is content");
@@ -112,6 +112,44 @@ fn keys_and_r_of_small_order_are_refused_for_every_message() {
             assert!(verify_strict(&honest.public(), &[b"m"], &Signature::from_bytes(small_r)).is_err());
         }
     }
+}
+
+fn challenge(r: &[u8; 32], key: &[u8; 32], message: &[u8]) -> Scalar {
+    let hash = digest(&SHA512, &[r.as_slice(), key, message].concat());
+    Scalar::from_bytes_mod_order_wide(hash.as_ref().try_into().unwrap())
+}
+
+/// The strict rule says no where the library below, asked alone, says yes.
+fn is_refused_by_the_strict_rule_alone(key: [u8; 32], r: [u8; 32], s: &Scalar, message: &[u8]) {
+    let mut signature = [0; 64];
+    signature[..32].copy_from_slice(&r);
+    signature[32..].copy_from_slice(s.as_bytes());
+    assert!(
+        UnparsedPublicKey::new(&ED25519, key).verify(message, &signature).is_ok(),
+        "the library says yes"
+    );
+    let (key, signature) = (PublicKey::from_bytes(key), Signature::from_bytes(signature));
+    assert!(verify_strict(&key, &[message], &signature).is_err());
+}
+
+#[test]
+fn a_key_of_small_order_is_refused_where_the_equation_holds() {
+    let nonce = Scalar::from(77_u64);
+    let r = (nonce * ED25519_BASEPOINT_POINT).compress().to_bytes();
+    for point in EIGHT_TORSION {
+        let key = point.compress().to_bytes();
+        let holds = |message: &u8| challenge(&r, &key, &[*message]) * point == EdwardsPoint::identity();
+        let message = (0..=255_u8).find(holds).unwrap();
+        is_refused_by_the_strict_rule_alone(key, r, &nonce, &[message]);
+    }
+}
+
+#[test]
+fn an_r_of_small_order_is_refused_where_the_equation_holds() {
+    let secret = Scalar::from(1234_u64);
+    let key = (secret * ED25519_BASEPOINT_POINT).compress().to_bytes();
+    let r = EdwardsPoint::identity().compress().to_bytes();
+    is_refused_by_the_strict_rule_alone(key, r, &(challenge(&r, &key, b"m") * secret), b"m");
 }
 
 /// The numbers from p to 2^255 - 1 spell y again from 0 to 18, some of them of points of small order:
