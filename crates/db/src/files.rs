@@ -1,7 +1,7 @@
 //! Files: who sees them, fetches them, and ends them.
 
 use async_trait::async_trait;
-use envelope::ids::{ContentId, FileId, RootId, UserId};
+use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
 
 use crate::{BlobRef, DbError, Digest, UnixTime};
 
@@ -22,6 +22,16 @@ pub trait Files: Send + Sync {
     /// What a person sees of one file.
     async fn file_for(&self, user: UserId, file_id: FileId, now: UnixTime) -> Result<FileAccess, DbError>;
 
+    /// What whoever names a bare key sees of one file that has a grant for it: the view of `user`, with that
+    /// grant. Without such a grant [`FileAccess::Nothing`], whatever `user` may reach otherwise.
+    async fn file_by_key(
+        &self,
+        user: UserId,
+        file_id: FileId,
+        recipient: RecipientId,
+        now: UnixTime,
+    ) -> Result<FileAccess, DbError>;
+
     /// Counts a download, once per download id in `window_secs`. Called whenever a ticket is asked for.
     ///
     /// Idempotent within the window. After it the same id counts as a new download. Never lets more downloads
@@ -35,6 +45,18 @@ pub trait Files: Send + Sync {
     /// Who holds a grant of a file, the author included, in the order of their ids; the first 1,000. Whether the
     /// asker may know is the caller's business.
     async fn recipients_of(&self, file_id: FileId) -> Result<Vec<UserId>, DbError>;
+
+    /// The bare keys that hold a grant of a file, in the order of their ids; the first 1,000. Whether the asker may
+    /// know is the caller's business.
+    async fn keys_of(&self, file_id: FileId) -> Result<Vec<RecipientId>, DbError>;
+
+    /// Takes a bare key's grant away. Idempotent in effect.
+    async fn revoke_key(
+        &self,
+        owner: UserId,
+        file_id: FileId,
+        recipient: RecipientId,
+    ) -> Result<RevokeAnswer, DbError>;
 
     /// Takes a person's grant away. The author's own grant stays. Idempotent in effect.
     async fn revoke_grant(
@@ -154,6 +176,8 @@ pub struct TakeTicket {
     pub user: UserId,
     /// For which file.
     pub file_id: FileId,
+    /// The bare key by whose grant they ask; `None` for a grant of their own.
+    pub recipient: Option<RecipientId>,
     /// The client's id of this download.
     pub download_id: crate::DownloadId,
     /// The present.
@@ -197,7 +221,7 @@ pub struct FileLayout {
 pub enum RevokeAnswer {
     /// It is gone.
     Revoked,
-    /// The owner has no such file, or that person no grant to it, or that person is the author.
+    /// The owner has no such file, or that person or key no grant to it, or that person is the author.
     Nothing,
 }
 

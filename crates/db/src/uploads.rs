@@ -40,7 +40,7 @@ pub trait Uploads: Send + Sync {
     async fn leaves_of_part(&self, file_id: FileId, n: u32) -> Result<Option<Vec<u8>>, DbError>;
 
     /// Adds or replaces grants of an open upload (they show when it finishes) or of a file (they show at once).
-    /// At most 1,000 at once. A person has one grant to a file; a newer one replaces it. Idempotent.
+    /// At most 1,000 at once. A person, or a bare key, has one grant to a file; a newer one replaces it. Idempotent.
     async fn add_grants(&self, add: AddGrants) -> Result<AddGrantsAnswer, DbError>;
 
     /// Makes an upload a file: it appears for everybody who has a grant, in one step. The leaves of its parts are
@@ -205,8 +205,8 @@ pub struct Part {
 /// A grant that is to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewGrant {
-    /// Who can fetch it.
-    pub user: UserId,
+    /// Who can fetch it; `None` for a bare key: whoever names file and recipient.
+    pub user: Option<UserId>,
     /// The key it is wrapped to.
     pub recipient: RecipientId,
     /// The whole grant.

@@ -1,6 +1,6 @@
 //! Files: lists, one file, tickets, health.
 
-use crate::{B64, FileId, Token, UnixSeconds, UserId};
+use crate::{B64, FileId, RecipientId, Token, UnixSeconds, UserId};
 use serde::{Deserialize, Serialize};
 
 /// What the caller is to a file.
@@ -43,6 +43,18 @@ pub struct FileInfo {
     /// Accounts that hold a grant; told to the author only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<UserId>,
+    /// Bare keys that hold a grant; told to the author only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<RecipientId>,
+}
+
+/// `GET /files/{id}?recipient=HEX64`: asks for the grant of a bare key, whoever one is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileQuery {
+    /// The recipient id of the key, exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<RecipientId>,
 }
 
 /// `GET /files?after=CURSOR&limit=N`: newest first.
@@ -61,6 +73,9 @@ pub struct FilePage {
 pub struct TicketRequest {
     /// A random UUID that names this download; the same one again within 24 hours counts nothing.
     pub download_id: String,
+    /// The recipient id of a bare key whose grant the caller goes by, if it is not their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<RecipientId>,
 }
 
 /// Leave to fetch content for some minutes.

@@ -35,6 +35,8 @@ pub const FILE: &str = "/api/v1/files/{file_id}";
 pub const TICKET: &str = "/api/v1/files/{file_id}/ticket";
 /// `DELETE`: the author takes a recipient's grant back; a recipient may name only itself.
 pub const GRANT: &str = "/api/v1/files/{file_id}/grants/{user_id}";
+/// `DELETE`: the author takes the grant of a bare key back.
+pub const KEY: &str = "/api/v1/files/{file_id}/keys/{recipient_id}";
 /// `GET`: level-10 nodes.
 pub const TREE: &str = "/api/v1/content/{file_id}/tree";
 /// `GET`: one page of leaves.

@@ -55,12 +55,14 @@ pub struct UploadList {
     pub uploads: Vec<UploadStatus>,
 }
 
-/// A grant and the account that may fetch it.
+/// A grant and who may fetch it.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct GrantTo {
-    /// Whose list shows the file.
-    pub user_id: UserId,
+    /// Whose list shows the file. Absent for a bare RSA key: then every signed-in caller who names file id and
+    /// recipient id exactly may fetch, and the file is in nobody's list but the author's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
     /// A whole grant (`WXWGGR01…`).
     pub grant: B64,
 }

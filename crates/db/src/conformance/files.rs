@@ -22,11 +22,15 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     a_deleted_file_is_gone_for_everybody(&*empty(fixture).await).await;
     members_are_reached_through_their_bundle(&*empty(fixture).await).await;
     totals_add_up(&*empty(fixture).await).await;
+    a_bare_key_is_reached_by_who_names_it(&*empty(fixture).await).await;
+    a_bare_key_goes_when_it_is_taken_back_or_the_file_ends(&*empty(fixture).await).await;
+    downloads_by_a_bare_key_count_by_caller(&*empty(fixture).await).await;
 }
 
 fn ticket(user: UserId, file_id: FileId, download: u8, now: UnixTime) -> TakeTicket {
     let window_secs = u32::try_from(DAY).unwrap();
-    TakeTicket { user, file_id, download_id: DownloadId::from_bytes([download; 16]), now, window_secs }
+    let download_id = DownloadId::from_bytes([download; 16]);
+    TakeTicket { user, file_id, recipient: None, download_id, now, window_secs }
 }
 
 async fn pages_hold_every_file_once_newest_first(db: &dyn Database) {
@@ -237,4 +241,79 @@ async fn totals_add_up(db: &dyn Database) {
     let expected =
         crate::Stats { accounts: 2, files: 1, open_uploads: 1, charged_bytes: 4 * MIB, doomed_blobs: 2 };
     assert_eq!(stats, expected);
+}
+
+/// The grants of `owner` to themselves and to bare keys.
+fn to_keys(owner: UserId, file_id: FileId, keys: &[u8]) -> Finish {
+    let mut finish = new_finish(owner, file_id, MIB, &[]);
+    finish.grants.extend(keys.iter().copied().map(key_grant));
+    finish
+}
+
+async fn a_bare_key_is_reached_by_who_names_it(db: &dyn Database) {
+    let (alice, bob) = (person(db, 1).await, person(db, 2).await);
+    send(db, to_keys(alice, file(1), &[70, 71])).await;
+    for (who, role) in [(bob, Role::Recipient), (alice, Role::Author)] {
+        let answer = db.file_by_key(who, file(1), recipient(70), NOW).await.unwrap();
+        let FileAccess::Available(view) = answer else { panic!("there") };
+        assert_eq!((view.grant, view.role, view.author), (Some(vec![70; 500]), role, alice));
+    }
+    // Neither another key, nor another file, nor the recipient id of a person's grant, nor the file alone.
+    for (file_id, key) in [(file(1), 72), (file(2), 70), (file(1), 1)] {
+        let answer = db.file_by_key(bob, file_id, recipient(key), NOW).await.unwrap();
+        assert_eq!(answer, FileAccess::Nothing);
+    }
+    assert_eq!(db.file_for(bob, file(1), NOW).await.unwrap(), FileAccess::Nothing);
+    assert_eq!(db.list_files(bob, None, 10, NOW.plus(HOUR)).await.unwrap(), []);
+    assert_eq!(db.list_files(alice, None, 10, NOW.plus(HOUR)).await.unwrap().len(), 1);
+    assert_eq!(db.recipients_of(file(1)).await.unwrap(), [alice], "no person");
+    assert_eq!(db.keys_of(file(1)).await.unwrap(), [recipient(70), recipient(71)]);
+    // A grant of an upload that is still open is not known; a newer one for the same key replaces it.
+    begin(db, alice, file(3), Some(MIB)).await;
+    let mut add = AddGrants { owner: alice, file_id: file(3), grants: vec![key_grant(70)], now: NOW };
+    db.add_grants(add.clone()).await.unwrap();
+    let answer = db.file_by_key(bob, file(3), recipient(70), NOW).await.unwrap();
+    assert_eq!(answer, FileAccess::Nothing, "still open");
+    add.file_id = file(1);
+    add.grants[0].bytes = vec![7; 9];
+    db.add_grants(add).await.unwrap();
+    let answer = db.file_by_key(bob, file(1), recipient(70), NOW).await.unwrap();
+    let FileAccess::Available(view) = answer else { panic!("there") };
+    assert_eq!(view.grant, Some(vec![7; 9]));
+    assert_eq!(db.keys_of(file(1)).await.unwrap().len(), 2);
+}
+
+async fn a_bare_key_goes_when_it_is_taken_back_or_the_file_ends(db: &dyn Database) {
+    let (alice, bob) = (person(db, 1).await, person(db, 2).await);
+    send(db, to_keys(alice, file(1), &[70, 71])).await;
+    assert_eq!(db.revoke_key(bob, file(1), recipient(70)).await.unwrap(), RevokeAnswer::Nothing, "no owner");
+    assert_eq!(db.revoke_key(alice, file(1), recipient(72)).await.unwrap(), RevokeAnswer::Nothing);
+    assert_eq!(db.revoke_key(alice, file(1), recipient(70)).await.unwrap(), RevokeAnswer::Revoked);
+    assert_eq!(db.revoke_key(alice, file(1), recipient(70)).await.unwrap(), RevokeAnswer::Nothing);
+    assert_eq!(db.file_by_key(bob, file(1), recipient(70), NOW).await.unwrap(), FileAccess::Nothing);
+    let end = NOW.plus(30 * DAY);
+    let there = db.file_by_key(bob, file(1), recipient(71), end.plus(-1)).await.unwrap();
+    assert!(matches!(there, FileAccess::Available(_)));
+    assert_eq!(db.file_by_key(bob, file(1), recipient(71), end).await.unwrap(), FileAccess::Expired);
+    db.delete_file(alice, file(1), NOW).await.unwrap();
+    assert_eq!(db.file_by_key(bob, file(1), recipient(71), NOW).await.unwrap(), FileAccess::Nothing);
+    assert_eq!(db.keys_of(file(1)).await.unwrap(), []);
+}
+
+async fn downloads_by_a_bare_key_count_by_caller(db: &dyn Database) {
+    let (alice, bob, carol) = (person(db, 1).await, person(db, 2).await, person(db, 3).await);
+    let mut finish = to_keys(alice, file(1), &[70]);
+    finish.max_downloads = Some(2);
+    send(db, finish).await;
+    let by_key = |who, key, download| TakeTicket {
+        recipient: Some(recipient(key)),
+        ..ticket(who, file(1), download, NOW)
+    };
+    assert_eq!(db.take_ticket(by_key(bob, 71, 1)).await.unwrap(), TicketAnswer::Nothing);
+    assert_eq!(db.take_ticket(ticket(bob, file(1), 1, NOW)).await.unwrap(), TicketAnswer::Nothing);
+    assert_eq!(db.take_ticket(by_key(bob, 70, 1)).await.unwrap(), TicketAnswer::First);
+    assert_eq!(db.take_ticket(by_key(bob, 70, 1)).await.unwrap(), TicketAnswer::Renewed);
+    assert_eq!(db.take_ticket(by_key(carol, 70, 1)).await.unwrap(), TicketAnswer::First);
+    assert_eq!(db.take_ticket(by_key(carol, 70, 2)).await.unwrap(), TicketAnswer::LimitReached);
+    assert_eq!(db.take_ticket(by_key(alice, 70, 3)).await.unwrap(), TicketAnswer::First, "the author");
 }

@@ -156,7 +156,8 @@ async fn what_nobody_needs_is_forgotten(db: &dyn Database) {
     send(db, living).await;
     let download_id = DownloadId::from_bytes([1; 16]);
     for file_id in [file(1), file(2)] {
-        let take = TakeTicket { user: bob, file_id, download_id, now: NOW, window_secs: 86_400 };
+        let take =
+            TakeTicket { user: bob, file_id, recipient: None, download_id, now: NOW, window_secs: 86_400 };
         db.take_ticket(take).await.unwrap();
     }
     let now = NOW.plus(31 * DAY);

@@ -118,7 +118,16 @@ fn new_part(owner: UserId, file_id: FileId, n: u32, len: u64) -> NewPart {
 
 fn grant(user: UserId) -> NewGrant {
     let key = user.as_bytes()[0];
-    NewGrant { user, recipient: RecipientId::from_bytes([key; 32]), bytes: vec![key; 1400] }
+    NewGrant { user: Some(user), recipient: RecipientId::from_bytes([key; 32]), bytes: vec![key; 1400] }
+}
+
+/// A grant for a bare key.
+fn key_grant(key: u8) -> NewGrant {
+    NewGrant { user: None, recipient: recipient(key), bytes: vec![key; 500] }
+}
+
+fn recipient(key: u8) -> RecipientId {
+    RecipientId::from_bytes([key; 32])
 }
 
 fn new_finish(owner: UserId, file_id: FileId, body_len: u64, recipients: &[UserId]) -> Finish {

@@ -1,8 +1,9 @@
 //! Files in SQLite: listing, tickets, and their end.
 
 use async_trait::async_trait;
-use envelope::ids::{ContentId, FileId, RootId, UserId};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 
 use super::Sqlite;
 use super::rows::Columns;
@@ -41,6 +42,14 @@ const REACH: &str = "SELECT f.state, f.file_id, f.owner, f.part_len, f.finished_
                 JOIN grants v ON v.file_id = m.bundle_id AND v.user_id = $1
             WHERE m.member_id = f.file_id))";
 
+/// A file that has a grant for a bare key, living or expired. A grant of an upload that is still open is not known yet.
+const REACH_BY_KEY: &str =
+    "SELECT f.state, f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
+        f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
+        f.manifest_digest, f.manifest, k.bytes AS grant_bytes, f.finished_at AS listed_at
+    FROM key_grants k JOIN files f ON f.file_id = k.file_id
+    WHERE k.recipient_id = $1 AND k.file_id = $2 AND f.state IN (1, 3)";
+
 #[async_trait]
 impl Files for Sqlite {
     async fn list_files(
@@ -66,27 +75,29 @@ impl Files for Sqlite {
     }
 
     async fn file_for(&self, user: UserId, file_id: FileId, now: UnixTime) -> Result<FileAccess, DbError> {
-        let row = sqlx::query(REACH)
-            .bind(user.as_bytes().as_slice())
-            .bind(file_id.as_bytes().as_slice())
-            .bind(now.0)
-            .fetch_optional(&self.readers)
-            .await?;
-        match row {
-            None => Ok(FileAccess::Nothing),
-            Some(row) if has_expired(&row, now)? => Ok(FileAccess::Expired),
-            Some(row) => Ok(FileAccess::Available(Box::new(view(&row, user)?))),
-        }
+        let row = reach(user, file_id, now).fetch_optional(&self.readers).await?;
+        access(row, user, now)
+    }
+
+    async fn file_by_key(
+        &self,
+        user: UserId,
+        file_id: FileId,
+        recipient: RecipientId,
+        now: UnixTime,
+    ) -> Result<FileAccess, DbError> {
+        let row = reach_by_key(file_id, recipient).fetch_optional(&self.readers).await?;
+        access(row, user, now)
     }
 
     async fn take_ticket(&self, take: TakeTicket) -> Result<TicketAnswer, DbError> {
         let (user, file) = (take.user.as_bytes().as_slice(), take.file_id.as_bytes().as_slice());
         let mut tx = self.write().await?;
-        let Some(row) =
-            sqlx::query(REACH).bind(user).bind(file).bind(take.now.0).fetch_optional(&mut *tx).await?
-        else {
-            return Ok(TicketAnswer::Nothing);
+        let query = match take.recipient {
+            None => reach(take.user, take.file_id, take.now),
+            Some(recipient) => reach_by_key(take.file_id, recipient),
         };
+        let Some(row) = query.fetch_optional(&mut *tx).await? else { return Ok(TicketAnswer::Nothing) };
         if has_expired(&row, take.now)? {
             return Ok(TicketAnswer::Expired);
         }
@@ -158,6 +169,34 @@ impl Files for Sqlite {
             .iter()
             .map(|row| row.octets("user_id").map(UserId::from_bytes))
             .collect()
+    }
+
+    async fn keys_of(&self, file_id: FileId) -> Result<Vec<RecipientId>, DbError> {
+        sqlx::query("SELECT recipient_id FROM key_grants WHERE file_id = $1 ORDER BY recipient_id LIMIT 1000")
+            .bind(file_id.as_bytes().as_slice())
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| row.octets("recipient_id").map(RecipientId::from_bytes))
+            .collect()
+    }
+
+    async fn revoke_key(
+        &self,
+        owner: UserId,
+        file_id: FileId,
+        recipient: RecipientId,
+    ) -> Result<RevokeAnswer, DbError> {
+        let gone = sqlx::query(
+            "DELETE FROM key_grants WHERE file_id = $1 AND recipient_id = $2
+                 AND EXISTS (SELECT 1 FROM files f WHERE f.file_id = $1 AND f.owner = $3)",
+        )
+        .bind(file_id.as_bytes().as_slice())
+        .bind(recipient.as_bytes().as_slice())
+        .bind(owner.as_bytes().as_slice())
+        .execute(&self.writer)
+        .await?;
+        Ok(if gone.rows_affected() == 1 { RevokeAnswer::Revoked } else { RevokeAnswer::Nothing })
     }
 
     async fn revoke_grant(
@@ -258,6 +297,11 @@ pub(super) async fn end_file(
         } else {
             "DELETE FROM grants WHERE file_id = $1"
         },
+        if state == EXPIRED {
+            "UPDATE key_grants SET bytes = x'' WHERE file_id = $1"
+        } else {
+            "DELETE FROM key_grants WHERE file_id = $1"
+        },
         "UPDATE accounts SET charged_bytes = charged_bytes - (SELECT charged_bytes FROM files WHERE file_id = $1)
          WHERE user_id = (SELECT owner FROM files WHERE file_id = $1)",
     ] {
@@ -274,6 +318,22 @@ pub(super) async fn end_file(
     .execute(&mut *tx)
     .await?;
     Ok(())
+}
+
+fn reach<'q>(user: UserId, file_id: FileId, now: UnixTime) -> Query<'q, sqlx::Sqlite, SqliteArguments> {
+    sqlx::query(REACH).bind(user.as_bytes().to_vec()).bind(file_id.as_bytes().to_vec()).bind(now.0)
+}
+
+fn reach_by_key<'q>(file_id: FileId, recipient: RecipientId) -> Query<'q, sqlx::Sqlite, SqliteArguments> {
+    sqlx::query(REACH_BY_KEY).bind(recipient.as_bytes().to_vec()).bind(file_id.as_bytes().to_vec())
+}
+
+fn access(row: Option<SqliteRow>, user: UserId, now: UnixTime) -> Result<FileAccess, DbError> {
+    match row {
+        None => Ok(FileAccess::Nothing),
+        Some(row) if has_expired(&row, now)? => Ok(FileAccess::Expired),
+        Some(row) => Ok(FileAccess::Available(Box::new(view(&row, user)?))),
+    }
 }
 
 fn has_expired(row: &SqliteRow, now: UnixTime) -> Result<bool, DbError> {

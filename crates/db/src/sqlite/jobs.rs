@@ -147,13 +147,13 @@ impl Jobs for Sqlite {
             .await?
             .rows_affected();
         let forgotten = now.plus(-i64::from(keep.expired_secs)).0;
-        let grants = sqlx::query(
+        let mut grants = 0;
+        for forget in [
             "DELETE FROM grants WHERE file_id IN (SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1)",
-        )
-        .bind(forgotten)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
+            "DELETE FROM key_grants WHERE file_id IN (SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1)",
+        ] {
+            grants += sqlx::query(forget).bind(forgotten).execute(&mut *tx).await?.rows_affected();
+        }
         sqlx::query("UPDATE files SET state = 2 WHERE state = 3 AND expires_at <= $1")
             .bind(forgotten)
             .execute(&mut *tx)

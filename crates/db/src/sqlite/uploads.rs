@@ -365,6 +365,10 @@ async fn put_grants(
     listed_at: Option<UnixTime>,
 ) -> Result<(), DbError> {
     for grant in grants {
+        let Some(user) = grant.user else {
+            put_key_grant(&mut *tx, file_id, grant).await?;
+            continue;
+        };
         sqlx::query(
             "INSERT INTO grants (file_id, user_id, listed_at, recipient_id, bytes) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (file_id, user_id) DO UPDATE SET
@@ -372,13 +376,26 @@ async fn put_grants(
                  listed_at = COALESCE(grants.listed_at, excluded.listed_at)",
         )
         .bind(file_id.as_bytes().as_slice())
-        .bind(grant.user.as_bytes().as_slice())
+        .bind(user.as_bytes().as_slice())
         .bind(listed_at.map(|time| time.0))
         .bind(grant.recipient.as_bytes().as_slice())
         .bind(grant.bytes.as_slice())
         .execute(&mut *tx)
         .await?;
     }
+    Ok(())
+}
+
+async fn put_key_grant(tx: &mut SqliteConnection, file_id: FileId, grant: &NewGrant) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO key_grants (file_id, recipient_id, bytes) VALUES ($1, $2, $3)
+         ON CONFLICT (file_id, recipient_id) DO UPDATE SET bytes = excluded.bytes",
+    )
+    .bind(file_id.as_bytes().as_slice())
+    .bind(grant.recipient.as_bytes().as_slice())
+    .bind(grant.bytes.as_slice())
+    .execute(&mut *tx)
+    .await?;
     Ok(())
 }
 

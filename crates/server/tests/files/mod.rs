@@ -1,5 +1,6 @@
 //! Files.
 
 mod end;
+mod keys;
 mod list;
 mod ticket;

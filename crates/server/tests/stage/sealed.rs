@@ -4,7 +4,7 @@ use envelope::grant::GrantHead;
 use envelope::manifest::ManifestHead;
 use envelope::merkle::{self, Node};
 use envelope::segment::SEGMENT_LEN;
-use envelope::{BodyShape, FileId, Manifest, PartShape, Suite, Wrap};
+use envelope::{BodyShape, FileId, Manifest, PartShape, RecipientId, Suite, Wrap};
 use proto::{B64, Begin, Complete, Completed, GrantTo, PartRecord, Ticket, UploadStatus, paths};
 use reqwest::{Method, StatusCode};
 
@@ -124,7 +124,7 @@ impl Parcel {
         let grants = std::iter::once(author)
             .chain(to.iter().copied())
             .map(|person| GrantTo {
-                user_id: person.user,
+                user_id: Some(person.user),
                 grant: B64(grant(&grant_head(&manifest, person), author)),
             })
             .collect();
@@ -152,7 +152,17 @@ impl Parcel {
     }
 
     pub(crate) async fn ask_ticket(&self, stage: &Stage, person: &Person, download: &str) -> Reply {
-        let request = proto::TicketRequest { download_id: download.to_owned() };
+        self.ask_ticket_by(stage, person, download, None).await
+    }
+
+    pub(crate) async fn ask_ticket_by(
+        &self,
+        stage: &Stage,
+        person: &Person,
+        download: &str,
+        recipient: Option<RecipientId>,
+    ) -> Reply {
+        let request = proto::TicketRequest { download_id: download.to_owned(), recipient };
         person.post(stage, &paths::fill(paths::TICKET, &[&self.file_id]), &request).await
     }
 
@@ -208,7 +218,8 @@ pub(crate) fn grant_head(manifest: &Manifest, recipient: &Person) -> GrantHead {
 
 /// A grant of these fields, signed by `signer`.
 pub(crate) fn grant(head: &GrantHead, signer: &Person) -> Vec<u8> {
-    let mut bytes = head.encode(&random(1120), &random(48)).unwrap();
+    let (encapsulated, wrapped) = if head.wrap == Wrap::RsaOaep { (0, 256) } else { (1120, 48) };
+    let mut bytes = head.encode(&random(encapsulated), &random(wrapped)).unwrap();
     if head.suite == Suite::Signed {
         let signature = signer.root.sign(&[envelope::grant::SIGNATURE_CONTEXT, &bytes]);
         bytes.extend_from_slice(&signature);

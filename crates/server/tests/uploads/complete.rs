@@ -225,6 +225,6 @@ type Grants<'a> = Vec<(&'a Person, Vec<u8>)>;
 
 fn complete(manifest: Vec<u8>, grants: Grants<'_>) -> Complete {
     let grants =
-        grants.into_iter().map(|(to, grant)| GrantTo { user_id: to.user, grant: B64(grant) }).collect();
+        grants.into_iter().map(|(to, grant)| GrantTo { user_id: Some(to.user), grant: B64(grant) }).collect();
     Complete { manifest: B64(manifest), grants, expires_in: 86_400, max_downloads: None }
 }

@@ -7,14 +7,23 @@ pub(crate) mod revoke;
 pub(crate) mod ticket;
 
 use db::{FileAccess, FileView, Role};
-use proto::{B64, Code, FileId, FileInfo, UserId};
+use proto::{B64, Code, FileId, FileInfo, RecipientId, UserId};
 
 use crate::error::{Answer, Refusal};
 use crate::state::App;
 
 /// One file as the caller sees it; whoever has no grant learns nothing.
 async fn view(app: &App, user: UserId, file_id: FileId) -> Answer<FileView> {
-    match app.db.file_for(user, file_id, app.time()).await? {
+    read(app.db.file_for(user, file_id, app.time()).await?)
+}
+
+/// One file by the grant of a bare key; whoever names no such grant learns nothing.
+async fn view_by_key(app: &App, user: UserId, file_id: FileId, key: RecipientId) -> Answer<FileView> {
+    read(app.db.file_by_key(user, file_id, key, app.time()).await?)
+}
+
+fn read(access: FileAccess) -> Answer<FileView> {
+    match access {
         FileAccess::Available(view) => Ok(*view),
         FileAccess::Expired => Err(expired()),
         FileAccess::Nothing => Err(Refusal::not_found()),
@@ -44,5 +53,6 @@ fn info(view: FileView, author_bundle: Vec<u8>) -> Option<FileInfo> {
         max_downloads: view.max_downloads,
         // A list does not say; one file does, to its author.
         recipients: Vec::new(),
+        keys: Vec::new(),
     })
 }

@@ -1,9 +1,10 @@
-//! `DELETE /files/{file_id}/grants/{user_id}`: the author takes a grant back, or a recipient drops their own.
+//! `DELETE /files/{file_id}/grants/{user_id}` and `…/keys/{recipient_id}`: the author takes a grant back, or a
+//! recipient drops their own.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use db::{LeaveAnswer, RevokeAnswer, Role};
-use proto::{Code, FileId, UserId};
+use proto::{Code, FileId, RecipientId, UserId};
 
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
@@ -29,4 +30,19 @@ pub(crate) async fn revoke(
         }
     };
     if gone { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::not_found()) }
+}
+
+pub(crate) async fn revoke_key(
+    State(app): State<App>,
+    caller: Caller,
+    Fields((file_id, key)): Fields<(FileId, RecipientId)>,
+) -> Answer<StatusCode> {
+    let view = super::view(&app, caller.user, file_id).await?;
+    if view.role != Role::Author {
+        return Err(Refusal::new(Code::Forbidden, "Only the sender can take the grant of a key back."));
+    }
+    match app.db.revoke_key(caller.user, file_id, key).await? {
+        RevokeAnswer::Revoked => Ok(StatusCode::NO_CONTENT),
+        RevokeAnswer::Nothing => Err(Refusal::not_found()),
+    }
 }

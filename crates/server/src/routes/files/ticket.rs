@@ -27,6 +27,7 @@ pub(crate) async fn take(
         .take_ticket(TakeTicket {
             user: caller.user,
             file_id,
+            recipient: request.recipient,
             download_id,
             now: app.time(),
             window_secs: u32::try_from(DOWNLOAD_SECONDS).unwrap_or(u32::MAX),

@@ -14,7 +14,8 @@ use crate::error::{Answer, Refusal};
 /// The signed parts of a complete, read but not yet judged.
 pub(super) struct Signed {
     pub(super) manifest: Manifest,
-    grants: Vec<(UserId, Grant)>,
+    /// Without an account: for a bare key.
+    grants: Vec<(Option<UserId>, Grant)>,
 }
 
 impl Signed {
@@ -36,9 +37,9 @@ impl Signed {
         Ok(Self { manifest, grants })
     }
 
-    /// Everybody who is given the file.
+    /// Every person who is given the file.
     pub(super) fn users(&self) -> Vec<UserId> {
-        self.grants.iter().map(|(user, _)| *user).collect()
+        self.grants.iter().filter_map(|(user, _)| *user).collect()
     }
 
     /// Judges who signed what for whom. `bundles` holds the newest bundles of everybody concerned.
@@ -64,16 +65,32 @@ impl Signed {
         manifest
             .verify(bundle.root_key())
             .map_err(|_| rejected("The manifest is not signed by your root key."))?;
-        let mut seen = HashSet::new();
+        let (mut seen, mut keys) = (HashSet::new(), HashSet::new());
         let mut judged = Vec::with_capacity(self.grants.len());
         for (user, grant) in &self.grants {
-            if !seen.insert(*user) {
-                return Err(rejected("Two grants are for the same person."));
+            match user {
+                Some(user) => {
+                    if !seen.insert(*user) {
+                        return Err(rejected("Two grants are for the same person."));
+                    }
+                    let recipient = bundles.get(user).ok_or_else(|| {
+                        rejected("A grant is for somebody who has not published a bundle here.")
+                    })?;
+                    if !is_key_of(grant, recipient) {
+                        return Err(rejected(
+                            "A grant is for a key that its recipient's newest bundle does not name.",
+                        ));
+                    }
+                }
+                None if grant.wrap() != Wrap::RsaOaep => {
+                    return Err(rejected("A grant without an account is for an RSA key."));
+                }
+                None if !keys.insert(grant.recipient_id()) => {
+                    return Err(rejected("Two grants are for the same key."));
+                }
+                None => {}
             }
-            let recipient = bundles
-                .get(user)
-                .ok_or_else(|| rejected("A grant is for somebody who has not published a bundle here."))?;
-            self.check_grant(grant, bundle, recipient)?;
+            self.check_grant(grant, bundle)?;
             judged.push(NewGrant {
                 user: *user,
                 recipient: grant.recipient_id(),
@@ -86,7 +103,7 @@ impl Signed {
         Ok(judged)
     }
 
-    fn check_grant(&self, grant: &Grant, author: &Bundle, recipient: &Bundle) -> Answer<()> {
+    fn check_grant(&self, grant: &Grant, author: &Bundle) -> Answer<()> {
         let manifest = &self.manifest;
         if grant.suite() != Suite::Signed {
             return Err(rejected("A grant is not signed."));
@@ -99,9 +116,6 @@ impl Signed {
         }
         if grant.min_revision() > manifest.revision() {
             return Err(rejected("A grant asks for a later revision than the manifest's."));
-        }
-        if !is_key_of(grant, recipient) {
-            return Err(rejected("A grant is for a key that its recipient's newest bundle does not name."));
         }
         grant.verify(author.root_key()).map_err(|_| rejected("A grant is not signed by your root key."))
     }
