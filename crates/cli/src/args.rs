@@ -153,8 +153,29 @@ pub(crate) struct Keys {
 pub(crate) enum KeysAction {
     /// Show your fingerprint
     Show,
-    /// Make your keys and protect them with a passphrase
-    Generate,
+    /// Make your keys and protect them with a passphrase, or make an RSA key in files of its own
+    Generate {
+        /// Make an RSA key of so many bits, which any tool can use, instead of your own keys
+        #[arg(long, value_name = "BITS")]
+        rsa: Option<Bits>,
+        /// Where to write it: FILE.pem (private) and FILE.pub.pem (public)
+        #[arg(long, requires = "rsa", value_name = "FILE", value_hint = ValueHint::FilePath)]
+        out: Option<PathBuf>,
+        /// Replace files that exist
+        #[arg(long, requires = "rsa")]
+        force: bool,
+    },
+    /// List every key that opens files for you
+    List,
+    /// Take an RSA key into your keys, so that its files open without --key
+    Import {
+        /// The private key: PEM, with or without a passphrase
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Read the passphrase of FILE from this open file descriptor (--passphrase-fd is for your own keys)
+        #[arg(long, value_name = "N")]
+        key_passphrase_fd: Option<u32>,
+    },
     /// Write your public keys for somebody else, to a file or standard output
     Export {
         /// Where to write; `-` or nothing is standard output
@@ -164,6 +185,20 @@ pub(crate) enum KeysAction {
         #[arg(long)]
         force: bool,
     },
+}
+
+/// Length of an RSA key.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Bits {
+    /// Usual
+    #[value(name = "2048")]
+    B2048,
+    /// Longer
+    #[value(name = "3072")]
+    B3072,
+    /// Longest; takes some seconds to make
+    #[value(name = "4096")]
+    B4096,
 }
 
 /// `wax contacts`.
@@ -226,8 +261,12 @@ pub(crate) struct Send {
     pub(crate) files: Vec<PathBuf>,
 
     /// Who may open it; repeat for several people
-    #[arg(long, short, required = true, value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
+    #[arg(long, short, required_unless_present = "to_key", value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
     pub(crate) to: Vec<String>,
+
+    /// An RSA public key (PEM) whose holder may open it, with or without an address; repeat for several
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) to_key: Vec<PathBuf>,
 
     /// When it ends: a number with m, h, d or w
     #[arg(long, short, value_name = "TIME", default_value = "7d")]
@@ -260,6 +299,10 @@ pub(crate) struct Get {
     /// The file's id, or its first 8 or more characters
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+
+    /// Open it with this RSA private key (PEM) instead of your own keys
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) key: Option<PathBuf>,
 
     /// Where to write: a file, a folder, or `-` for standard output; without it, here under its own name
     #[arg(long, short, value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -326,8 +369,12 @@ pub(crate) struct Unshare {
     pub(crate) id: String,
 
     /// Whose access ends
-    #[arg(value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
-    pub(crate) address: String,
+    #[arg(value_name = "ADDRESS", value_hint = ValueHint::EmailAddress, required_unless_present = "key")]
+    pub(crate) address: Option<String>,
+
+    /// The RSA public key (PEM) whose access ends
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "address")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// `wax uploads`.
@@ -398,7 +445,7 @@ mod tests {
         fn check(command: &clap::Command) {
             for arg in command.get_arguments() {
                 let name = arg.get_long().unwrap_or_default();
-                assert!(!name.contains("pass") || name == "passphrase-fd", "{name}");
+                assert!(!name.contains("pass") || name.ends_with("passphrase-fd"), "{name}");
                 assert_eq!(arg.get_env(), None, "{name}");
             }
             command.get_subcommands().for_each(check);

@@ -1,5 +1,6 @@
 //! The one place that gives errors their words, their hints and their exit codes.
 
+use client::RsaKeyError;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -115,6 +116,27 @@ impl Fault {
     pub(crate) fn fact(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
         self.facts.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// A key file that is not taken. `shown` is safe to show.
+    pub(crate) fn key_file(shown: &str, error: RsaKeyError) -> Self {
+        let class = match error {
+            RsaKeyError::Passphrase | RsaKeyError::PassphraseNeeded => Class::Authentic,
+            _ => Class::LocalFile,
+        };
+        let fault = Self::new(class, format!("{shown}: {error}"));
+        match error {
+            RsaKeyError::Kind => fault
+                .hint("to send or unshare, name the public half (PUBLIC KEY); to open files, the private one")
+                .hint("openssl makes the public half: openssl pkey -in FILE.pem -pubout -out FILE.pub.pem"),
+            RsaKeyError::Pem => fault.hint("a key file holds one block, from -----BEGIN to -----END"),
+            RsaKeyError::Encryption => fault.hint(
+                "encrypt it anew: openssl pkey -in FILE.pem -aes-256-cbc -out NEW.pem, then chmod 600 NEW.pem",
+            ),
+            RsaKeyError::Key => fault.hint("make one: wax keys generate --rsa 3072"),
+            RsaKeyError::Cost => fault.hint("it may have been made to slow you down; do not use it"),
+            _ => fault,
+        }
     }
 
     /// What is wrong with the command line, out of the paragraphs that its parser wrote.

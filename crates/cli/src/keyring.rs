@@ -117,17 +117,43 @@ fn unlock_by_passphrase(app: &App, session: &Session, way: Way) -> Result<(Unloc
         Way::Online => session.run(session.client.unlock(&passphrase)),
         Way::Offline => session.client.unlock_offline(&passphrase).map_err(Fault::from),
     };
-    if let Some(descriptor) = app.global.passphrase_fd {
-        let me = open(parse(ask::passphrase_from(descriptor)?)?)?;
-        return Ok((me, From::Descriptor));
-    }
-    if !ask::somebody_is_there() {
+    if app.global.passphrase_fd.is_none() && !ask::somebody_is_there() {
         return Err(nobody_to_ask());
+    }
+    with_passphrase(app, app.global.passphrase_fd, "passphrase: ", open)
+}
+
+/// Opens a key file with its passphrase, from that descriptor or the terminal.
+pub(crate) fn open_key_file<T>(
+    app: &App,
+    descriptor: Option<u32>,
+    shown: &str,
+    open: impl Fn(Passphrase) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    if descriptor.is_none() && !ask::somebody_is_there() {
+        return Err(Fault::new(
+            Class::Authentic,
+            format!("the passphrase of {shown} is needed, and there is no terminal to ask at"),
+        )
+        .hint("give it by an open file descriptor; --help says which option"));
+    }
+    Ok(with_passphrase(app, descriptor, &format!("passphrase of {shown}: "), open)?.0)
+}
+
+fn with_passphrase<T>(
+    app: &App,
+    descriptor: Option<u32>,
+    prompt: &str,
+    open: impl Fn(Passphrase) -> Result<T, Fault>,
+) -> Result<(T, From), Fault> {
+    if let Some(descriptor) = descriptor {
+        let opened = open(parse(ask::passphrase_from(descriptor)?)?)?;
+        return Ok((opened, From::Descriptor));
     }
     let mut tries = 1;
     loop {
-        match parse(ask::passphrase("passphrase: ")?).and_then(&open) {
-            Ok(me) => return Ok((me, From::Terminal)),
+        match parse(ask::passphrase(prompt)?).and_then(&open) {
+            Ok(opened) => return Ok((opened, From::Terminal)),
             Err(fault) if fault.class == Class::Authentic && tries < TRIES => {
                 app.console.note(format!("{}; try again", fault.what));
                 tries += 1;

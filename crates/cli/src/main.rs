@@ -8,6 +8,7 @@ mod commands;
 mod console;
 mod expiry;
 mod fault;
+mod keyfile;
 mod keyring;
 mod progress;
 

@@ -183,6 +183,17 @@ impl Person {
         done
     }
 
+    /// A line of shell with `$WAX`, and the passphrase open as descriptor 3.
+    pub(crate) fn shell(&self, line: &str) -> Done {
+        let mut command = self.command([] as [&str; 0]);
+        let script = format!("exec 3< \"$PASSPHRASE_FILE\"; {line}");
+        let mut whole = Command::new("setsid");
+        whole.args(["sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        whole.current_dir(&self.work).env_remove("NO_COLOR");
+        whole.envs(command.env("WAX", WAX).get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Done::of(&mut whole)
+    }
+
     /// `wax ARGS` without a passphrase and with the agent.
     pub(crate) fn wax_alone<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Done {
         Done::of(&mut self.command(args))

@@ -8,6 +8,7 @@ mod contacts;
 mod gate;
 mod house;
 mod receiving;
+mod rsa;
 mod sending;
 mod signing_in;
 mod stopping;

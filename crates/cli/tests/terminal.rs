@@ -14,7 +14,7 @@ use crate::house::{House, PASSPHRASE, PATIENCE, Person, WAX};
 const ALICE: &str = "alice@mail.example";
 
 /// A command at a terminal of its own.
-struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
     keyboard: File,
     screen: Receiver<Vec<u8>>,
@@ -23,7 +23,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn run(person: &Person, args: &[&str]) -> Self {
+    pub(crate) fn run(person: &Person, args: &[&str]) -> Self {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
@@ -58,7 +58,7 @@ impl Terminal {
 
     /// Waits until this stands on the screen, after everything that was waited for before.
     #[track_caller]
-    fn sees(&mut self, words: &str) {
+    pub(crate) fn sees(&mut self, words: &str) {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(at) = self.shown[self.read..].find(words) {
@@ -73,12 +73,12 @@ impl Terminal {
         }
     }
 
-    fn types(&mut self, line: &str) {
+    pub(crate) fn types(&mut self, line: &str) {
         self.keyboard.write_all(line.as_bytes()).unwrap();
     }
 
     /// Everything on the screen when the command has ended, and its exit code.
-    fn ends(mut self) -> (String, Option<i32>) {
+    pub(crate) fn ends(mut self) -> (String, Option<i32>) {
         let status = self.child.wait().unwrap();
         while let Ok(bytes) = self.screen.recv_timeout(PATIENCE) {
             self.shown.push_str(&String::from_utf8_lossy(&bytes));

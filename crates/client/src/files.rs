@@ -3,16 +3,17 @@
 use crate::client::Inner;
 use crate::http::proof_text;
 use crate::keys::Unlocked;
+use crate::opener::{Opener, OwnRoot};
 use crate::pins::{Judged, Pins, genuine};
 use crate::seen::Seen;
 use crate::send::find_journal;
 use crate::send::journal::{self, Journal};
-use crate::{Address, Client, Error, FileId, Result, RootId, UserId};
+use crate::{Address, Client, Error, FileId, RecipientId, Result, RootId, RsaPublicKey, UserId};
 use envelope::bundle::verify_chain;
 use envelope::ed25519::PublicKey;
 use envelope::{Bundle, Grant, Manifest, Suite};
 use format::metadata::{Compression, Padding};
-use format::open::{OpenFile, OpenedFile, Reader, open_file};
+use format::open::{OpenFile, OpenedFile, open_file};
 use proto::{FileInfo, FilePage, headers, paths};
 use reqwest::Method;
 use std::path::PathBuf;
@@ -97,6 +98,8 @@ pub struct FileSummary {
     /// Who holds access besides the author (the server's word); known to the author, and only from
     /// [`Client::info`]: empty in a list.
     pub recipients: Vec<Recipient>,
+    /// Bare keys that hold access (the server's word); known like `recipients`.
+    pub keys: Vec<RecipientId>,
 }
 
 /// Which page.
@@ -139,6 +142,8 @@ pub struct UnfinishedUpload {
     pub bytes: u64,
     /// Recipients besides oneself.
     pub to: Vec<Address>,
+    /// Bare keys.
+    pub to_keys: Vec<RecipientId>,
     /// Parts sealed so far.
     pub sealed_parts: u64,
     /// Parts in all.
@@ -155,6 +160,8 @@ pub(crate) struct OpenFileInfo {
     pub(crate) manifest: Manifest,
     pub(crate) opened: OpenedFile,
     pub(crate) sender: Sender,
+    /// The bare key by whose grant it opened.
+    pub(crate) recipient: Option<RecipientId>,
     /// The author's newest bundle and what it means against the pins; absent for own files.
     pub(crate) judged: Option<(Bundle, Judged)>,
 }
@@ -172,7 +179,7 @@ impl Client {
         let mut seen = Seen::load(&self.inner.home)?;
         for info in page.files {
             let file_id = info.file_id;
-            match self.inner.open_info(me, info, false).await {
+            match self.inner.open_info(Opener::Person(me), info, None, false).await {
                 Ok(file) if seen.accept(&file.manifest) => list.files.push(summary(&file, &pins)),
                 Ok(_) => list.refused.push(file_id),
                 Err(error) if error.class() == crate::Class::Authentication => list.refused.push(file_id),
@@ -189,7 +196,7 @@ impl Client {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Expired`], [`Error::NotAuthentic`], the `Identity…` errors.
     pub async fn info(&self, me: &Unlocked, file_id: FileId) -> Result<FileSummary> {
-        let file = self.inner.file(me, file_id).await?;
+        let file = self.inner.file(Opener::Person(me), file_id).await?;
         Ok(summary(&file, &Pins::load(&self.inner.home)?))
     }
 
@@ -227,6 +234,15 @@ impl Client {
         self.inner.drop_grant(file_id, user_id).await
     }
 
+    /// The author takes the access of a bare key back. What was fetched before stays with its holder.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the file is not here for oneself, or not for that key.
+    pub async fn revoke_key(&self, _me: &Unlocked, file_id: FileId, key: &RsaPublicKey) -> Result<()> {
+        let path = paths::fill(paths::KEY, &[&file_id, &key.recipient_id(None)]);
+        self.inner.authed(|server| server.request(Method::DELETE, &path)).await.map(drop)
+    }
+
     /// Unfinished uploads that this machine can resume, oldest first; no network.
     pub fn uploads(&self) -> Result<Vec<UnfinishedUpload>> {
         let folder = self.inner.home.journals();
@@ -236,9 +252,19 @@ impl Client {
             let Ok((journal, running)) = Journal::peek(&path) else { continue };
             let parts = journal.header.shapes().map_or(0, |(body, cut)| u64::from(cut.parts(body)));
             let sealed_parts = journal.recorded();
-            let journal::Header { file_id, source, to, begun, .. } = journal.header;
+            let journal::Header { file_id, source, to, to_keys, begun, .. } = journal.header;
             let (path, bytes) = (source.path, source.size);
-            uploads.push(UnfinishedUpload { file_id, path, bytes, to, sealed_parts, parts, begun, running });
+            uploads.push(UnfinishedUpload {
+                file_id,
+                path,
+                bytes,
+                to,
+                to_keys,
+                sealed_parts,
+                parts,
+                begun,
+                running,
+            });
         }
         uploads.sort_by_key(|upload| (upload.begun, upload.file_id));
         Ok(uploads)
@@ -300,6 +326,7 @@ fn summary(file: &OpenFileInfo, pins: &Pins) -> FileSummary {
         recipients: recipients
             .map(|user| Recipient { user_id: *user, address: pins.address_of(*user).cloned() })
             .collect(),
+        keys: info.keys.clone(),
     }
 }
 
@@ -319,13 +346,12 @@ impl Inner {
     }
 
     /// Fetches a file's signed parts and opens them; whoever is not who they were stops it.
-    pub(crate) async fn file(&self, me: &Unlocked, file_id: FileId) -> Result<OpenFileInfo> {
-        let path = paths::fill(paths::FILE, &[&file_id]);
-        let info: FileInfo = self.call(|server| server.request(Method::GET, &path)).await?;
+    pub(crate) async fn file(&self, opener: Opener<'_>, file_id: FileId) -> Result<OpenFileInfo> {
+        let (info, recipient) = self.file_info(opener, file_id).await?;
         if info.file_id != file_id {
             return Err(Error::NotAuthentic);
         }
-        let file = self.open_info(me, info, true).await?;
+        let file = self.open_info(opener, info, recipient, true).await?;
         let mut seen = Seen::load(&self.home)?;
         if !seen.accept(&file.manifest) {
             return Err(Error::NotAuthentic);
@@ -344,40 +370,42 @@ impl Inner {
 
     /// The format's reading order, up to the metadata. `strict`: a contact with other keys than pinned is an error
     /// and not a mark.
-    async fn open_info(&self, me: &Unlocked, info: FileInfo, strict: bool) -> Result<OpenFileInfo> {
+    async fn open_info(
+        &self,
+        opener: Opener<'_>,
+        info: FileInfo,
+        recipient: Option<RecipientId>,
+        strict: bool,
+    ) -> Result<OpenFileInfo> {
         let forged = || Error::NotAuthentic;
         let manifest = Manifest::parse(info.manifest.0.as_slice()).map_err(|_| forged())?;
         let grant = Grant::parse(info.grant.0.as_slice()).map_err(|_| forged())?;
         if manifest.file_id() != info.file_id || manifest.suite() != Suite::Signed {
             return Err(forged());
         }
-        let identity = &me.vault.identity;
         let root = manifest.author_root_id();
-        let own = identity.root_keys().find(|key| RootId::of(key) == root);
-        let (author, sender, judged) = match own {
-            Some(key) => {
-                let retired_root = root != me.root_id();
-                let sender =
-                    Sender { address: me.address().clone(), root_id: root, trust: Trust::Own, retired_root };
-                (*key, sender, None)
+        let (author, sender, judged) = match self.own_author(opener, root)? {
+            Some(OwnRoot { key, address, retired }) => {
+                let sender = Sender { address, root_id: root, trust: Trust::Own, retired_root: retired };
+                (key, sender, None)
             }
-            None => self.author(me, &info, root, strict).await?,
+            None => self.author(&self.own_address(opener)?, &info, root, strict).await?,
         };
         let open = OpenFile {
             manifest: &manifest,
             grant: &grant,
-            reader: Reader::Identity(identity),
+            reader: opener.reader(),
             author: Some(&author),
             grantor: None,
         };
         let opened = open_file(&open).map_err(|_| forged())?;
-        Ok(OpenFileInfo { info, manifest, opened, sender, judged })
+        Ok(OpenFileInfo { info, manifest, opened, sender, recipient, judged })
     }
 
     /// The key that must have signed, if the author's bundle is genuine and that root is theirs.
     async fn author(
         &self,
-        me: &Unlocked,
+        own: &Address,
         info: &FileInfo,
         root: RootId,
         strict: bool,
@@ -385,7 +413,7 @@ impl Inner {
         let forged = || Error::NotAuthentic;
         let bundle = Bundle::parse(info.author_bundle.0.as_slice()).map_err(|_| forged())?;
         let bundle = genuine(bundle.as_bytes(), bundle.address()).map_err(|_| forged())?;
-        if bundle.user_id() != info.author || bundle.address() == me.address() {
+        if bundle.user_id() != info.author || bundle.address() == own {
             return Err(forged());
         }
         let judged = match self.judge_all(std::iter::once(&bundle)).await {

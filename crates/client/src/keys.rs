@@ -2,12 +2,12 @@
 
 use crate::account::Session;
 use crate::client::Inner;
-use crate::{Address, Client, Error, Result, RootId, UserId, VaultKey};
+use crate::{Address, Client, Error, Result, RootId, RsaPrivateKey, RsaPublicKey, UserId, VaultKey};
 use envelope::Bundle;
 use envelope::vault::VaultLayout;
 use format::identity::BundleParams;
 use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, strength};
-use format::vault::{open_vault, open_vault_with_key, seal_vault};
+use format::vault::{open_vault, open_vault_with_key, reseal_vault, seal_vault};
 use format::{Identity, OpenError, VaultSecret};
 use proto::{B64, PublishBundle, Published, paths};
 use reqwest::Method;
@@ -52,6 +52,17 @@ impl Unlocked {
     #[must_use]
     pub fn root_id(&self) -> RootId {
         self.bundle.root_id()
+    }
+
+    /// The X-Wing public key that files are sealed to, 1216 bytes.
+    #[must_use]
+    pub fn xwing_public(&self) -> &[u8] {
+        self.vault.identity.xwing_public()
+    }
+
+    /// The RSA keys of the vault, newest first.
+    pub fn rsa_keys(&self) -> impl Iterator<Item = &RsaPublicKey> {
+        self.vault.identity.rsa_keys().map(RsaPrivateKey::public)
     }
 
     /// For an agent that spares the passphrase: good for [`Client::unlock_with_key`].
@@ -133,6 +144,29 @@ impl Client {
         self.inner.unlock_offline(|vault| open_vault_with_key(vault, key))
     }
 
+    /// Puts an RSA key into the vault on this machine, so that files for it open without its file. Whether it was
+    /// new; the passphrase stays, and no network is needed.
+    ///
+    /// # Errors
+    /// [`Error::NoKeys`], [`Error::WrongPassphrase`] if the vault was replaced since it was unlocked.
+    pub async fn add_rsa_key(&self, me: &mut Unlocked, key: RsaPrivateKey) -> Result<bool> {
+        let inner = &self.inner;
+        let _lock = inner.lock(LOCK).await?;
+        let old = inner.home.read(VAULT)?.ok_or(Error::NoKeys)?;
+        // What lies there now and not what was unlocked some time ago: nothing added meanwhile is lost.
+        let mut there = inner.open_stored(|vault| open_vault_with_key(vault, me.vault_key()))?;
+        if !there.identity.add_rsa(key) {
+            return Ok(false);
+        }
+        let full = Error::Internal("the vault holds as much as it can");
+        let Some(version) = there.version.checked_add(1) else { return Err(full) };
+        let sealed = reseal_vault(&old, &there, version).map_err(|_| full)?;
+        inner.home.write(VAULT, &sealed)?;
+        there.version = version;
+        me.vault = there;
+        Ok(true)
+    }
+
     /// Publishes the own bundle (again); the same bytes again change nothing.
     pub async fn publish_own_bundle(&self, me: &Unlocked) -> Result<()> {
         self.inner.publish(&me.bundle).await
@@ -149,7 +183,7 @@ impl Inner {
         Error::HomeDamaged(self.home.path().join(VAULT))
     }
 
-    fn stored_bundle(&self) -> Result<Option<Bundle>> {
+    pub(crate) fn stored_bundle(&self) -> Result<Option<Bundle>> {
         let Some(bytes) = self.home.read(BUNDLE)? else { return Ok(None) };
         let damaged = |_| Error::HomeDamaged(self.home.path().join(BUNDLE));
         Bundle::parse(bytes.as_slice()).map(Some).map_err(damaged)

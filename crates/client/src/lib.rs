@@ -28,6 +28,7 @@ mod hint;
 mod home;
 mod http;
 mod keys;
+mod opener;
 mod pins;
 mod pool;
 mod receive;
@@ -44,12 +45,13 @@ pub use files::{
 };
 pub use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, Score, strength};
 pub use format::phrase::{PhraseError, RecoveryPhrase};
+pub use format::rsa::{RsaBits, RsaKeyError, RsaPrivateKey, RsaPublicKey};
 pub use format::safety::SafetyNumber;
 pub use format::secret::{Secret, VaultKey};
 pub use home::Home;
 pub use keys::{KeysState, Unlocked};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
-pub use proto::{FileId, RootId, UserId};
+pub use proto::{FileId, RecipientId, RootId, UserId};
 pub use receive::{OnConflict, Received, Target};
 pub use send::{Compress, SendRequest, Sent, Source};
 

@@ -10,6 +10,7 @@ mod logs;
 mod receiving;
 mod resume;
 mod round_trip;
+mod rsa;
 mod speed;
 mod stage;
 mod trust;

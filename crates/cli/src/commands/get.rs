@@ -1,13 +1,13 @@
 //! `wax get`: fetches a file, verifies it and decrypts it.
 
 use super::{TrustJson, file_id, trust_mark};
-use crate::app::App;
+use crate::app::{App, Session};
 use crate::args::Get;
 use crate::console::{safe, size};
 use crate::fault::{Class, Fault};
-use crate::keyring;
 use crate::progress::Shown;
-use client::{OnConflict, Received, Target, Trust};
+use crate::{keyfile, keyring};
+use client::{FileId, OnConflict, Received, Target, Trust};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -41,11 +41,18 @@ pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
         look_at(path, args.force || args.keep_both)?;
     }
     let session = app.session()?;
-    let me = keyring::unlock(app, &session)?;
-    let id = file_id(&session, &me, &args.id)?;
-    let shown = Shown::new(&app.console, String::new());
-    let got = session.run_to_its_end(session.client.receive(&me, id, target(args), &shown, &session.cancel));
-    shown.end();
+    let got = match &args.key {
+        Some(key) => with_key(app, &session, args, key),
+        None => {
+            let me = keyring::unlock(app, &session)?;
+            let id = file_id(&session, &me, &args.id)?;
+            let shown = Shown::new(&app.console, String::new());
+            let receive = session.client.receive(&me, id, target(args), &shown, &session.cancel);
+            let got = session.run_to_its_end(receive);
+            shown.end();
+            got
+        }
+    };
     let got = got.map_err(|fault| match fault.class {
         Class::Cancelled if to_stdout => Fault::new(Class::Cancelled, "stopped; the output is not complete"),
         Class::Cancelled => {
@@ -54,6 +61,27 @@ pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
         _ => fault,
     })?;
     tell(app, &got)
+}
+
+/// With a key that stands alone; no keys of one's own are needed.
+fn with_key(app: &App, session: &Session, args: &Get, key: &Path) -> Result<Received, Fault> {
+    let id: FileId = args.id.trim().to_lowercase().parse().map_err(|_| {
+        Fault::new(Class::Usage, "with --key the id of the file must be given whole")
+            .hint("the sender has it: wax send prints it")
+    })?;
+    if session.client.signed_in()?.is_none() {
+        return Err(client::Error::NotSignedIn.into());
+    }
+    let name = safe(&key.display().to_string());
+    let key = keyfile::read_private(app, key, app.global.passphrase_fd)?;
+    let shown = Shown::new(&app.console, String::new());
+    let receive = session.client.receive_with_key(id, &key, target(args), &shown, &session.cancel);
+    let got = session.run_to_its_end(receive);
+    shown.end();
+    got.map_err(|fault| match fault.class {
+        Class::NotFound => fault.hint(format!("it may not have been sent to {name}")),
+        _ => fault,
+    })
 }
 
 /// What is plainly wrong with the target is told before anybody is asked for a passphrase.

@@ -1,6 +1,7 @@
 //! `wax info`: everything about one file, and who may open it.
 
 use super::ls::{FileJson, ends, name_of};
+use super::rsa::short;
 use super::{file_id, moment, trust_mark};
 use crate::app::App;
 use crate::args::Info;
@@ -45,6 +46,9 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
         let contacts = session.client.contacts()?;
         for recipient in &file.recipients {
             console.say(format!("to       {}", name_of(recipient, &contacts)))?;
+        }
+        for key in &file.keys {
+            console.say(format!("to       the key {}", short(*key)))?;
         }
     }
     console.say(format!("sent     {}", moment(file.created)))?;

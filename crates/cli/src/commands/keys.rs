@@ -1,5 +1,6 @@
 //! `wax keys`: one's own keys, made, shown, and their public half handed out.
 
+use super::rsa;
 use crate::app::{App, Session};
 use crate::args::{Keys, KeysAction};
 use crate::console::{Tone, safe};
@@ -30,7 +31,10 @@ struct ExportJson {
 pub(super) fn run(app: &App, args: Keys) -> Result<(), Fault> {
     match args.action.unwrap_or(KeysAction::Show) {
         KeysAction::Show => show(app),
-        KeysAction::Generate => generate(app),
+        KeysAction::Generate { rsa: None, .. } => generate(app),
+        KeysAction::Generate { rsa: Some(bits), out, force } => rsa::generate(app, bits, out, force),
+        KeysAction::List => rsa::list(app),
+        KeysAction::Import { file, key_passphrase_fd } => rsa::import(app, &file, key_passphrase_fd),
         KeysAction::Export { file, force } => export(app, file.as_deref(), force),
     }
 }

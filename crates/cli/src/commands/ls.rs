@@ -46,6 +46,8 @@ pub(super) struct FileJson<'a> {
     max_downloads: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     recipients: Vec<RecipientJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<String>,
 }
 
 /// Somebody who may open a file.
@@ -77,6 +79,7 @@ impl<'a> FileJson<'a> {
             expires_at: stamp(file.expires_at),
             downloads: file.downloads,
             max_downloads: file.max_downloads,
+            keys: file.keys.iter().map(ToString::to_string).collect(),
             recipients: file
                 .recipients
                 .iter()

@@ -10,6 +10,7 @@ mod logout;
 mod ls;
 mod paper;
 mod rm;
+mod rsa;
 mod send;
 mod unshare;
 mod uploads;

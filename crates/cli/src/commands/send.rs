@@ -1,14 +1,16 @@
 //! `wax send`: seals files on this device and sends them to people.
 
+use super::rsa::{KeyJson, described};
 use super::{address, stamp};
 use crate::app::{App, Session};
 use crate::args::Send;
 use crate::console::{Tone, safe, size};
 use crate::expiry::limits_in_words;
 use crate::fault::{Class, Fault};
+use crate::keyfile::{self, read_public};
 use crate::keyring;
 use crate::progress::Shown;
-use client::{Address, Compress, SendRequest, Sent, Unlocked};
+use client::{Address, Compress, RsaPublicKey, SendRequest, Sent, Unlocked};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -44,6 +46,15 @@ struct SentJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_downloads: Option<u32>,
     to: Vec<RecipientJson>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    to_keys: Vec<KeyJson>,
+}
+
+/// Whom files go to.
+struct Recipients {
+    people: Vec<Address>,
+    /// Public keys, and the files that they came from.
+    keys: Vec<(PathBuf, RsaPublicKey)>,
 }
 
 /// Whom it was sent to.
@@ -54,7 +65,7 @@ struct RecipientJson {
 }
 
 pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
-    let to = recipients(&args.to)?;
+    let to = recipients(args)?;
     if args.name.is_some() && args.files.len() > 1 {
         return Err(Fault::new(Class::Usage, "one name cannot serve several files")
             .hint("send them one by one, or without --name"));
@@ -84,13 +95,19 @@ pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
     app.console.result(&SendJson { files: done })
 }
 
-/// The addresses, each once.
-fn recipients(texts: &[String]) -> Result<Vec<Address>, Fault> {
-    let mut to: Vec<Address> = Vec::new();
-    for text in texts {
+/// The addresses and keys, each once.
+fn recipients(args: &Send) -> Result<Recipients, Fault> {
+    let mut to = Recipients { people: Vec::new(), keys: Vec::new() };
+    for text in &args.to {
         let address = address(text)?;
-        if !to.contains(&address) {
-            to.push(address);
+        if !to.people.contains(&address) {
+            to.people.push(address);
+        }
+    }
+    for file in &args.to_key {
+        let key = read_public(file)?;
+        if to.keys.iter().all(|(_, known)| *known != key) {
+            to.keys.push((file.clone(), key));
         }
     }
     Ok(to)
@@ -124,17 +141,18 @@ fn send_one(
     args: &Send,
     n: usize,
     file: &PathBuf,
-    to: &[Address],
+    to: &Recipients,
 ) -> Result<SentJson, Fault> {
     let mut request = if is_stdin(file) {
         SendRequest::stream(
             Box::new(std::io::stdin()),
             args.name.as_deref().unwrap_or(STREAM_NAME),
-            to.to_vec(),
+            to.people.clone(),
         )
     } else {
-        SendRequest::file(file, to.to_vec())
+        SendRequest::file(file, to.people.clone())
     };
+    request.to_keys = to.keys.iter().map(|(_, key)| key.clone()).collect();
     request.expires_in = Duration::from_secs(args.expires.seconds());
     request.max_downloads = args.downloads;
     request.compress = if args.compress { Compress::Auto } else { Compress::Never };
@@ -169,7 +187,7 @@ fn tell(
     args: &Send,
     n: usize,
     sent: Sent,
-    to: &[Address],
+    to: &Recipients,
 ) -> Result<SentJson, Fault> {
     let console = &app.console;
     let contacts = session.client.contacts()?;
@@ -181,16 +199,27 @@ fn tell(
     console.note(format!("sent {} ({}, encrypted on this device)", safe(&sent.name), size(sent.bytes)));
     if !console.json {
         console.say(format!("id       {}", console.paint(Tone::Bold, &sent.file_id.to_string())))?;
-        for address in to {
+        for address in &to.people {
             let mark = if verified(address) { "verified" } else { "not verified: trust on first use" };
             console.say(format!("to       {} ({mark})", safe(address.as_str())))?;
         }
+        for (file, key) in &to.keys {
+            console.say(format!("to       the key {} ({})", keyfile::shown(file), described(key)))?;
+        }
         console.say(format!("limits   {}", limits_in_words(&args.expires.in_words(), args.downloads)))?;
         console.say(format!("size     {}", sizes(&sent)))?;
-        console.note(format!("they fetch it with: wax get {}", sent.file_id));
+        if !to.people.is_empty() {
+            console.note(format!("they fetch it with: wax get {}", sent.file_id));
+        }
+        if !to.keys.is_empty() {
+            let id = sent.file_id;
+            console.note(format!(
+                "tell the id to who has the key; they fetch it with: wax get {id} --key FILE.pem"
+            ));
+        }
     }
     if args.files.len() == n + 1 {
-        for address in to.iter().filter(|address| !verified(address)) {
+        for address in to.people.iter().filter(|address| !verified(address)) {
             let shown = safe(address.as_str());
             console
                 .note(format!("hint: compare the safety number with {shown}: wax contacts verify {shown}"));
@@ -207,7 +236,9 @@ fn tell(
         received_parts: sent.received_parts,
         expires_at: stamp(sent.expires_at),
         max_downloads: args.downloads,
+        to_keys: to.keys.iter().map(|(_, key)| KeyJson::of(key)).collect(),
         to: to
+            .people
             .iter()
             .map(|address| RecipientJson {
                 address: address.as_str().to_owned(),

@@ -1,5 +1,6 @@
 //! `wax uploads`: what was begun and not finished, and how to give it up.
 
+use super::rsa::short;
 use super::{check_prefix, moment, stamp, the_one};
 use crate::app::{App, Session};
 use crate::args::{Uploads, UploadsAction};
@@ -21,6 +22,8 @@ struct UploadJson {
     path: String,
     bytes: u64,
     to: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    to_keys: Vec<String>,
     sealed_parts: u64,
     parts: u64,
     begun: Option<String>,
@@ -58,6 +61,7 @@ fn list(app: &App, session: &Session) -> Result<(), Fault> {
                 path: upload.path.display().to_string(),
                 bytes: upload.bytes,
                 to: upload.to.iter().map(|address| address.as_str().to_owned()).collect(),
+                to_keys: upload.to_keys.iter().map(ToString::to_string).collect(),
                 sealed_parts: upload.sealed_parts,
                 parts: upload.parts,
                 begun: stamp(upload.begun),
@@ -68,13 +72,15 @@ fn list(app: &App, session: &Session) -> Result<(), Fault> {
 }
 
 fn row(upload: &UnfinishedUpload) -> Vec<String> {
+    let people = upload.to.iter().map(|address| safe(address.as_str()));
+    let to = people.chain(upload.to_keys.iter().map(|key| format!("the key {}", short(*key))));
     let state = if upload.running { " (running)" } else { "" };
     vec![
         upload.file_id.to_string(),
         safe(&upload.path.display().to_string()),
         size(upload.bytes),
         format!("{} of {} parts{state}", upload.sealed_parts, upload.parts),
-        upload.to.iter().map(|address| safe(address.as_str())).collect::<Vec<_>>().join(", "),
+        to.collect::<Vec<_>>().join(", "),
         moment(upload.begun),
     ]
 }

@@ -5,7 +5,7 @@ use super::tree::Tree;
 use crate::client::Inner;
 use crate::http::{Backoff, Server};
 use crate::pool::{Pool, SegmentBuf};
-use crate::{Cancel, Error, FileId, Note, Phase, Progress, Result};
+use crate::{Cancel, Error, FileId, Note, Phase, Progress, RecipientId, Result};
 use envelope::merkle::{self, Node};
 use envelope::segment::SEGMENT_PLAIN;
 use envelope::{BodyShape, PartShape};
@@ -53,13 +53,20 @@ pub(super) struct Fetch {
 pub(super) struct Tickets {
     inner: Arc<Inner>,
     file_id: FileId,
+    /// The bare key by whose grant one asks.
+    recipient: Option<RecipientId>,
     download_id: String,
     current: Mutex<Option<(Token, Instant)>>,
 }
 
 impl Tickets {
-    pub(super) fn new(inner: Arc<Inner>, file_id: FileId, download_id: String) -> Self {
-        Self { inner, file_id, download_id, current: Mutex::default() }
+    pub(super) fn new(
+        inner: Arc<Inner>,
+        file_id: FileId,
+        recipient: Option<RecipientId>,
+        download_id: String,
+    ) -> Self {
+        Self { inner, file_id, recipient, download_id, current: Mutex::default() }
     }
 
     async fn ticket(&self, rejected: Option<&Token>) -> Result<Token> {
@@ -71,7 +78,7 @@ impl Tickets {
             return Ok(token.clone());
         }
         let path = paths::fill(paths::TICKET, &[&self.file_id]);
-        let body = TicketRequest { download_id: self.download_id.clone() };
+        let body = TicketRequest { download_id: self.download_id.clone(), recipient: self.recipient };
         let ticket: proto::Ticket =
             self.inner.call(|server| server.request(Method::POST, &path).json(&body)).await?;
         *current = Some((ticket.ticket.clone(), Instant::now()));

@@ -5,7 +5,8 @@ mod sink;
 mod tree;
 
 use crate::keys::Unlocked;
-use crate::{Cancel, Client, FileId, Note, Phase, Progress, Result, Sender, Trust};
+use crate::opener::Opener;
+use crate::{Cancel, Client, FileId, Note, Phase, Progress, Result, RsaPrivateKey, Sender, Trust};
 use envelope::PartShape;
 use fetch::{Fetch, Tickets};
 use format::metadata::Compression;
@@ -94,9 +95,36 @@ impl Client {
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<Received> {
+        self.receive_as(Opener::Person(me), file_id, target, progress, cancel).await
+    }
+
+    /// The same with an RSA key that stands alone: whoever is signed in and has the key may fetch, without keys of
+    /// their own. The author is pinned at first use all the same.
+    ///
+    /// # Errors
+    /// As [`Client::receive`]; [`crate::Error::NotFound`] also for a file that was not sent to this key.
+    pub async fn receive_with_key(
+        &self,
+        file_id: FileId,
+        key: &RsaPrivateKey,
+        target: Target,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Received> {
+        self.receive_as(Opener::Key(key), file_id, target, progress, cancel).await
+    }
+
+    async fn receive_as(
+        &self,
+        opener: Opener<'_>,
+        file_id: FileId,
+        target: Target,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Received> {
         let inner = &self.inner;
         let patience = inner.options.retry_for;
-        let file = crate::http::retrying(patience, progress, cancel, || inner.file(me, file_id)).await?;
+        let file = crate::http::retrying(patience, progress, cancel, || inner.file(opener, file_id)).await?;
         if let Some(judged) = &file.judged {
             inner.pin_all(std::slice::from_ref(judged)).await?;
         }
@@ -108,7 +136,8 @@ impl Client {
         let cut = cut.ok_or(inner.server()?.odd("parts of an impossible length"))?;
         let compressed = metadata.compression == Compression::Gzip;
         let sink = Sink::prepare(target, &metadata)?;
-        let tickets = Tickets::new(Arc::clone(inner), file_id, inner.download_id(file_id).await?);
+        let tickets =
+            Tickets::new(Arc::clone(inner), file_id, file.recipient, inner.download_id(file_id).await?);
         let tree = Tree::fetch(inner, &tickets, &file.manifest, progress, cancel).await?;
         let fetch = Fetch {
             inner: Arc::clone(inner),

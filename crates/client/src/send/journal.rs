@@ -6,7 +6,7 @@
 //! durable before it is first made. A last record that is not whole was never acted upon and is cut off.
 
 use crate::home::{check_private, sync_folder};
-use crate::{Address, Error, FileId, Result, UserId};
+use crate::{Address, Error, FileId, RecipientId, Result, UserId};
 use aws_lc_rs::digest::{Context, SHA256};
 use envelope::merkle::{self, Node};
 use envelope::{BodyShape, PartShape};
@@ -50,6 +50,9 @@ pub(crate) struct Header {
     pub(crate) source: SourceIdentity,
     pub(crate) name: String,
     pub(crate) to: Vec<Address>,
+    /// Bare keys.
+    #[serde(default)]
+    pub(crate) to_keys: Vec<RecipientId>,
     pub(crate) part_len: u64,
     pub(crate) body_len: u64,
     /// Bytes after compression, before padding.
@@ -351,6 +354,7 @@ mod tests {
             source: SourceIdentity { path: "/x".into(), size: 5, mtime_ns: 1, device: 2, inode: 3 },
             name: "x".into(),
             to: Vec::new(),
+            to_keys: Vec::new(),
             part_len: 1 << 20,
             body_len: 9 * (1 << 18),
             stored: 5,

@@ -12,7 +12,9 @@ use crate::client::Inner;
 use crate::contacts::Checked;
 use crate::http::retrying;
 use crate::keys::Unlocked;
-use crate::{Address, Cancel, Client, Error, FileId, Note, Phase, Progress, Result};
+use crate::{
+    Address, Cancel, Client, Error, FileId, Note, Phase, Progress, RecipientId, Result, RsaPublicKey,
+};
 use envelope::{BodyShape, PartShape, Suite};
 use format::small::{open_small, seal_small};
 use format::{FileKey, FileName, PayloadSealer, Secret};
@@ -34,6 +36,7 @@ struct Job<'a> {
     me: &'a Unlocked,
     name: FileName,
     recipients: Vec<Checked>,
+    keys: Vec<RsaPublicKey>,
     options: &'a Limits,
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
@@ -77,8 +80,11 @@ impl Client {
             Source::File(path) => Some(SourceFile::open(path)?),
             Source::Stream { .. } => None,
         };
-        let recipients = self.recipients(me, &request.to, progress).await?;
-        let job = Job { inner: &self.inner, me, name, recipients, options: &limits, progress, cancel };
+        let mut keys = request.to_keys;
+        keys.sort_by_key(|key| key.recipient_id(None));
+        keys.dedup();
+        let recipients = self.recipients(me, &request.to, keys.len(), progress).await?;
+        let job = Job { inner: &self.inner, me, name, recipients, keys, options: &limits, progress, cancel };
         match (file, request.source) {
             (Some(file), _) => Box::pin(job.send_file(&file)).await,
             (None, Source::Stream { reader, .. }) => Box::pin(job.send_stream(reader)).await,
@@ -91,17 +97,18 @@ impl Client {
         &self,
         me: &Unlocked,
         to: &[Address],
+        keys: usize,
         progress: &dyn Progress,
     ) -> Result<Vec<Checked>> {
         let mut others: Vec<Address> =
             to.iter().filter(|address| *address != me.address()).cloned().collect();
         others.sort();
         others.dedup();
-        if to.is_empty() {
+        if to.is_empty() && keys == 0 {
             return Err(Error::NoRecipients);
         }
-        if others.len() >= limits::GRANTS_MAX {
-            return Err(Error::TooManyRecipients(others.len()));
+        if others.len() + keys >= limits::GRANTS_MAX {
+            return Err(Error::TooManyRecipients(others.len() + keys));
         }
         let recipients = if others.is_empty() { Vec::new() } else { self.inner.look_up(&others).await? };
         for first in recipients.iter().filter(|checked| checked.contact.first_contact) {
@@ -165,6 +172,7 @@ impl Job<'_> {
             source: file.identity.clone(),
             name: self.name.as_str().to_owned(),
             to: self.recipients.iter().map(|checked| checked.contact.address.clone()).collect(),
+            to_keys: self.key_ids(),
             part_len: cut.part_bytes(),
             body_len: plan.shape.body_len(),
             stored: plan.stored,
@@ -414,15 +422,28 @@ impl Job<'_> {
         }
     }
 
+    fn key_ids(&self) -> Vec<RecipientId> {
+        self.keys.iter().map(|key| key.recipient_id(None)).collect()
+    }
+
     /// SHA-256 over all that the request asks for.
     fn request_digest(&self, source: &SourceIdentity) -> Result<[u8; 32]> {
         let addresses: Vec<&str> =
             self.recipients.iter().map(|checked| checked.contact.address.as_str()).collect();
+        let keys = self.key_ids();
         let options = (self.options.expires_in, self.options.max_downloads, self.options.padded);
         let compress = self.options.compress == Compress::Auto;
         let server = self.inner.server()?;
-        let all =
-            (server.origin(), self.me.root_id(), source, self.name.as_str(), addresses, options, compress);
+        let all = (
+            server.origin(),
+            self.me.root_id(),
+            source,
+            self.name.as_str(),
+            addresses,
+            keys,
+            options,
+            compress,
+        );
         let text = serde_json::to_vec(&all).map_err(|_| Error::Internal("a request has no JSON form"))?;
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &text);
         Ok(digest.as_ref().try_into().expect("SHA-256 gives 32 bytes"))

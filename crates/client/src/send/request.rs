@@ -1,6 +1,6 @@
 //! What is asked for, and what is said when it is done.
 
-use crate::{Address, Error, FileId, Result};
+use crate::{Address, Error, FileId, Result, RsaPublicKey};
 use proto::limits;
 use std::io::Read;
 use std::path::PathBuf;
@@ -35,6 +35,8 @@ pub struct SendRequest {
     pub source: Source,
     /// Recipients; one's own address stands for oneself, who has access anyway.
     pub to: Vec<Address>,
+    /// Bare RSA keys: of no account, and whoever has one opens the file with it.
+    pub to_keys: Vec<RsaPublicKey>,
     /// How long the file lives.
     pub expires_in: Duration,
     /// Downloads by others before it closes.
@@ -64,6 +66,7 @@ impl SendRequest {
         Self {
             source,
             to,
+            to_keys: Vec::new(),
             expires_in: Duration::from_secs(limits::EXPIRY_DEFAULT_SECONDS.unsigned_abs()),
             max_downloads: None,
             compress: Compress::Never,

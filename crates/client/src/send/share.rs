@@ -63,6 +63,7 @@ impl Job<'_> {
             let key = RecipientKey::from_bundle(bundle, at);
             keys.push(key.map_err(|_| Error::UnknownRecipients(vec![bundle.address().clone()]))?);
         }
+        keys.extend(self.keys.iter().map(|key| RecipientKey::rsa(None, key)));
         let seal = SealGrant {
             fk: sharing.fk,
             manifest: &manifest,
@@ -71,8 +72,9 @@ impl Job<'_> {
             not_after: 0,
         };
         let grants = seal_grants(&seal, &keys).map_err(|_| Error::Internal("a grant could not be sealed"))?;
-        let users = bundles().map(|bundle| bundle.user_id());
-        let grants = users.zip(grants).map(|(user_id, grant)| grant_to(user_id, grant.as_bytes())).collect();
+        let holders = bundles().map(|bundle| Some(bundle.user_id())).chain(self.keys.iter().map(|_| None));
+        let grants =
+            holders.zip(grants).map(|(user_id, grant)| grant_to(user_id, grant.as_bytes())).collect();
         let request = Complete {
             manifest: B64(manifest.as_bytes().to_vec()),
             grants,
@@ -97,6 +99,6 @@ impl Job<'_> {
     }
 }
 
-fn grant_to(user_id: UserId, grant: &[u8]) -> GrantTo {
+fn grant_to(user_id: Option<UserId>, grant: &[u8]) -> GrantTo {
     GrantTo { user_id, grant: B64(grant.to_vec()) }
 }
