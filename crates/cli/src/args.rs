@@ -2,7 +2,7 @@
 
 use crate::expiry::Expiry;
 use clap::builder::styling::{AnsiColor, Effects, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Info(Info),
     /// Delete files you sent, for everybody, or remove ones you were sent from your list
     Rm(Rm),
-    /// Stop sharing a file with one person
+    /// Stop sharing a file with one person or one key
     Unshare(Unshare),
     /// Show or cancel uploads that were begun and not finished
     Uploads(Uploads),
@@ -255,13 +255,14 @@ pub(crate) enum ContactsAction {
 
 /// `wax send`.
 #[derive(Args)]
+#[command(group = ArgGroup::new("whom").required(true).multiple(true).args(["to", "to_key"]))]
 pub(crate) struct Send {
     /// Files to send, each as a file of its own; `-` is standard input
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
 
     /// Who may open it; repeat for several people
-    #[arg(long, short, required_unless_present = "to_key", value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
+    #[arg(long, short, value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
     pub(crate) to: Vec<String>,
 
     /// An RSA public key (PEM) whose holder may open it, with or without an address; repeat for several
@@ -363,17 +364,18 @@ pub(crate) struct Rm {
 
 /// `wax unshare`.
 #[derive(Args)]
+#[command(group = ArgGroup::new("whose").required(true).args(["address", "key"]))]
 pub(crate) struct Unshare {
     /// The file's id, or its first 8 or more characters
     #[arg(value_name = "ID")]
     pub(crate) id: String,
 
     /// Whose access ends
-    #[arg(value_name = "ADDRESS", value_hint = ValueHint::EmailAddress, required_unless_present = "key")]
+    #[arg(value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
     pub(crate) address: Option<String>,
 
     /// The RSA public key (PEM) whose access ends
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "address")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) key: Option<PathBuf>,
 }
 

@@ -102,7 +102,7 @@ fn a_key_of_openssl_without_a_passphrase_works_and_must_be_private() {
     fs::set_permissions(&theirs, fs::Permissions::from_mode(0o640)).unwrap();
     let open =
         bob.wax(["get", &id, "--key", "theirs.pem"], &[]).failed(9, "can be read by others (mode 640)");
-    assert!(open.err.contains("chmod 600 theirs.pem"), "{}", open.err);
+    assert!(open.err.contains("chmod 600 'theirs.pem'"), "{}", open.err);
     fs::set_permissions(&theirs, fs::Permissions::from_mode(0o600)).unwrap();
     bob.wax_alone(["get", &id, "--key", "theirs.pem"]).ok();
     assert_eq!(fs::read(bob.work.join("report.bin")).unwrap(), b"to a key of openssl");
