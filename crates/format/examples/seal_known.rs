@@ -8,7 +8,7 @@ use envelope::segment::{BodyShape, SEGMENT_PLAIN};
 use format::grant::{RecipientKey, SealGrant, seal_grant};
 use format::manifest::{SealManifest, seal_manifest, suite_of};
 use format::metadata::{Compression, Padding};
-use format::payload::plain_of_mut;
+use format::payload::{plain_of_mut, segments_of};
 use format::vault::{VaultSecret, seal_vault};
 use format::{FileKey, FileName, Identity, Metadata, Passphrase, PayloadSealer, Position, VaultKey, random};
 
@@ -26,8 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (room, piece) in plain_of_mut(&mut body).zip(plain.chunks(SEGMENT_PLAIN)) {
         room.copy_from_slice(piece);
     }
-    let leaves: Vec<_> =
-        sealer.seal_batch(0, Position::Final, &mut body)?.iter().map(|record| record.leaf()).collect();
+    let leaves: Vec<_> = sealer
+        .seal_batch(0, Position::Final, &mut segments_of(&mut body))?
+        .iter()
+        .map(|record| record.leaf())
+        .collect();
     let metadata = Metadata {
         name: FileName::parse("report.txt")?,
         media_type: "text/plain".to_owned(),
