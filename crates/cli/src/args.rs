@@ -364,6 +364,7 @@ pub(crate) struct Rm {
 
 /// `wax unshare`.
 #[derive(Args)]
+#[command(override_usage = "wax unshare [OPTIONS] <ID> <ADDRESS|--key <FILE>>")]
 #[command(group = ArgGroup::new("whose").required(true).args(["address", "key"]))]
 pub(crate) struct Unshare {
     /// The file's id, or its first 8 or more characters
