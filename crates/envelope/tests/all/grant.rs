@@ -60,6 +60,18 @@ fn fields_stand_where_the_table_says() {
     assert_eq!(grant.encapsulated_key(), [4; 1120]);
     assert_eq!(grant.wrapped_key(), [7; 48]);
     assert_eq!(grant.verify(&Signer::new(1).public()), Ok(()));
+    let head = head(Wrap::XWing, Suite::Signed);
+    assert_eq!((grant.wrap(), grant.suite(), grant.file_id()), (head.wrap, head.suite, head.file_id));
+    assert_eq!((grant.content_id(), grant.recipient_id()), (head.content_id, head.recipient_id));
+    assert_eq!(grant.grantor_root_id(), head.grantor_root_id);
+    assert_eq!((grant.min_revision(), grant.not_after(), grant.bound()), (5, 6, head.bound()));
+}
+
+#[test]
+fn numbers_reach_as_far_as_doubles_count() {
+    let greatest = ((1_u64 << 53) - 1).to_be_bytes();
+    let grant = Grant::parse(with(&with(&xwing(), 124, &greatest), 132, &greatest)).unwrap();
+    assert_eq!((grant.min_revision(), grant.not_after()), ((1 << 53) - 1, (1 << 53) - 1));
 }
 
 #[test]

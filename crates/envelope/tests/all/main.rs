@@ -12,4 +12,5 @@ mod manifest;
 mod merkle;
 mod segment;
 mod signature;
+mod small;
 mod vault;

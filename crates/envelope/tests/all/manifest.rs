@@ -1,5 +1,6 @@
 //! The manifest's layout and signature.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use envelope::manifest::{MAX_LEN, ManifestHead, SIGNATURE_CONTEXT};
 use envelope::merkle::Node;
 use envelope::{BodyShape, FileId, Manifest, ParseError, RootId, Suite};
@@ -57,6 +58,12 @@ fn fields_stand_where_the_table_says() {
     assert_eq!(manifest.signed_bytes(), &bytes[..216 + 618]);
     assert_eq!(manifest.head(), &head(Suite::Signed, RootId::of(&signer.public())));
     assert_eq!(manifest.verify(&signer.public()), Ok(()));
+    let head = head(Suite::Signed, RootId::of(&signer.public()));
+    assert_eq!((manifest.suite(), manifest.file_id(), manifest.revision()), (head.suite, head.file_id, 7));
+    assert_eq!((manifest.author_root_id(), manifest.body_root()), (head.author_root_id, head.body_root));
+    assert_eq!((manifest.payload_header(), manifest.content_id()), (&floe_header(), head.content_id()));
+    assert_eq!((manifest.body(), manifest.body_len()), (head.body, 300_064));
+    assert_eq!(manifest.digest(), digest(&SHA256, &bytes).as_ref());
 }
 
 #[test]

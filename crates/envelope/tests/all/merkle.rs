@@ -71,6 +71,15 @@ fn nothing_has_no_root() {
 }
 
 #[test]
+fn an_accumulator_is_empty_until_the_first_node() {
+    let mut accumulator = Accumulator::new();
+    assert!(accumulator.is_empty());
+    accumulator.push(leaf(b"one"));
+    assert!(!accumulator.is_empty());
+    assert_eq!((accumulator.len(), accumulator.root()), (1, Some(leaf(b"one"))));
+}
+
+#[test]
 fn a_leaf_is_not_a_node() {
     let (left, right) = (leaf(b"l"), leaf(b"r"));
     let forged = [left.as_bytes().as_slice(), right.as_bytes()].concat();

@@ -64,6 +64,44 @@ fn part_lengths_are_powers_of_two_from_one_mebibyte() {
 }
 
 #[test]
+fn a_part_shape_says_its_size_in_every_unit() {
+    for log2 in 2..=13 {
+        let shape = PartShape::from_part_len(LEN << log2).unwrap();
+        assert_eq!(
+            (shape.level(), shape.segments_per_part(), shape.part_bytes()),
+            (log2, 1 << log2, LEN << log2)
+        );
+        assert_eq!(shape.smaller().map(PartShape::level), (log2 > 2).then(|| log2 - 1));
+    }
+    assert_eq!(
+        (PartShape::SMALLEST.level(), PartShape::DEFAULT.level(), PartShape::LARGEST.level()),
+        (2, 6, 13)
+    );
+}
+
+#[test]
+fn a_body_fits_in_exactly_ten_thousand_parts() {
+    let smallest = PartShape::SMALLEST;
+    let fits = BodyShape::from_body_len(u64::from(MAX_PARTS) * smallest.part_bytes()).unwrap();
+    let longer = BodyShape::from_body_len(fits.body_len() + 33).unwrap();
+    assert_eq!((smallest.parts(fits), smallest.parts(longer)), (10_000, 10_001));
+    assert!(smallest.holds(fits) && !smallest.holds(longer));
+    assert_eq!(smallest.part_len(longer, 10_000), Some(33));
+    assert_eq!(smallest.segments_of(longer, 10_000), 40_000..40_001);
+    assert!(smallest.segments_of(longer, 10_001).is_empty());
+    assert_eq!((smallest.part_of(39_999), smallest.part_of(40_000)), (Some(9_999), Some(10_000)));
+    assert_eq!(smallest.part_of(u64::MAX), None);
+}
+
+#[test]
+fn every_segment_of_a_body_has_its_length() {
+    let shape = BodyShape::from_plain_len(2 * PLAIN + 5).unwrap();
+    let lengths: Vec<Option<usize>> = (0..4).map(|index| shape.segment_len(index)).collect();
+    assert_eq!(lengths, [Some(SEGMENT_LEN), Some(SEGMENT_LEN), Some(37), None]);
+    assert_eq!([0, 1, 2, 3].map(|index| shape.is_final(index)), [false, false, true, false]);
+}
+
+#[test]
 fn the_default_part_grows_only_when_it_must() {
     let default_capacity = u64::from(MAX_PARTS) * PartShape::DEFAULT.part_bytes();
     assert_eq!(PartShape::fitting(None), PartShape::DEFAULT);

@@ -1,7 +1,8 @@
 //! The vault's outer layout.
 
 use envelope::UserId;
-use envelope::vault::{Slot, SlotKind, VaultLayout};
+use envelope::small::SMALL_PLAIN_MAX;
+use envelope::vault::{MAX_LEN, Slot, SlotKind, VaultLayout};
 use proptest::prelude::*;
 
 use crate::fixtures::{small, with};
@@ -29,6 +30,16 @@ fn parsing_and_serialising_are_inverse() {
         assert_eq!((layout.user_id(), layout.version()), (UserId::from_bytes([1; 16]), 3));
         assert_eq!(layout.body(), small(100));
     }
+}
+
+#[test]
+fn the_longest_vault_parses() {
+    let head = vault(255)[..29 + 255 * 155].to_vec();
+    let longest = [head.as_slice(), &small(SMALL_PLAIN_MAX)].concat();
+    assert_eq!(longest.len(), MAX_LEN);
+    assert_eq!(VaultLayout::parse(&longest).unwrap().head(), head);
+    let longer = [head.as_slice(), &small(SMALL_PLAIN_MAX + 1)].concat();
+    assert!(VaultLayout::parse(&longer).is_err());
 }
 
 #[test]
