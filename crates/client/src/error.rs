@@ -224,6 +224,9 @@ pub enum Error {
     /// The server shows other keys for this account than those on this machine. Hard stop.
     #[error("the server shows other keys for your account than those on this machine")]
     OwnKeysDiffer,
+    /// A container that was to be this contact's is somebody else's, or nobody's.
+    #[error("this was not sealed by {}, as far as this machine knows", .0.as_str())]
+    OtherAuthor(Address),
     /// A bundle that was handed over does not verify.
     #[error("the bundle is not genuine or not of the expected address")]
     BundleNotGenuine,
@@ -297,6 +300,7 @@ impl Error {
             E::SafetyNumberDiffers
             | E::OwnKeysDiffer
             | E::BundleNotGenuine
+            | E::OtherAuthor(_)
             | E::KeysElsewhere
             | E::OtherAccount => Class::Identity,
             E::NotAuthentic | E::WrongPassphrase => Class::Authentication,

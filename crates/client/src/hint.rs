@@ -77,6 +77,9 @@ impl Error {
                 "nothing was sent; the server may be lying, or your keys were replaced elsewhere: tell the operator"
             }
             E::BundleNotGenuine => "ask the person to export it again; nothing was pinned",
+            E::OtherAuthor(_) => {
+                "nothing was written; without --from it opens, and says whose it claims to be"
+            }
             E::NotAuthentic => "nothing was written; ask the sender to send it again, and tell the operator",
             E::WrongPassphrase => "try again; nothing was changed",
             E::SourceChanged(_) => "nothing was shared; send it again when it no longer changes",

@@ -22,6 +22,7 @@ mod progress;
 mod account;
 mod client;
 mod contacts;
+mod container;
 mod downloads;
 mod files;
 mod hint;
@@ -38,6 +39,10 @@ mod send;
 pub use account::{SignedIn, WhoAmI, clock_warning};
 pub use client::{Client, ClientOptions};
 pub use contacts::{Contact, ImportedContact};
+pub use container::{
+    Author, ContainerKey, OpenContainer, Opened, Recipient as ContainerRecipient, SealContainer,
+    SealedContainer,
+};
 pub use envelope::{Address, ParseError};
 pub use error::{Class, Error, FileError, IdentityChange};
 pub use files::{

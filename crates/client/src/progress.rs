@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 pub enum Phase {
     /// Looking at the source: sampling or measuring for compression.
     Reading,
+    /// Sealing on this machine, for nobody's server.
+    Sealing,
     /// Sealing on this machine and sending what is sealed, both at once.
     Uploading,
     /// Fetching, checking and opening, all at once.
@@ -25,6 +27,7 @@ impl Phase {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Reading => "Reading",
+            Self::Sealing => "Encrypting",
             Self::Uploading => "Encrypting and uploading",
             Self::Downloading => "Downloading and decrypting",
             Self::Decrypting => "Decrypting",

@@ -1,7 +1,7 @@
 //! Receiving: check the signatures, fetch in parts, open what is proven, rename at the end.
 
 mod fetch;
-mod sink;
+pub(crate) mod sink;
 mod tree;
 
 use crate::keys::Unlocked;

@@ -14,13 +14,13 @@ use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
 
 /// A target that was looked at and can take the file.
-pub(super) enum Sink {
+pub(crate) enum Sink {
     File(FileSink),
     Writer(Box<dyn Write + Send>),
 }
 
 /// A temporary file beside its later place; gone when dropped.
-pub(super) struct FileSink {
+pub(crate) struct FileSink {
     temp: NamedTempFile,
     folder: PathBuf,
     name: OsString,
@@ -29,7 +29,19 @@ pub(super) struct FileSink {
 
 impl Sink {
     /// Refuses what cannot work before anything is fetched, and makes the temporary file.
-    pub(super) fn prepare(target: Target, metadata: &Metadata) -> Result<Self> {
+    pub(crate) fn prepare(target: Target, metadata: &Metadata) -> Result<Self> {
+        Self::at(target, safe_file_name(metadata.name.as_str()), metadata.original_size)
+    }
+
+    /// The same for something that has no name of its own, and whose length is not known.
+    pub(crate) fn nameless(target: Target) -> Result<Self> {
+        match target {
+            Target::Directory { path, .. } => Err(Error::TargetIsDirectory(path)),
+            target => Self::at(target, String::new(), 0),
+        }
+    }
+
+    fn at(target: Target, name_in_folder: String, needed: u64) -> Result<Self> {
         let (folder, name, on_conflict) = match target {
             Target::Writer(writer) => return Ok(Self::Writer(writer)),
             Target::File { path, overwrite } => {
@@ -43,10 +55,7 @@ impl Sink {
                 };
                 (folder, name, if overwrite { OnConflict::Replace } else { OnConflict::Refuse })
             }
-            Target::Directory { path, on_conflict } => {
-                let name = OsString::from(safe_file_name(metadata.name.as_str()));
-                (path, name, on_conflict)
-            }
+            Target::Directory { path, on_conflict } => (path, OsString::from(name_in_folder), on_conflict),
         };
         let path = folder.join(&name);
         match (fs::symlink_metadata(&path), on_conflict) {
@@ -67,12 +76,12 @@ impl Sink {
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(&folder)
             .map_err(Error::io("create a file in", &folder))?;
-        check_room(&folder, metadata.original_size)?;
+        check_room(&folder, needed)?;
         Ok(Self::File(FileSink { temp, folder, name, on_conflict }))
     }
 
     /// The temporary file for writes at any place, and the name for errors about it; `None` for a writer.
-    pub(super) fn random_access(&self) -> Result<Option<(File, PathBuf)>> {
+    pub(crate) fn random_access(&self) -> Result<Option<(File, PathBuf)>> {
         match self {
             Self::Writer(_) => Ok(None),
             Self::File(sink) => Ok(Some((sink.handle()?, sink.path()))),
@@ -82,17 +91,17 @@ impl Sink {
 
 impl FileSink {
     /// One more handle of the temporary file.
-    pub(super) fn handle(&self) -> Result<File> {
+    pub(crate) fn handle(&self) -> Result<File> {
         self.temp.as_file().try_clone().map_err(Error::io("write", &self.folder))
     }
 
     /// Where the file will be, for errors about writing it.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
     }
 
     /// Makes the content durable, gives it its name, makes the name durable.
-    pub(super) fn finish(self, modified_ms: i64) -> Result<PathBuf> {
+    pub(crate) fn finish(self, modified_ms: i64) -> Result<PathBuf> {
         let path = self.path();
         let file = self.temp.as_file();
         // A file system that keeps no such time still holds the file.

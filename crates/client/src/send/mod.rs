@@ -1,11 +1,11 @@
 //! Sending: seal on this machine, upload in parts, sign, share.
 
 pub(crate) mod journal;
-mod plan;
+pub(crate) mod plan;
 mod produce;
 mod request;
 mod share;
-mod stream;
+pub(crate) mod stream;
 mod upload;
 
 use crate::client::Inner;

@@ -18,10 +18,10 @@ use std::time::Duration;
 pub(super) const SAMPLE: usize = 1 << 20;
 
 /// An open regular file, and how it was when it was opened.
-pub(super) struct SourceFile {
-    pub(super) file: Arc<File>,
-    pub(super) identity: SourceIdentity,
-    pub(super) modified_ms: i64,
+pub(crate) struct SourceFile {
+    pub(crate) file: Arc<File>,
+    pub(crate) identity: SourceIdentity,
+    pub(crate) modified_ms: i64,
 }
 
 /// How the bytes of a file become a body.
@@ -33,7 +33,7 @@ pub(super) struct Plan {
 }
 
 impl SourceFile {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let canonical = path.canonicalize().map_err(Error::io("open", path))?;
         // Before opening: opening a named pipe would wait for its other end.
         if !std::fs::metadata(&canonical).map_err(Error::io("open", path))?.is_file() {
@@ -51,7 +51,7 @@ impl SourceFile {
     }
 
     /// Whether size, time and inode are still what they were, of the open file and of the path.
-    pub(super) fn is_unchanged(&self) -> bool {
+    pub(crate) fn is_unchanged(&self) -> bool {
         let path = &self.identity.path;
         let same = |meta: io::Result<Metadata>| meta.is_ok_and(|meta| identity(path, &meta) == self.identity);
         same(self.file.metadata()) && same(std::fs::metadata(path))
@@ -69,7 +69,7 @@ fn identity(path: &Path, meta: &Metadata) -> SourceIdentity {
 }
 
 /// The body that `stored` bytes make.
-pub(super) fn shape(stored: u64, padded: bool) -> Result<BodyShape> {
+pub(crate) fn shape(stored: u64, padded: bool) -> Result<BodyShape> {
     let plain = if padded { padme(stored) } else { stored };
     BodyShape::from_plain_len(plain).map_err(|_| Error::SourceTooLong)
 }
@@ -150,7 +150,7 @@ pub(super) fn is_promising(sample: &[u8]) -> io::Result<bool> {
 }
 
 /// Reads until `out` is full or the source ends.
-pub(super) fn read_full(source: &mut impl Read, out: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_full(source: &mut impl Read, out: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < out.len() {
         match source.read(&mut out[filled..]) {

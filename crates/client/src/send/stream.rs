@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 /// A source that is read once, of unknown length.
-pub(super) struct StreamFeed {
+pub(crate) struct StreamFeed {
     reader: Box<dyn Read + Send>,
     compress: Compress,
     padded: bool,
@@ -26,7 +26,7 @@ pub(super) struct StreamFeed {
 }
 
 impl StreamFeed {
-    pub(super) fn new(
+    pub(crate) fn new(
         reader: Box<dyn Read + Send>,
         compress: Compress,
         padded: bool,
@@ -41,6 +41,26 @@ impl StreamFeed {
         pool: &Pool,
         out: &mpsc::Sender<ReadyPart>,
     ) -> Result<Produced> {
+        let mut nodes = Vec::new();
+        let totals = self.cut_and_seal(sealer, pool, |records, part| {
+            let n = u32::try_from(nodes.len()).map_err(|_| Error::SourceTooLong)?;
+            let node = super::journal::node_of(records).ok_or(Error::Internal("a part without segments"))?;
+            let len = part.iter().map(|segment| segment.len() as u64).sum();
+            nodes.push(node);
+            let content = Content::Buffers(part.into_iter().map(Bytes::from_owner).collect());
+            out.blocking_send(ReadyPart { n, node, len, content }).map_err(|_| Error::Interrupted)
+        })?;
+        let Totals { body, original, stored, compressed } = totals;
+        Ok(Produced { journal: None, nodes, body, original, stored, compressed })
+    }
+
+    /// Reads to the end and gives every sealed part, with the records of its segments, in order to `each`.
+    pub(crate) fn cut_and_seal(
+        self,
+        sealer: &PayloadSealer,
+        pool: &Pool,
+        mut each: impl FnMut(&[SegmentRecord], Vec<SegmentBuf>) -> Result<()>,
+    ) -> Result<Totals> {
         let failed = |error| Error::io("read", "the input")(error);
         let (original, stored) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let mut reader = Counting { inner: self.reader, count: Arc::clone(&original) };
@@ -55,12 +75,11 @@ impl StreamFeed {
         let mut source: Box<dyn Read> =
             if self.padded { Box::new(Padded::new(counted)) } else { Box::new(counted) };
 
-        let mut nodes = Vec::new();
-        let mut total = 0_u64;
+        let (mut parts, mut total) = (0_u64, 0_u64);
         // One segment is held back: only when nothing follows is it known to be the last.
         let mut held = Some(next_segment(&mut source, pool)?);
         while let Some(first) = held.take() {
-            if nodes.len() >= MAX_PARTS as usize {
+            if parts >= u64::from(MAX_PARTS) {
                 return Err(Error::SourceTooLong);
             }
             let mut part = vec![first];
@@ -76,20 +95,24 @@ impl StreamFeed {
                 }
                 break;
             }
-            let n = u32::try_from(nodes.len()).map_err(|_| Error::SourceTooLong)?;
-            let first = u64::from(n) * self.cut.segments_per_part();
+            let first = parts * self.cut.segments_per_part();
             let records = seal_stream_part(sealer, first, is_last, &mut part)?;
-            let node = super::journal::node_of(&records).ok_or(Error::Internal("a part without segments"))?;
-            let len = part.iter().map(|segment| segment.len() as u64).sum();
-            total += len;
-            nodes.push(node);
-            let content = Content::Buffers(part.into_iter().map(Bytes::from_owner).collect());
-            out.blocking_send(ReadyPart { n, node, len, content }).map_err(|_| Error::Interrupted)?;
+            total += part.iter().map(|segment| segment.len() as u64).sum::<u64>();
+            parts += 1;
+            each(&records, part)?;
         }
         let body = BodyShape::from_body_len(total).map_err(|_| Error::SourceTooLong)?;
         let (original, stored) = (original.load(Ordering::Relaxed), stored.load(Ordering::Relaxed));
-        Ok(Produced { journal: None, nodes, body, original, stored, compressed })
+        Ok(Totals { body, original, stored, compressed })
     }
+}
+
+/// What is known of a stream once it has ended.
+pub(crate) struct Totals {
+    pub(crate) body: BodyShape,
+    pub(crate) original: u64,
+    pub(crate) stored: u64,
+    pub(crate) compressed: bool,
 }
 
 fn seal_stream_part(
