@@ -58,6 +58,7 @@ fi
 if [ "$goal" = bench ]; then
   need nginx nginx-light
   need curl curl
+  need age age
 fi
 
 if [ "$goal" = fuzz ]; then

@@ -1,11 +1,13 @@
 //! Speed beside tools that do not seal: each row and its peers in the same run on the same machine, in turn.
 
 mod certificate;
+mod containers;
 mod nginx;
 mod rows;
 mod table;
 
 use clap::Parser;
+use containers::Place;
 use nginx::Nginx;
 use stage::{Doing, Parcel, Person, Server, ServerOptions, StageError};
 use std::path::{Path, PathBuf};
@@ -78,7 +80,10 @@ impl Ground {
 
 fn run(args: &BenchArgs) -> Result<(), StageError> {
     let ground = Ground::prepare(args)?;
-    let groups = [rows::send(&ground, args.runs)?, rows::get(&ground, args.runs)?];
+    let mut groups = vec![rows::send(&ground, args.runs)?, rows::get(&ground, args.runs)?];
+    for place in [Place::Memory, Place::Disk] {
+        groups.extend(containers::both(&ground, args.runs, place)?);
+    }
     table::print(&ground, &groups);
     if let Some(path) = &args.json {
         table::write_json(path, &groups)?;

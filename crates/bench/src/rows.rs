@@ -90,7 +90,7 @@ pub(crate) fn get(ground: &Ground, runs: u32) -> Result<Group, StageError> {
 }
 
 /// The first run warms caches and is not counted.
-fn count(run: u32, times: &mut Vec<Duration>, took: Duration) {
+pub(crate) fn count(run: u32, times: &mut Vec<Duration>, took: Duration) {
     if run > 0 {
         times.push(took);
     }
@@ -128,12 +128,12 @@ fn curl(nginx: &Nginx, args: &[&str]) -> Result<(), StageError> {
     if status.success() { Ok(()) } else { Err(StageError::Unexpected(format!("curl ended with {status}"))) }
 }
 
-fn make_durable(path: &Path) -> Result<(), StageError> {
+pub(crate) fn make_durable(path: &Path) -> Result<(), StageError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     File::open(path).and_then(|file| file.sync_all()).doing("syncing the peer's file")?;
     File::open(folder).and_then(|folder| folder.sync_all()).doing("syncing the peer's folder")
 }
 
-fn remove(path: &Path) -> Result<(), StageError> {
+pub(crate) fn remove(path: &Path) -> Result<(), StageError> {
     std::fs::remove_file(path).doing("removing a file")
 }

@@ -88,6 +88,10 @@ pub(crate) enum Command {
     Send(Send),
     /// Fetch a file, verify it and decrypt it
     Get(Get),
+    /// Encrypt a file into a container, without any server
+    Seal(Seal),
+    /// Verify and decrypt a container, without any server
+    Open(Open),
     /// List the files you sent and were sent
     #[command(visible_alias = "list")]
     Ls(Ls),
@@ -308,6 +312,70 @@ pub(crate) struct Get {
     /// Where to write: a file, a folder, or `-` for standard output; without it, here under its own name
     #[arg(long, short, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) output: Option<PathBuf>,
+
+    /// Replace a file that exists, or write to a terminal
+    #[arg(long, short)]
+    pub(crate) force: bool,
+
+    /// If the name is taken, keep both: `name (1)`
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) keep_both: bool,
+}
+
+/// `wax seal`.
+#[derive(Args)]
+pub(crate) struct Seal {
+    /// The file to seal; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+
+    /// Who may open it: a contact's address, a public key (PEM), or a file made with `wax keys export`; repeat for several
+    #[arg(long, short, required = true, value_name = "RECIPIENT")]
+    pub(crate) recipient: Vec<String>,
+
+    /// Where to write; `-` is standard output; without it, FILE.wax
+    #[arg(long, short, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Do not sign: nobody can know that it is yours. Needs no keys of your own, and you cannot open it
+    #[arg(long)]
+    pub(crate) anonymous: bool,
+
+    /// The name the recipients see, instead of the file's own
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// Compress first, if it helps. The compressed size may tell something about the contents
+    #[arg(long)]
+    pub(crate) compress: bool,
+
+    /// Do not hide the exact size
+    #[arg(long)]
+    pub(crate) no_padding: bool,
+
+    /// Replace a file that exists, or write to a terminal
+    #[arg(long, short)]
+    pub(crate) force: bool,
+}
+
+/// `wax open`.
+#[derive(Args)]
+pub(crate) struct Open {
+    /// The container; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+
+    /// Where to write: a file, a folder, or `-` for standard output; without it, here under its own name
+    #[arg(long, short, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Open it with this RSA key (PEM) instead of your own keys
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) key: Option<PathBuf>,
+
+    /// Only if it is by this contact
+    #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
+    pub(crate) from: Option<String>,
 
     /// Replace a file that exists, or write to a terminal
     #[arg(long, short)]

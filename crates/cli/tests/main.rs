@@ -5,6 +5,7 @@
 mod agent;
 mod cases;
 mod contacts;
+mod container;
 mod gate;
 mod house;
 mod receiving;

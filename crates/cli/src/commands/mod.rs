@@ -8,9 +8,11 @@ mod lock;
 mod login;
 mod logout;
 mod ls;
+mod open;
 mod paper;
 mod rm;
 mod rsa;
+mod seal;
 mod send;
 mod unshare;
 mod uploads;
@@ -36,6 +38,8 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Fault> {
         Command::Contacts(args) => contacts::run(app, args),
         Command::Send(args) => send::run(app, &args),
         Command::Get(args) => get::run(app, &args),
+        Command::Seal(args) => seal::run(app, &args),
+        Command::Open(args) => open::run(app, &args),
         Command::Ls(args) => ls::run(app, &args),
         Command::Info(args) => info::run(app, &args),
         Command::Rm(args) => rm::run(app, &args),

@@ -1,0 +1,132 @@
+//! `wax open`: opens a container, without any server.
+
+use super::keys::fingerprint;
+use super::{TrustJson, address, seal, trust_mark};
+use crate::app::App;
+use crate::args::Open;
+use crate::console::{safe, size};
+use crate::fault::{Class, Fault};
+use crate::progress::Shown;
+use crate::{keyfile, keyring};
+use client::{Author, ContainerKey, OnConflict, OpenContainer, Opened, Source, Target, Trust};
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// `{"name", "media_type", "bytes", "path", "from", "trust", "fingerprint"}`.
+#[derive(Serialize)]
+struct OpenJson<'a> {
+    name: &'a str,
+    media_type: &'a str,
+    bytes: u64,
+    path: Option<String>,
+    /// Absent if nobody signed.
+    from: Option<&'a str>,
+    /// Absent if nobody signed, or if nothing on this device says whose keys they are.
+    trust: Option<TrustJson>,
+    /// Of keys that nothing on this device knows.
+    fingerprint: Option<String>,
+}
+
+pub(super) fn run(app: &App, args: &Open) -> Result<(), Fault> {
+    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
+    if to_stdout && app.console.json {
+        return Err(Fault::new(Class::Usage, "standard output cannot carry both the file and JSON")
+            .hint("write the file somewhere with -o FILE"));
+    }
+    if to_stdout && !args.force && std::io::stdout().is_terminal() {
+        return Err(Fault::new(
+            Class::Usage,
+            "standard output is a terminal, and the file may hold anything",
+        )
+        .hint("write it somewhere with -o FILE, or insist with --force"));
+    }
+    let from = args.from.as_deref().map(address).transpose()?;
+    let source = if args.file == Path::new("-") {
+        Source::Stream { reader: Box::new(std::io::stdin()), name: "standard input".into() }
+    } else {
+        std::fs::File::open(&args.file).map_err(|e| Fault::file("read", &args.file, &e))?;
+        Source::File(args.file.clone())
+    };
+    let session = app.session()?;
+    let request = OpenContainer { source, target: target(args), from };
+    let (me, rsa) = match &args.key {
+        Some(path) => (None, Some(keyfile::read_private(app, path, app.global.passphrase_fd)?)),
+        None => (Some(keyring::unlock_offline(app, &session)?), None),
+    };
+    let key = match (&me, &rsa) {
+        (_, Some(rsa)) => ContainerKey::Rsa(rsa),
+        (Some(me), None) => ContainerKey::Person(me),
+        (None, None) => return Err(client::Error::NoKeys.into()),
+    };
+    let shown = Shown::new(&app.console, String::new());
+    let opened = session
+        .run_to_its_end(async { session.client.open_container(key, request, &shown, &session.cancel) });
+    shown.end();
+    let opened = opened.map_err(|fault| match fault.class {
+        Class::Cancelled if to_stdout => Fault::new(Class::Cancelled, "stopped; the output is not complete"),
+        _ => seal::stopped(fault),
+    })?;
+    tell(app, &opened)
+}
+
+fn target(args: &Open) -> Target {
+    let on_conflict = match (args.force, args.keep_both) {
+        (true, _) => OnConflict::Replace,
+        (false, true) => OnConflict::KeepBoth,
+        (false, false) => OnConflict::Refuse,
+    };
+    match &args.output {
+        None => Target::Directory { path: PathBuf::from("."), on_conflict },
+        Some(path) if path == Path::new("-") => Target::Writer(Box::new(std::io::stdout())),
+        Some(path) if path.is_dir() => Target::Directory { path: path.clone(), on_conflict },
+        Some(path) => Target::File { path: path.clone(), overwrite: args.force },
+    }
+}
+
+fn tell(app: &App, opened: &Opened) -> Result<(), Fault> {
+    let console = &app.console;
+    console.note(format!("opened {} ({}), verified on this device", safe(&opened.name), size(opened.bytes)));
+    let path = opened.path.as_deref().map(|path| path.strip_prefix(".").unwrap_or(path));
+    if let Some(path) = path
+        && !console.json
+    {
+        console.say(format!("file     {}", keyfile::shown(path)))?;
+        console.say(format!("from     {}", author(app, &opened.author)))?;
+    } else if path.is_none() {
+        console.note(format!("from {}", author(app, &opened.author)));
+    }
+    if let Author::Unknown { claims, .. } = &opened.author {
+        let claims = safe(claims.as_str());
+        console.warn(format!(
+            "nothing on this device says that these are the keys of {claims}; compare the fingerprint before you rely on it"
+        ));
+    }
+    let (from, trust, root) = match &opened.author {
+        Author::Anonymous => (None, None, None),
+        Author::Known { address, trust } => (Some(address), Some(TrustJson::from(*trust)), None),
+        Author::Unknown { claims, root_id } => (Some(claims), None, Some(*root_id)),
+    };
+    console.result(&OpenJson {
+        name: &opened.name,
+        media_type: &opened.media_type,
+        bytes: opened.bytes,
+        path: path.map(|path| path.display().to_string()),
+        from: from.map(|address| address.as_str()),
+        trust,
+        fingerprint: root.map(fingerprint),
+    })
+}
+
+fn author(app: &App, author: &Author) -> String {
+    match author {
+        Author::Anonymous => "nobody: it is not signed".to_owned(),
+        Author::Known { address, trust: Trust::Own } => format!("{} (you)", safe(address.as_str())),
+        Author::Known { address, trust } => {
+            format!("{} ({})", safe(address.as_str()), trust_mark(&app.console, *trust))
+        }
+        Author::Unknown { claims, root_id } => {
+            format!("says to be {}, fingerprint {}", safe(claims.as_str()), fingerprint(*root_id))
+        }
+    }
+}
