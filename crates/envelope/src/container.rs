@@ -10,6 +10,7 @@
 
 use std::io::{self, Read, Write};
 
+use crate::ed25519::BadSignature;
 use crate::merkle::{Accumulator, Node};
 use crate::{Bundle, Grant, Manifest, ParseError, RecipientId, Suite, Wrap, grant, manifest};
 
@@ -30,9 +31,13 @@ pub enum ReadError {
     /// The bytes are no container.
     #[error(transparent)]
     Malformed(#[from] ParseError),
+    /// The bundle, or a grant of a signed file, is not signed by its author.
+    #[error(transparent)]
+    Signature(#[from] BadSignature),
 }
 
-/// What stands before the leaves. Reading proves its shape, not its truth.
+/// What stands before the leaves. Reading proves its shape, and that bundle and grants are signed by one root; not
+/// whose root that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The file's manifest.
@@ -77,8 +82,8 @@ impl Head {
         self.grants.iter().try_for_each(|grant| sized(out, grant.as_bytes()))
     }
 
-    /// Reads a head and keeps the grants that `keep` wants; all of them are checked. The source then stands before
-    /// the first leaf.
+    /// Reads a head and keeps the grants that `keep` wants; all of them are checked, signatures included, so that
+    /// no byte of a signed container can change unseen. The source then stands before the first leaf.
     pub fn read(source: &mut impl Read, mut keep: impl FnMut(&Grant) -> bool) -> Result<Self, ReadError> {
         if &array::<8>(source, "magic")? != MAGIC {
             return Err(ParseError::Magic.into());
@@ -87,6 +92,9 @@ impl Head {
         let bundle = field(source, MAX_BUNDLE_LEN, "author")?;
         let author = if bundle.is_empty() { None } else { Some(Bundle::parse(bundle)?) };
         check_author(&manifest, author.as_ref())?;
+        if let Some(bundle) = &author {
+            bundle.verify()?;
+        }
         let count = u16::from_be_bytes(array(source, "grants")?);
         if count == 0 {
             return Err(ParseError::OutOfRange { field: "grants" }.into());
@@ -96,6 +104,9 @@ impl Head {
         for _ in 0..count {
             let grant = Grant::parse(field(source, grant::MAX_LEN, "grant")?)?;
             order.check(&grant)?;
+            if let Some(bundle) = &author {
+                grant.verify(bundle.root_key())?;
+            }
             if keep(&grant) {
                 grants.push(grant);
             }

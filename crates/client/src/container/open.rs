@@ -133,7 +133,7 @@ impl Client {
         })
     }
 
-    /// Verifies the author's bundle and compares it with the pins.
+    /// Compares the author's bundle, which was verified when it was read, with the pins.
     fn container_author(
         &self,
         key: ContainerKey<'_>,
@@ -141,7 +141,6 @@ impl Client {
         bundle: Option<&Bundle>,
     ) -> Result<Author> {
         let Some(bundle) = bundle else { return Ok(Author::Anonymous) };
-        bundle.verify().map_err(|_| Error::NotAuthentic)?;
         let (address, root_id) = (bundle.address().clone(), manifest.author_root_id());
         if let ContainerKey::Person(me) = key
             && me.vault.identity.has_root(root_id)
