@@ -34,8 +34,15 @@ pub(crate) fn both(ground: &Ground, runs: u32, place: Place) -> Result<Vec<Group
     let source = at("parcel.bin");
     std::fs::copy(&ground.parcel.path, &source).doing("placing the file")?;
     ground.alice.wax(&["contacts", "add", &ground.bob.address])?;
-    let bench =
-        Bench { ground, runs, place, source: &source, sealed: &at("sealed"), opened: &at("opened"), key: at("key") };
+    let bench = Bench {
+        ground,
+        runs,
+        place,
+        source: &source,
+        sealed: &at("sealed"),
+        opened: &at("opened"),
+        key: at("key"),
+    };
     let age = bench.age_recipient()?;
     let sealing = bench.seal(age.as_deref())?;
     let opening = bench.open(age.is_some())?;
@@ -68,12 +75,17 @@ impl Bench<'_> {
         let (source, sealed) = (text(self.source), text(self.sealed));
         let (mut wax, mut peer, mut copied, mut peak) = (Vec::new(), Vec::new(), Vec::new(), None);
         for run in 0..=self.runs {
-            let done = self.ground.alice.wax(&["seal", &source, "-r", &self.ground.bob.address, "-o", &sealed])?;
+            let done =
+                self.ground.alice.wax(&["seal", &source, "-r", &self.ground.bob.address, "-o", &sealed])?;
             peak = peak.max(done.peak);
             count(run, &mut wax, done.took);
             remove(self.sealed)?;
             if let Some(recipient) = age {
-                count(run, &mut peer, self.timed("age", &["-r", recipient, "-o", &sealed, &source], self.sealed)?);
+                count(
+                    run,
+                    &mut peer,
+                    self.timed("age", &["-r", recipient, "-o", &sealed, &source], self.sealed)?,
+                );
                 remove(self.sealed)?;
             }
             count(run, &mut copied, self.timed("cp", &[&source, &sealed], self.sealed)?);

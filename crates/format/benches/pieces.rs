@@ -15,7 +15,9 @@ use format::open::{OpenFile, Reader, open_file};
 use format::payload::segments_of;
 use format::rsa::{RsaBits, RsaPrivateKey};
 use format::vault::{VaultSecret, open_vault, seal_vault};
-use format::{FileKey, FileName, Identity, Metadata, Passphrase, PayloadOpener, PayloadSealer, Position, VaultKey};
+use format::{
+    FileKey, FileName, Identity, Metadata, Passphrase, PayloadOpener, PayloadSealer, Position, VaultKey,
+};
 use format::{compress::Compressor, random};
 
 /// Segments of a part of 16 MiB.
@@ -95,7 +97,13 @@ fn file(fk: &FileKey, author: &Identity) -> Manifest {
 fn wrapping(c: &mut Criterion) {
     let (author, bob, fk) = (Identity::generate(), Identity::generate(), FileKey::generate());
     let manifest = file(&fk, &author);
-    let seal = SealGrant { fk: &fk, manifest: &manifest, grantor: Some(author.root()), min_revision: 1, not_after: 0 };
+    let seal = SealGrant {
+        fk: &fk,
+        manifest: &manifest,
+        grantor: Some(author.root()),
+        min_revision: 1,
+        not_after: 0,
+    };
     let open = |grant: &Grant, reader: Reader<'_>| {
         let author = Some(author.root().public());
         open_file(&OpenFile { manifest: &manifest, grant, reader, author, grantor: None }).expect("for them")
@@ -104,11 +112,14 @@ fn wrapping(c: &mut Criterion) {
     let key = RecipientKey::xwing(Some(bob.root_id()), bob.xwing_public()).expect("a key");
     group.bench_function("seal to X-Wing", |b| b.iter(|| seal_grant(&seal, black_box(&key))));
     let grant = seal_grant(&seal, &key).expect("a key");
-    group.bench_function("open by X-Wing, with manifest", |b| b.iter(|| open(&grant, Reader::Identity(&bob))));
+    group
+        .bench_function("open by X-Wing, with manifest", |b| b.iter(|| open(&grant, Reader::Identity(&bob))));
     for bits in [RsaBits::B2048, RsaBits::B3072, RsaBits::B4096] {
         let private = RsaPrivateKey::generate(bits);
         let key = RecipientKey::rsa(None, private.public());
-        group.bench_function(format!("seal to RSA {}", bits.bits()), |b| b.iter(|| seal_grant(&seal, black_box(&key))));
+        group.bench_function(format!("seal to RSA {}", bits.bits()), |b| {
+            b.iter(|| seal_grant(&seal, black_box(&key)))
+        });
         let grant = seal_grant(&seal, &key).expect("a key");
         let name = format!("open by RSA {}, with manifest", bits.bits());
         group.bench_function(name, |b| b.iter(|| open(&grant, Reader::Rsa(&private))));
@@ -121,7 +132,9 @@ fn keys(c: &mut Criterion) {
     group.sample_size(10);
     group.bench_function("make a person", |b| b.iter(Identity::generate));
     for bits in [RsaBits::B2048, RsaBits::B3072, RsaBits::B4096] {
-        group.bench_function(format!("make RSA {}", bits.bits()), |b| b.iter(|| RsaPrivateKey::generate(bits)));
+        group.bench_function(format!("make RSA {}", bits.bits()), |b| {
+            b.iter(|| RsaPrivateKey::generate(bits))
+        });
     }
     let passphrase = Passphrase::parse("three wax wings melt slowly".to_owned()).expect("not empty");
     let secret = VaultSecret::Passphrase(&passphrase);

@@ -58,8 +58,9 @@ pub(super) fn run(app: &App, args: &Seal) -> Result<(), Fault> {
         },
     };
     let shown = Shown::new(&app.console, String::new());
-    let sealed = session
-        .run_to_its_end(async { session.client.seal_container(me.as_ref(), request, &shown, &session.cancel) });
+    let sealed = session.run_to_its_end(async {
+        session.client.seal_container(me.as_ref(), request, &shown, &session.cancel)
+    });
     shown.end();
     tell(app, args, &sealed.map_err(stopped)?)
 }
