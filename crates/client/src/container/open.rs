@@ -280,7 +280,7 @@ impl Job<'_> {
         let metadata = &self.opened.metadata;
         let mut out = match metadata.compression {
             Compression::None => Content::AsIs(out),
-            Compression::Gzip => Content::Inflated(Inflater::new(out, metadata.original_size)),
+            Compression::Gzip => Content::Inflated(Box::new(Inflater::new(out, metadata.original_size))),
         };
         let runs = Runs::new(self.manifest.body());
         let total = self.manifest.body().plain_len();
@@ -330,7 +330,7 @@ impl Job<'_> {
 /// Content on its way out.
 enum Content<W: Write> {
     AsIs(W),
-    Inflated(Inflater<W>),
+    Inflated(Box<Inflater<W>>),
 }
 
 impl<W: Write> Content<W> {
