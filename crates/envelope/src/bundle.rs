@@ -18,6 +18,8 @@ pub const SIGNATURE_CONTEXT: &[u8] = b"waxwing/v1/identity\0";
 pub const ROTATION_CONTEXT: &[u8] = b"waxwing/v1/identity-rotation\0";
 /// Most bundles that a reader who is behind accepts at once.
 pub const MAX_CHAIN: usize = 64;
+/// Longest bundle in bytes.
+pub const MAX_LEN: usize = 65_536;
 /// Bytes of an X-Wing public key.
 pub const XWING_PUBLIC_LEN: usize = 1216;
 
@@ -130,6 +132,9 @@ impl Bundle {
     /// Parses the whole of `bytes` as one bundle.
     pub fn parse(bytes: impl Into<Vec<u8>>) -> Result<Self, ParseError> {
         let bytes = bytes.into().into_boxed_slice();
+        if bytes.len() > MAX_LEN {
+            return Err(ParseError::OutOfRange { field: "bundle" });
+        }
         let mut reader = Reader::new(&bytes);
         reader.magic(MAGIC)?;
         let user_id = UserId::from_bytes(reader.array("user id")?);

@@ -6,18 +6,16 @@
 //! ```
 //!
 //! The grants stand in ascending order of their recipient ids, no two alike, so that the same grants have one
-//! spelling and their order tells nothing. All of them, and the bundle, belong to the manifest.
+//! spelling and their order tells nothing. All of them, and the bundle, belong to the manifest and are its author's.
 
 use std::io::{self, Read, Write};
 
 use crate::ed25519::BadSignature;
 use crate::merkle::{Accumulator, Node};
-use crate::{Bundle, Grant, Manifest, ParseError, RecipientId, Suite, Wrap, grant, manifest};
+use crate::{Bundle, Grant, Manifest, ParseError, RecipientId, Suite, Wrap, bundle, grant, manifest};
 
 /// First eight bytes of a container.
 pub const MAGIC: &[u8; 8] = b"WXWGCT01";
-/// Longest author's bundle that a container carries, in bytes.
-pub const MAX_BUNDLE_LEN: usize = 65_536;
 /// Most grants of a container.
 pub const MAX_GRANTS: usize = 65_535;
 
@@ -89,7 +87,7 @@ impl Head {
             return Err(ParseError::Magic.into());
         }
         let manifest = Manifest::parse(field(source, manifest::MAX_LEN, "manifest")?)?;
-        let bundle = field(source, MAX_BUNDLE_LEN, "author")?;
+        let bundle = field(source, bundle::MAX_LEN, "author")?;
         let author = if bundle.is_empty() { None } else { Some(Bundle::parse(bundle)?) };
         check_author(&manifest, author.as_ref())?;
         if let Some(bundle) = &author {
@@ -161,7 +159,9 @@ impl<'m> Order<'m> {
     fn check(&mut self, grant: &Grant) -> Result<(), ParseError> {
         let belongs = grant.file_id() == self.manifest.file_id()
             && grant.content_id() == self.content
-            && (self.manifest.suite() != Suite::Signed || grant.suite() == Suite::Signed)
+            && grant.suite() == self.manifest.suite()
+            // Whoever opens a container knows the author and nobody else. Zeros are equal too.
+            && grant.grantor_root_id() == self.manifest.author_root_id()
             // A link names a place on a server.
             && grant.wrap() != Wrap::Link;
         let ascends = self.before.is_none_or(|before| before < grant.recipient_id());

@@ -153,11 +153,13 @@ impl<W: Write> Inflater<W> {
         Ok(used)
     }
 
-    /// The checksum must fit; the size that follows is ignored, for the signed one counts. A byte
-    /// behind the trailer would begin a second member.
+    /// Checksum and size (modulo 2^32) must be those of what came out. A byte behind the trailer would begin a
+    /// second member.
     fn trailer_byte(&mut self, taken: usize, byte: u8) -> Result<usize, InflateError> {
-        let checksum = self.checksum.sum().to_le_bytes();
-        if taken == TRAILER_LEN || (taken < CHECKSUM_LEN && checksum[taken] != byte) {
+        let (checksum, size) = (self.checksum.sum().to_le_bytes(), self.produced.to_le_bytes());
+        // The low four bytes of the size follow the checksum.
+        let expected = checksum.iter().chain(&size[..TRAILER_LEN - CHECKSUM_LEN]).nth(taken);
+        if expected != Some(&byte) {
             return Err(InflateError::NotAuthentic);
         }
         self.stage = Stage::Trailer { taken: taken + 1 };

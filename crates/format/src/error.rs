@@ -42,6 +42,9 @@ pub enum SealError {
     /// The recipient's public key is not a valid key.
     #[error("recipient key is not valid")]
     RecipientKey,
+    /// The recipient takes only a later version of the format than this one.
+    #[error("recipient takes only a later version of the format")]
+    Format,
     /// A field has no place in its layout.
     #[error("cannot be laid out: {0}")]
     Layout(#[from] ParseError),

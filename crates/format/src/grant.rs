@@ -17,6 +17,9 @@ use crate::{
     FileKey, Identity, OpenError, Reader, RootKeyPair, RsaPrivateKey, RsaPublicKey, SealError, Secret, random,
 };
 
+/// The version of the format that is sealed here.
+const FORMAT_VERSION: u16 = 1;
+
 type XWingPublic = <XWing as Kem>::PublicKey;
 
 /// Whom a grant is for: an X-Wing or RSA key, and the root that vouches for it.
@@ -46,10 +49,14 @@ impl RecipientKey {
         Self { root, key: PublicKey::Rsa(key.clone()), id: key.recipient_id(root) }
     }
 
-    /// The first X-Wing key of `bundle` that is valid at `now` (Unix seconds).
+    /// The first X-Wing key of `bundle` that is valid at `now` (Unix seconds). [`SealError::Format`] if the person
+    /// wants a later format than this one.
     ///
     /// The bundle must have been verified and its root pinned before; this does neither.
     pub fn from_bundle(bundle: &Bundle, now: u64) -> Result<Self, SealError> {
+        if bundle.min_format() > FORMAT_VERSION {
+            return Err(SealError::Format);
+        }
         let key = bundle.key_for(KeyAlgorithm::XWing, now).ok_or(SealError::RecipientKey)?;
         Self::xwing(Some(bundle.root_id()), &key.key)
     }

@@ -162,10 +162,11 @@ impl Identity {
         recipient_id(Wrap::XWing, Some(self.root_id()), self.xwing_public())
     }
 
-    /// All recipient ids that this identity can open X-Wing grants of: every root, and no root,
-    /// with every key.
+    /// All recipient ids that this identity can open grants of: every root, and no root, with every key, X-Wing
+    /// and RSA.
     pub fn recipient_ids(&self) -> Vec<RecipientId> {
-        self.candidates().map(|(id, _)| id).collect()
+        let rsa = self.rsa.iter().flat_map(|key| self.owners().map(|root| key.public().recipient_id(root)));
+        self.candidates().map(|(id, _)| id).chain(rsa).collect()
     }
 
     pub(crate) fn xwing_for(&self, recipient: RecipientId) -> Option<&XWingKeyPair> {
@@ -189,16 +190,17 @@ impl Identity {
 
     /// The RSA key of a grant for `recipient`: every key stands alone, and with every root.
     pub(crate) fn rsa_for(&self, recipient: RecipientId) -> Option<&RsaPrivateKey> {
-        self.rsa.iter().find(|key| {
-            let mut roots = self.roots.iter().map(|root| Some(root.root_id())).chain([None]);
-            roots.any(|root| key.public().recipient_id(root) == recipient)
-        })
+        self.rsa.iter().find(|key| self.owners().any(|root| key.public().recipient_id(root) == recipient))
+    }
+
+    /// The roots, present and retired, that a key may be vouched for by, and none.
+    fn owners(&self) -> impl Iterator<Item = Option<RootId>> {
+        self.roots.iter().map(|root| Some(root.root_id())).chain([None])
     }
 
     fn candidates(&self) -> impl Iterator<Item = (RecipientId, &XWingKeyPair)> {
         self.xwing.iter().flat_map(|key| {
-            let roots = self.roots.iter().map(|root| Some(root.root_id())).chain([None]);
-            roots.map(move |root| (recipient_id(Wrap::XWing, root, key.public.as_slice()), key))
+            self.owners().map(move |root| (recipient_id(Wrap::XWing, root, key.public.as_slice()), key))
         })
     }
 

@@ -231,8 +231,13 @@ impl RsaPrivateKey {
         pem::encode(ENCRYPTED_LABEL, &pem::encrypt(&self.pkcs8, passphrase))
     }
 
-    /// The key of an unencrypted PKCS#8 document.
+    /// The key of an unencrypted PKCS#8 document of version 1 (RFC 5958), nothing behind it.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, RsaKeyError> {
+        // aws-lc reads version 2 and leaves alone what follows.
+        let info = pkcs8::PrivateKeyInfoRef::try_from(der).map_err(|_| RsaKeyError::Key)?;
+        if info.public_key.is_some() {
+            return Err(RsaKeyError::Key);
+        }
         Self::new(PrivateDecryptingKey::from_pkcs8(der).map_err(|_| RsaKeyError::Key)?)
     }
 

@@ -28,8 +28,7 @@ pub fn inflate_member(data: &[u8]) {
     let mut stored = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
     stored.extend_from_slice(&deflated[..used]);
     stored.extend_from_slice(&crc32(&plain).to_le_bytes());
-    // The size in the trailer is not relied upon.
-    stored.extend_from_slice(&[0xa5; 4]);
+    stored.extend_from_slice(&(plain.len() as u64).to_le_bytes()[..4]);
     let ours = run(&stored, plain.len(), piece);
     assert!(ours.as_ref() == Some(&plain), "a sound member inflates to its original");
     assert!(run(&stored, plain.len() + 1, piece).is_none());
@@ -60,7 +59,9 @@ fn second_opinion(stored: &[u8], size: usize) -> Option<Vec<u8>> {
     }
     let (plain, used) = inflate(rest, size)?;
     let trailer: &[u8; 8] = rest[used..].try_into().ok()?;
-    (plain.len() == size && trailer[..4] == crc32(&plain).to_le_bytes()).then_some(plain)
+    let fits =
+        trailer[..4] == crc32(&plain).to_le_bytes() && trailer[4..] == (size as u64).to_le_bytes()[..4];
+    (plain.len() == size && fits).then_some(plain)
 }
 
 /// Inflates one raw stream to at most `limit` bytes: the original, and how many bytes it took.

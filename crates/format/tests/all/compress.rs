@@ -114,15 +114,14 @@ fn header_flags_and_times_are_refused() {
 }
 
 #[test]
-fn the_checksum_counts_and_the_size_behind_it_does_not() {
+fn the_checksum_and_the_size_behind_it_must_fit() {
     let stored = compress(b"text");
     let end = stored.len();
-    let mut wrong_checksum = stored.clone();
-    wrong_checksum[end - 8] ^= 1;
-    assert!(inflate(&wrong_checksum, 4, 100).is_none());
-    let mut wrong_size = stored;
-    wrong_size[end - 1] ^= 1;
-    assert!(inflate(&wrong_size, 4, 100).is_some());
+    for at in end - 8..end {
+        let mut wrong = stored.clone();
+        wrong[at] ^= 1;
+        assert!(inflate(&wrong, 4, 100).is_none(), "byte {at}");
+    }
 }
 
 /// Counts, and keeps nothing.

@@ -3,9 +3,9 @@
 use envelope::action::{self, verify_action};
 use envelope::bundle::{ChainError, KeyAlgorithm, verify_chain};
 use envelope::{Address, Bundle, UserId};
-use format::Identity;
 use format::grant::RecipientKey;
 use format::identity::BundleParams;
+use format::{Identity, SealError};
 
 fn params(previous: Option<&Bundle>) -> BundleParams {
     BundleParams {
@@ -28,6 +28,18 @@ fn a_bundle_is_signed_and_carries_the_present_keys() {
     assert!(identity.matches(&bundle));
     assert_eq!(RecipientKey::from_bundle(&bundle, 1000).unwrap().id(), identity.recipient_id());
     assert!(RecipientKey::from_bundle(&bundle, 999).is_err());
+}
+
+#[test]
+fn nothing_is_sealed_to_a_person_who_wants_a_later_format() {
+    let identity = Identity::generate();
+    let key = |min_format| {
+        let bundle = identity.bundle(&BundleParams { min_format, ..params(None) }).unwrap();
+        RecipientKey::from_bundle(&bundle, 1000).map(|key| key.id())
+    };
+    assert_eq!(key(0), Ok(identity.recipient_id()));
+    assert_eq!(key(1), Ok(identity.recipient_id()));
+    assert_eq!(key(2), Err(SealError::Format));
 }
 
 #[test]

@@ -183,6 +183,16 @@ fn a_vault_keeps_rsa_keys_and_a_vault_with_a_broken_one_is_refused() {
     assert_eq!(RsaPrivateKey::from_pkcs8(&KEY.pkcs8()[1..]).map(drop), Err(RsaKeyError::Key));
 }
 
+#[test]
+fn pkcs8_with_a_byte_behind_or_of_another_version_is_refused() {
+    let longer = [KEY.pkcs8(), &[0]].concat();
+    assert_eq!(RsaPrivateKey::from_pkcs8(&longer).map(drop), Err(RsaKeyError::Key));
+    let mut later = KEY.pkcs8().to_vec();
+    assert_eq!(later[4..7], [2, 1, 0], "the version");
+    later[6] = 1;
+    assert_eq!(RsaPrivateKey::from_pkcs8(&later).map(drop), Err(RsaKeyError::Key));
+}
+
 /// DER of a SubjectPublicKeyInfo over any odd modulus of that many bits.
 fn spki(bits: usize, exponent: &[u8]) -> Vec<u8> {
     fn der(tag: u8, content: &[u8]) -> Vec<u8> {
