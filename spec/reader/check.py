@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from waxwing_reader import container, floe, hashing, identity, manifest, opening, padding, phrase, safety, signature
+from waxwing_reader import container, floe, grant, hashing, identity, manifest, opening, padding, phrase, safety, signature
 from waxwing_reader import tree, vault
 from waxwing_reader.errors import Refused
 from waxwing_reader.recipient import KeyHolder
@@ -89,8 +89,17 @@ def run_segment(case: Case, vectors: Path) -> None:
     keys = hashing.file_keys(unhex(case["fk"]), file_id)
     aad = manifest.payload_aad(case["suite"], file_id, unhex(case["author_root_id"]))
     opener = floe.Opener(keys.payload, aad, unhex(case["header"]))
-    plain = opener.open_segment(case["index"], case["last"], unhex(case["segment"]))
-    same("plain", plain.hex(), case["result"]["plain"])
+    segment = (vectors / case["segment_file"]).read_bytes() if "segment_file" in case else unhex(case["segment"])
+    plain = opener.open_segment(case["index"], case["last"], segment)
+    result = case.get("result", {})
+    if "sha256" in result:
+        same("SHA-256", hashlib.sha256(plain).hexdigest(), result["sha256"])
+    else:
+        same("plain", plain.hex(), result.get("plain"))
+
+
+def run_grant(case: Case, vectors: Path) -> None:
+    same("grant", grant.parse(unhex(case["grant"])).raw.hex(), case["grant"])
 
 
 def run_bundle(case: Case, vectors: Path) -> None:
@@ -138,10 +147,11 @@ def number_tree(case: Case) -> None:
 
 
 def number_safety(case: Case) -> None:
-    one, other = (unhex(root) for root in case["root_ids"])
-    for pair in ((one, other), (other, one)):
-        same("groups", safety.groups(*pair), case["groups"])
-        same("words", safety.word_numbers(*pair), case["word_numbers"])
+    for pair in case["pairs"]:
+        ids = [unhex(root) for root in pair["root_ids"]]
+        same("groups", safety.groups(*ids), pair["groups"])
+        same("words", safety.word_numbers(*ids), pair["word_numbers"])
+        same("QR text", safety.qr_text(*ids), pair["qr"])
 
 
 def number_recipients(case: Case) -> None:
@@ -196,6 +206,7 @@ NUMBERS: dict[str, Callable[[Case], None]] = {
 KINDS: dict[str, tuple[Callable[[Case, Path], None], str]] = {
     "file": (run_file, "open"),
     "container": (run_container, "open"),
+    "grant": (run_grant, "well-formed"),
     "segment": (run_segment, "open"),
     "bundle": (run_bundle, "genuine"),
     "chain": (run_chain, "follows"),

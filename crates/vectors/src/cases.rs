@@ -3,6 +3,7 @@
 mod bundles;
 mod containers;
 mod files;
+mod grants;
 mod lies;
 mod numbers;
 mod segments;
@@ -31,6 +32,8 @@ pub(crate) struct World {
     pub(crate) carol: Person,
     pub(crate) mallory: Person,
     pub(crate) rsa: Vec<RsaKey>,
+    /// RSA keys that the format does not know, by what is wrong with them; PKCS#8.
+    pub(crate) strange_rsa: Vec<(&'static str, &'static str, Vec<u8>)>,
 }
 
 /// A committed RSA key.
@@ -38,7 +41,7 @@ pub(crate) struct RsaKey {
     pub(crate) path: &'static str,
     pub(crate) pkcs8: Vec<u8>,
     pub(crate) spki: Vec<u8>,
-    modulus: BigUint,
+    pub(crate) modulus: BigUint,
 }
 
 impl RsaKey {
@@ -68,6 +71,35 @@ impl World {
                 RsaKey::read("keys/rsa-3072.pem", include_str!("../../../spec/vectors/keys/rsa-3072.pem")),
                 RsaKey::read("keys/rsa-4096.pem", include_str!("../../../spec/vectors/keys/rsa-4096.pem")),
             ],
+            strange_rsa: [
+                (
+                    "of-1024-bits",
+                    "An RSA key of 1024 bits.",
+                    include_str!("../../../spec/vectors/keys/rsa-1024.pem"),
+                ),
+                (
+                    "of-2047-bits",
+                    "An RSA key of 2047 bits.",
+                    include_str!("../../../spec/vectors/keys/rsa-2047.pem"),
+                ),
+                (
+                    "of-4104-bits",
+                    "An RSA key of 4104 bits.",
+                    include_str!("../../../spec/vectors/keys/rsa-4104.pem"),
+                ),
+                (
+                    "with-exponent-3",
+                    "An RSA key with the exponent 3.",
+                    include_str!("../../../spec/vectors/keys/rsa-2048-exponent-3.pem"),
+                ),
+                (
+                    "for-pss",
+                    "An RSA key whose algorithm is RSASSA-PSS.",
+                    include_str!("../../../spec/vectors/keys/rsa-2048-pss.pem"),
+                ),
+            ]
+            .map(|(name, about, pem)| (name, about, base64(pem)))
+            .into(),
         }
     }
 }
@@ -78,7 +110,8 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     files::add(&world, &mut cases);
     lies::add(&world, &mut cases);
-    segments::add(&mut cases);
+    segments::add(&world, &mut cases);
+    grants::add(&world, &mut cases);
     bundles::add(&world, &mut cases);
     vaults::add(&world, &mut cases);
     containers::add(&world, &mut cases);
@@ -102,6 +135,8 @@ pub(crate) enum ReadBy<'w> {
     Rsa(&'w RsaKey),
     /// An RSA key that belongs to a person.
     RsaOf(&'w RsaKey, &'w Person),
+    /// A person with both kinds of keys.
+    Both(&'w RsaKey, &'w Person),
 }
 
 impl ReadBy<'_> {
@@ -112,6 +147,11 @@ impl ReadBy<'_> {
             }
             Self::Rsa(key) => json!({"rsa_key": key.path}),
             Self::RsaOf(key, person) => json!({"root_seed": hex(&person.root_seed), "rsa_key": key.path}),
+            Self::Both(key, person) => json!({
+                "root_seed": hex(&person.root_seed),
+                "xwing_seed": hex(&person.xwing_seed),
+                "rsa_key": key.path,
+            }),
         }
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn root_id(root: &[u8; 32]) -> [u8; 32] {
 #[derive(Clone)]
 pub(crate) struct Metadata {
     pub(crate) name: Vec<u8>,
-    pub(crate) media_type: &'static str,
+    pub(crate) media_type: String,
     pub(crate) original: u64,
     pub(crate) stored: u64,
     pub(crate) compression: u64,
@@ -74,7 +74,7 @@ impl Metadata {
     pub(crate) fn of(len: usize) -> Self {
         Self {
             name: b"report.txt".to_vec(),
-            media_type: "text/plain",
+            media_type: "text/plain".into(),
             original: len as u64,
             stored: len as u64,
             compression: 0,
@@ -294,6 +294,10 @@ impl Sealed<'_> {
         }
     }
 
+    pub(crate) fn rng(&mut self) -> &mut Seeded {
+        &mut self.file.rng
+    }
+
     /// Wraps the file key under any head, and has anybody sign.
     pub(crate) fn finish_grant(
         &mut self,
@@ -302,7 +306,7 @@ impl Sealed<'_> {
         signer: Option<&Person>,
     ) -> Vec<u8> {
         let fk = self.file.fk;
-        let (encapsulated, wrapped) = recipient.key.wrap_key(&fk, &head.bound(), &mut self.file.rng);
+        let (encapsulated, wrapped) = recipient.key.wrap_key(&fk, &head.bound(), self.rng());
         sign(head.with(&encapsulated, &wrapped), "waxwing/v1/grant", signer)
     }
 }
@@ -415,7 +419,7 @@ impl Key {
 }
 
 /// RSAES-OAEP-ENCRYPT (RFC 8017, section 7.1.1) with SHA-256, MGF1-SHA-256 and e = 65537.
-fn oaep(modulus: &BigUint, message: &[u8], label: &[u8], rng: &mut Seeded) -> Vec<u8> {
+pub(crate) fn oaep(modulus: &BigUint, message: &[u8], label: &[u8], rng: &mut Seeded) -> Vec<u8> {
     let k = usize::try_from(modulus.bits().div_ceil(8)).expect("at most 512");
     let mut db = sha256(&[label]).to_vec();
     db.resize(k - 33 - 1 - message.len(), 0);

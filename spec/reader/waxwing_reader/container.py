@@ -1,6 +1,5 @@
 """The container (section 8): everything of one file in one stream."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from . import grant, identity, manifest
@@ -10,7 +9,6 @@ from .opening import Opened, check_agreement, open_parsed
 from .recipient import Recipient
 
 MAGIC = b"WXWGCT01"
-LONGEST_BUNDLE = 65536
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,8 @@ def _grants(cursor: Cursor, sheet: manifest.Manifest) -> tuple[grant.Grant, ...]
         require(length <= grant.LONGEST, "container: length of a grant")
         given = grant.parse(cursor.take(length))
         check_agreement(sheet, given)
+        require(given.grantor_root_id == sheet.author_root_id, "container: a grant that is not the author's")
+        require(given.suite == sheet.suite, "container: a grant of another suite")
         require(given.wrap != grant.LINK, "container: a link's grant")
         ascending = not grants or grants[-1].recipient_id < given.recipient_id
         require(ascending, "container: grants twice or not in order")
@@ -55,7 +55,7 @@ def parse(raw: bytes) -> Container:
     require(length <= manifest.LONGEST, "container: length of the manifest")
     sheet = manifest.parse(cursor.take(length))
     length = cursor.u32()
-    require(length <= LONGEST_BUNDLE, "container: length of the bundle")
+    require(length <= identity.LONGEST, "container: length of the bundle")
     author = _author(cursor.take(length), sheet)
     grants = _grants(cursor, sheet)
     require(cursor.left == 32 * sheet.segments + sheet.body_length, "container: leaves and body")
@@ -63,14 +63,12 @@ def parse(raw: bytes) -> Container:
     return Container(sheet, author, grants, leaves, cursor.take(sheet.body_length))
 
 
-def open_container(
-    raw: bytes, recipient: Recipient, pinned: Iterable[bytes] = ()
-) -> tuple[Opened, identity.Bundle | None]:
-    """Opens a container.  The bundle that is returned says who the author claims to be, and pins nothing."""
+def open_container(raw: bytes, recipient: Recipient) -> tuple[Opened, identity.Bundle | None]:
+    """Opens a container by the first grant that is for the recipient.  The bundle that is returned says who the author claims to be, and pins nothing."""
     box = parse(raw)
     for given in box.grants:
         if recipient.is_named_by(given):
             author_key = None if box.author is None else box.author.root_key
-            opened = open_parsed(box.sheet, given, box.leaves, box.body, recipient, author_key, pinned)
+            opened = open_parsed(box.sheet, given, box.leaves, box.body, recipient, author_key)
             return opened, box.author
     raise Refused("container: no grant for this reader")

@@ -32,6 +32,17 @@ def check_parameters(header: bytes) -> None:
     require(header[: len(PARAMETERS)] == PARAMETERS, "FLOE: other parameters")
 
 
+def check_frame(index: int, last: bool, segment: bytes) -> None:
+    """What can be checked of a segment without a key."""
+    require(0 <= index < MOST_SEGMENTS, "FLOE: segment number")
+    require(SEGMENT_OVERHEAD <= len(segment) <= SEGMENT_LENGTH, "FLOE: segment length")
+    if last:
+        require(segment[:4] == u32(len(segment)), "FLOE: length word of the last segment")
+    else:
+        require(len(segment) == SEGMENT_LENGTH, "FLOE: an inner segment that is not full")
+        require(segment[:4] == INNER_LENGTH_WORD, "FLOE: length word of an inner segment")
+
+
 class Opener:
     """A message whose header is authentic; opens its segments, in any order."""
 
@@ -53,13 +64,7 @@ class Opener:
         return self._aead
 
     def open_segment(self, index: int, last: bool, segment: bytes) -> bytes:
-        require(0 <= index < MOST_SEGMENTS, "FLOE: segment number")
-        require(SEGMENT_OVERHEAD <= len(segment) <= SEGMENT_LENGTH, "FLOE: segment length")
-        if last:
-            require(segment[:4] == u32(len(segment)), "FLOE: length word of the last segment")
-        else:
-            require(len(segment) == SEGMENT_LENGTH, "FLOE: an inner segment that is not full")
-            require(segment[:4] == INNER_LENGTH_WORD, "FLOE: length word of an inner segment")
+        check_frame(index, last, segment)
         aad = u64(index) + (b"\x01" if last else b"\x00")
         try:
             return self._segment_aead(index).decrypt(segment[4:16], segment[16:], aad)
@@ -67,9 +72,16 @@ class Opener:
             raise Refused("FLOE: segment tag") from None
 
 
+def check_small(message: bytes) -> None:
+    """What can be checked of a small message without a key: it is one while it is still sealed."""
+    require(SMALL_OVERHEAD <= len(message) <= HEADER_LENGTH + SEGMENT_LENGTH, "FLOE: length of a small message")
+    check_parameters(message[:HEADER_LENGTH])
+    check_frame(0, True, message[HEADER_LENGTH:])
+
+
 def open_small(key: bytes, aad: bytes, message: bytes) -> bytes:
     """A header and exactly one segment, the last."""
-    require(SMALL_OVERHEAD <= len(message) <= HEADER_LENGTH + SEGMENT_LENGTH, "FLOE: length of a small message")
+    check_small(message)
     opener = Opener(key, aad, message[:HEADER_LENGTH])
     return opener.open_segment(0, True, message[HEADER_LENGTH:])
 

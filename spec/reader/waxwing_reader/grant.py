@@ -67,6 +67,8 @@ def parse(raw: bytes) -> Grant:
     length = cursor.u16()
     require(length in _WRAPPED[wrap], "grant: length of the wrapped key")
     wrapped = cursor.take(length)
+    if wrap == LINK:
+        floe.check_small(wrapped)
     signed = cursor.take(64) if suite == SIGNED else None
     cursor.end()
     return Grant(

@@ -4,13 +4,18 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import regex
+
 from . import rsa, signature, xwing
 from .errors import Refused, require
 from .fields import Cursor
 from .hashing import ZEROS_32, ZEROS_64, root_id, sha256
 
 MAGIC = b"WXWGID01"
+LONGEST = 65536
 LONGEST_ADDRESS = 254
+LONGEST_LOCAL = 64
+LONGEST_LABEL = 63
 MOST_STEPS = 64
 USAGES = (1, 2)
 ALG_RSA, ALG_XWING = 1, 2
@@ -47,6 +52,11 @@ class Bundle:
         return sha256(b"waxwing/v1/identity-hash\0", self.raw)
 
 
+_LETTER_OR_DIGIT = r"[\p{Alphabetic}\p{N}]"
+_LOCAL_ATOM = regex.compile(rf"(?:{_LETTER_OR_DIGIT}|[!#$%&'*+\-/=?^_`{{|}}~])+")
+_LABEL = regex.compile(rf"(?:{_LETTER_OR_DIGIT}|-)+")
+
+
 def _address(data: bytes) -> str:
     require(len(data) <= LONGEST_ADDRESS, "bundle: length of the address")
     try:
@@ -54,9 +64,16 @@ def _address(data: bytes) -> str:
     except UnicodeDecodeError:
         raise Refused("bundle: an address that is not UTF-8") from None
     require(unicodedata.is_normalized("NFC", address), "bundle: an address that is not in NFC")
-    local, at, domain = address.rpartition("@")
-    require(bool(local and at and domain), "bundle: an address without its parts")
-    require(domain == domain.lower(), "bundle: a domain in capitals")
+    require(address.count("@") == 1, "bundle: an address without its parts")
+    local, domain = address.split("@")
+    require(len(local.encode()) <= LONGEST_LOCAL, "bundle: length of the address before the @")
+    for atom in local.split("."):
+        require(_LOCAL_ATOM.fullmatch(atom) is not None, "bundle: an address with another sign before the @")
+    for label in domain.split("."):
+        require(_LABEL.fullmatch(label) is not None, "bundle: an address with another sign behind the @")
+        require(len(label.encode()) <= LONGEST_LABEL, "bundle: length of a label")
+        require(not label.startswith("-") and not label.endswith("-"), "bundle: a hyphen at the end of a label")
+    require(domain == unicodedata.normalize("NFC", domain.lower()), "bundle: a domain in capitals")
     return address
 
 
@@ -67,14 +84,15 @@ def _key(cursor: Cursor) -> BundleKey:
     not_before, not_after = cursor.u64(), cursor.u64()
     key = cursor.take(cursor.u16())
     if alg == ALG_RSA:
-        rsa.check_public_key(key)
+        require(len(key) in rsa.SPKI_LENGTHS, "bundle: length of an RSA key")
     else:
         require(len(key) == xwing.PUBLIC_KEY_LENGTH, "bundle: length of an X-Wing key")
     return BundleKey(usage, alg, not_before, not_after, key)
 
 
 def parse(raw: bytes) -> Bundle:
-    """Parses a bundle, and verifies both of its signatures."""
+    """Parses a bundle, and verifies both of its signatures.  Of its keys only the lengths are looked at."""
+    require(len(raw) <= LONGEST, "bundle: length")
     cursor = Cursor(raw)
     cursor.magic(MAGIC)
     user_id = cursor.take(16)

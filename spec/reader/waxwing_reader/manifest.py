@@ -96,6 +96,7 @@ def parse(raw: bytes) -> Manifest:
     blocks, rest = divmod(length - floe.SMALL_OVERHEAD, metadata.BLOCK)
     require(rest == 0 and 1 <= blocks <= 127, "manifest: length of the metadata")
     sealed_metadata = cursor.take(length)
+    floe.check_small(sealed_metadata)
     mac = cursor.take(32)
     signed = cursor.take(64) if suite == SIGNED else None
     cursor.end()

@@ -27,15 +27,18 @@ def _file_key(unwrapped: bytes) -> bytes:
 
 
 class KeyHolder:
-    """A person, or a key that stands alone (then the recipient's root id is zeros)."""
+    """A person, or a key that stands alone.
+
+    A grant names a person's key together with the person's root, or with zeros; a key that stands alone with zeros.
+    """
 
     def __init__(
         self, root_seed: bytes | None = None, xwing: list[XWingKey] | None = None, rsa: list[RsaKey] | None = None
     ) -> None:
         self.root_key = None if root_seed is None else signature.public_key(root_seed)
-        root = ZEROS_32 if self.root_key is None else root_id(self.root_key)
-        self._xwing = {recipient_id(grant.XWING, root, key.public_key): key for key in xwing or []}
-        self._rsa = {recipient_id(grant.RSA, root, key.public_key): key for key in rsa or []}
+        roots = [ZEROS_32] if self.root_key is None else [root_id(self.root_key), ZEROS_32]
+        self._xwing = {recipient_id(grant.XWING, root, key.public_key): key for key in xwing or [] for root in roots}
+        self._rsa = {recipient_id(grant.RSA, root, key.public_key): key for key in rsa or [] for root in roots}
 
     def is_named_by(self, given: grant.Grant) -> bool:
         if given.wrap == grant.XWING:

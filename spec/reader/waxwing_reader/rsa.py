@@ -8,6 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from .errors import Refused, require
 
 KEY_BITS = (2048, 3072, 4096)
+SPKI_LENGTHS = (294, 422, 550)
+# A SEQUENCE of a length in two bytes; version 0; the algorithm rsaEncryption with its NULL.
+_PKCS8_BEGINS = bytes.fromhex("3082"), bytes.fromhex("020100300d06092a864886f70d0101010500")
 
 
 def _check(key: RSAPublicKey) -> None:
@@ -17,18 +20,6 @@ def _check(key: RSAPublicKey) -> None:
 
 def _spki(key: RSAPublicKey) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def check_public_key(der: bytes) -> None:
-    """Refuses what is not the DER SubjectPublicKeyInfo of an RSA key of the format."""
-    try:
-        key = serialization.load_der_public_key(der)
-    except (ValueError, UnsupportedAlgorithm):
-        raise Refused("RSA: not a public key") from None
-    if not isinstance(key, RSAPublicKey):
-        raise Refused("RSA: a key of another algorithm")
-    _check(key)
-    require(_spki(key) == der, "RSA: not the DER of the key")
 
 
 class RsaKey:
@@ -45,13 +36,11 @@ class RsaKey:
 
     @classmethod
     def from_pkcs8(cls, der: bytes) -> "RsaKey":
-        """Refuses anything but the unencrypted PKCS#8 DER that the key itself would be written as."""
-        key = cls._loaded(der, serialization.load_der_private_key)
-        again = key._key.private_bytes(
-            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        require(again == der, "RSA: not the PKCS#8 of the key")
-        return key
+        """Takes unencrypted PKCS#8 of version 1 with the algorithm rsaEncryption."""
+        outer, version_and_algorithm = _PKCS8_BEGINS
+        begins = der[:2] == outer and der[4:].startswith(version_and_algorithm)
+        require(begins, "RSA: not PKCS#8 of version 1, or of another algorithm")
+        return cls._loaded(der, serialization.load_der_private_key)
 
     @classmethod
     def _loaded(cls, data: bytes, load) -> "RsaKey":  # type: ignore[no-untyped-def]

@@ -71,10 +71,11 @@ def parse(raw: bytes) -> Vault:
     for _ in range(count):
         kind = cursor.u8()
         require(kind in _LABELS, "vault: kind of a slot")
-        slots.append(Slot(kind, cursor.take(16), cursor.take(SLOT_LENGTH)))
+        slot = Slot(kind, cursor.take(16), cursor.take(SLOT_LENGTH))
+        floe.check_small(slot.sealed)
+        slots.append(slot)
     covered, body = raw[: cursor.at], cursor.take(cursor.left)
-    longest = floe.HEADER_LENGTH + floe.SEGMENT_LENGTH
-    require(floe.SMALL_OVERHEAD <= len(body) <= longest, "vault: length of the body")
+    floe.check_small(body)
     return Vault(user_id, version, tuple(slots), covered, body)
 
 

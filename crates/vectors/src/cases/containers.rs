@@ -91,6 +91,63 @@ fn opening(world: &World, cases: &mut Vec<Case>) {
         cases,
     );
 
+    let mut pieces = Pieces::of(&mut sealed, &everybody);
+    let others = pieces.grants.iter().position(|grant| grant[60..92] == alice.recipient().id());
+    let broken = &mut pieces.grants[others.expect("Alice has a grant")];
+    let at = broken.len() - 40;
+    broken[at] ^= 1;
+    push(
+        "opens-beside-a-broken-grant",
+        "The signature of somebody else's grant is broken: only the grant that is used is verified.",
+        &pieces.join(),
+        &ReadBy::Person(bob),
+        expected("by the author"),
+        cases,
+    );
+    push(
+        "grant-with-broken-signature",
+        "The same for the one whose grant it is.",
+        &pieces.join(),
+        &ReadBy::Person(alice),
+        None,
+        cases,
+    );
+
+    let name = "opens-for-an-rsa-key-of-a-person";
+    let mut sealed = File::new(name, Some(alice), &content).seal();
+    let bytes = Pieces::of(&mut sealed, &[alice.recipient(), world.rsa[0].recipient(bob.root_id())]).join();
+    push(
+        name,
+        "The grant names the person's root.",
+        &bytes,
+        &ReadBy::Both(&world.rsa[0], bob),
+        expected("by the author"),
+        cases,
+    );
+
+    let (named, bare) = (bob.recipient(), Recipient { root_id: [0; 32], ..bob.recipient() });
+    let name = "opens-by-the-first-of-two";
+    let mut sealed = File::new(name, Some(alice), &content).seal();
+    let mut pieces = Pieces::of(&mut sealed, &[named, bare]);
+    push(
+        name,
+        "Two grants for the same person.",
+        &pieces.join(),
+        &ReadBy::Person(bob),
+        expected("by the author"),
+        cases,
+    );
+    let at = pieces.grants[0].len() - 40;
+    pieces.grants[0][at] ^= 1;
+    push(
+        "first-of-two-broken",
+        "The first of them does not verify; the second is not looked at.",
+        &pieces.join(),
+        &ReadBy::Person(bob),
+        None,
+        cases,
+    );
+
     let mut sealed = File::new("container anonymous", None, &content).seal();
     let bytes = Pieces::of(&mut sealed, &[bob.recipient()]).join();
     push(
@@ -183,6 +240,47 @@ fn refusing(world: &World, cases: &mut Vec<Case>) {
         cases,
     );
 
+    let name = "grant-by-a-third-person";
+    let mut sealed = File::new(name, Some(alice), &pattern(100)).seal();
+    let mut pieces = Pieces::of(&mut sealed, &[bob.recipient()]);
+    let mut head = sealed.grant_head(&bob.recipient());
+    head.grantor = world.carol.root_id();
+    pieces.grants = vec![sealed.finish_grant(&head, &bob.recipient(), Some(&world.carol))];
+    let about = "Carol passed it on: in a container every grant is the author's.";
+    push(name, about, &pieces.join(), &ReadBy::Person(bob), None, cases);
+
+    let name = "grant-by-the-reader";
+    let mut sealed = File::new(name, Some(alice), &pattern(100)).seal();
+    let mut pieces = Pieces::of(&mut sealed, &[bob.recipient()]);
+    let mut head = sealed.grant_head(&bob.recipient());
+    head.grantor = bob.root_id();
+    pieces.grants = vec![sealed.finish_grant(&head, &bob.recipient(), Some(bob))];
+    let about = "Bob wrapped it again for himself: in a container every grant is the author's.";
+    push(name, about, &pieces.join(), &ReadBy::Person(bob), None, cases);
+
+    let name = "anonymous-with-signed-grant";
+    let mut sealed = File::new(name, None, &pattern(100)).seal();
+    let mut pieces = Pieces::of(&mut sealed, &[bob.recipient()]);
+    let mut head = sealed.grant_head(&bob.recipient());
+    (head.suite, head.grantor) = (1, bob.root_id());
+    pieces.grants = vec![sealed.finish_grant(&head, &bob.recipient(), Some(bob))];
+    let about = "An anonymous file in a container has anonymous grants.";
+    push(name, about, &pieces.join(), &ReadBy::Person(bob), None, cases);
+
+    let name = "bundle-longer-than-65536";
+    let mut sealed = File::new(name, Some(alice), &pattern(100)).seal();
+    let mut pieces = Pieces::of(&mut sealed, &[bob.recipient()]);
+    pieces.bundle = super::bundles::long(world, 65_537).signed(alice, None);
+    push(name, "A bundle of 65,537 bytes.", &pieces.join(), &ReadBy::Person(bob), None, cases);
+
+    let name = "body-length-huge";
+    let mut sealed = File::new(name, Some(alice), &pattern(100)).seal();
+    sealed.body_len = 1 << 44;
+    let pieces = Pieces::of(&mut sealed, &[bob.recipient()]);
+    let about = "The manifest says 2^44 bytes of body, and there is one leaf.";
+    push(name, about, &pieces.join(), &ReadBy::Person(bob), None, cases);
+
+    let mut sealed = File::new("of another file", Some(alice), &pattern(100)).seal();
     let link = Recipient { root_id: [0; 32], key: Key::Link([5; 32], [6; 16]) };
     let pieces = Pieces::of(&mut sealed, &[bob.recipient(), link]);
     push(

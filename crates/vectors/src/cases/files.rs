@@ -2,7 +2,7 @@
 
 use super::{Case, Met, ReadBy, World, case, pattern, result, segment_files};
 use crate::cbor;
-use crate::forge::{File, Metadata, PLAIN};
+use crate::forge::{File, Metadata, PLAIN, Recipient};
 use crate::primitives::padme;
 use serde_json::{Value, json};
 
@@ -86,7 +86,19 @@ fn shapes(world: &World, cases: &mut Vec<Case>) {
             &inflated,
         ),
     ];
-    for (name, about, payload, metadata, content) in files {
+    let mut other_system = member.clone();
+    (other_system[8], other_system[9]) = (2, 3);
+    let empty = super::lies::empty_member();
+    let nothing = Metadata { compression: 1, original: 0, ..Metadata::of(empty.len()) };
+    let (about_system, about_empty) = (
+        "XFL and OS tell what made the member: nobody looks at them.",
+        "An empty file, compressed: a member that holds nothing.",
+    );
+    let gzips = [
+        ("opens-gzip-of-another-system", about_system, &other_system, &compressed, &inflated),
+        ("opens-compressed-empty", about_empty, &empty, &nothing, &Vec::new()),
+    ];
+    for (name, about, payload, metadata, content) in files.into_iter().chain(gzips) {
         let file = File::with(name, Some(&world.alice), payload, metadata);
         let mut sealed = if metadata.padding == 1 { file.padded() } else { file }.seal();
         let grant = sealed.grant(&world.bob.recipient());
@@ -104,14 +116,14 @@ fn shapes(world: &World, cases: &mut Vec<Case>) {
 fn metadata(world: &World, cases: &mut Vec<Case>) {
     let content = pattern(10);
     let usual = Metadata::of(content.len());
-    let preview = cbor::map(&[(1, cbor::text(b"image/png")), (2, cbor::bytes(&pattern(700)))]);
+    let preview = |kind: &[u8], bytes: &[u8]| cbor::map(&[(1, cbor::text(kind)), (2, cbor::bytes(bytes))]);
     let long = "ä".repeat(127) + "x";
     let decomposed = "cafe\u{301}.txt";
     let files = [
         (
             "opens-with-preview",
             "A preview of 700 bytes.",
-            Metadata { more: vec![(9, preview)], ..usual.clone() },
+            Metadata { more: vec![(9, preview(b"image/png", &pattern(700)))], ..usual.clone() },
         ),
         (
             "opens-before-1970",
@@ -124,13 +136,44 @@ fn metadata(world: &World, cases: &mut Vec<Case>) {
             "A name that is not in NFC: readers take it as it is.",
             Metadata { name: decomposed.as_bytes().to_vec(), ..usual.clone() },
         ),
-        ("opens-without-media-type", "An empty media type.", Metadata { media_type: "", ..usual }),
+        (
+            "opens-without-media-type",
+            "An empty media type.",
+            Metadata { media_type: String::new(), ..usual.clone() },
+        ),
+        (
+            "opens-unsafe-name",
+            "A name is data: control characters, a change of direction, a dot at the end.",
+            Metadata { name: "a\nb\u{202e}txt.".into(), ..usual.clone() },
+        ),
+        (
+            "opens-latest-time",
+            "The last modification time that there is.",
+            Metadata { modified: (1 << 53) - 1, ..usual.clone() },
+        ),
+        (
+            "opens-earliest-time",
+            "The first modification time that there is.",
+            Metadata { modified: 1 - (1 << 53), ..usual.clone() },
+        ),
+        (
+            "opens-with-empty-preview",
+            "A preview without a type and without bytes.",
+            Metadata { more: vec![(9, preview(b"", &[]))], ..usual.clone() },
+        ),
+        (
+            "opens-with-longest-preview",
+            "A preview of 32 KiB.",
+            Metadata { more: vec![(9, preview(b"image/png", &pattern(32_768)))], ..usual.clone() },
+        ),
+        ("opens-metadata-that-fills-its-block", "Not one pad byte behind the CBOR.", filling(&usual, 1)),
+        ("opens-longest-metadata", "127 blocks, filled to the last byte.", filling(&usual, 127)),
     ];
     for (name, about, metadata) in files {
         let mut sealed = File::with(name, Some(&world.alice), &content, &metadata).seal();
         let grant = sealed.grant(&world.bob.recipient());
         let shown = String::from_utf8(metadata.name.clone()).expect("UTF-8");
-        let mut expected = result(&shown, metadata.media_type, &content, "by the author");
+        let mut expected = result(&shown, &metadata.media_type, &content, "by the author");
         expected["modified_ms"] = metadata.modified.into();
         cases.push(Met::new(world, &sealed, grant).opens(name, about, expected));
     }
@@ -139,11 +182,28 @@ fn metadata(world: &World, cases: &mut Vec<Case>) {
     let mut sealed = sealed.seal();
     let bob = world.bob.recipient();
     let mut head = sealed.grant_head(&bob);
-    (head.min_revision, head.not_after) = (7, 1_800_000_000);
+    (head.min_revision, head.not_after) = (7, 1_600_000_000);
     let grant = sealed.finish_grant(&head, &bob, Some(&world.alice));
-    let about = "Revision 7 with a grant from revision 7 on, and a date that is policy and not cryptography.";
+    let about = "Revision 7 with a grant from revision 7 on, and a date in the past, which is shown and refuses nothing.";
     let expected = result("report.txt", "text/plain", &content, "by the author");
     cases.push(Met::new(world, &sealed, grant).opens("opens-later-revision", about, expected));
+
+    let name = "opens-from-revision-zero";
+    let mut sealed = File::new(name, Some(&world.alice), &content).seal();
+    let mut head = sealed.grant_head(&bob);
+    head.min_revision = 0;
+    let grant = sealed.finish_grant(&head, &bob, Some(&world.alice));
+    let about = "A grant whose lowest revision is 0: any revision will do.";
+    let expected = result("report.txt", "text/plain", &content, "by the author");
+    cases.push(Met::new(world, &sealed, grant).opens(name, about, expected));
+}
+
+/// Metadata that fills its blocks, by way of a long media type.
+fn filling(usual: &Metadata, blocks: usize) -> Metadata {
+    let short = Metadata { media_type: String::new(), ..usual.clone() };
+    // The head of a long text takes two bytes more than that of an empty one.
+    let rest = 512 * blocks - 4 - cbor::map(&short.entries()).len() - 2;
+    Metadata { media_type: "x".repeat(rest), ..short }
 }
 
 fn rsa(world: &World, cases: &mut Vec<Case>) {
@@ -160,6 +220,19 @@ fn rsa(world: &World, cases: &mut Vec<Case>) {
     let met = Met { reader: ReadBy::RsaOf(&world.rsa[0], &world.bob), ..Met::new(world, &sealed, grant) };
     let about = "Wrapped to an RSA key of a person's bundle: the recipient id holds the person's root.";
     cases.push(met.opens("opens-rsa-of-a-person", about, usual(&content)));
+
+    let name = "opens-rsa-of-a-person-who-is-not-named";
+    let mut sealed = File::new(name, Some(&world.alice), &content).seal();
+    let grant = sealed.grant(&world.rsa[0].recipient([0; 32]));
+    let met = Met { reader: ReadBy::RsaOf(&world.rsa[0], &world.bob), ..Met::new(world, &sealed, grant) };
+    let about = "Wrapped to the bare key of somebody who is a person too: a person tries zeros as well.";
+    cases.push(met.opens(name, about, usual(&content)));
+
+    let name = "opens-for-an-x-wing-key-without-root";
+    let mut sealed = File::new(name, Some(&world.alice), &content).seal();
+    let grant = sealed.grant(&Recipient { root_id: [0; 32], ..world.bob.recipient() });
+    let about = "The same with an X-Wing key.";
+    cases.push(Met::new(world, &sealed, grant).opens(name, about, usual(&content)));
 }
 
 fn sharing(world: &World, cases: &mut Vec<Case>) {

@@ -5,6 +5,9 @@ mod grants;
 mod insides;
 mod manifests;
 
+pub(super) use bodies::{long, wrong_inner_word};
+pub(super) use insides::empty_member;
+
 use super::{Case, World};
 
 pub(super) fn add(world: &World, cases: &mut Vec<Case>) {

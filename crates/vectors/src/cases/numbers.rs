@@ -53,19 +53,26 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
     let about = "Roots over the first 1 to 20 leaves, where leaf n is that of a segment of the one byte n.";
     cases.push(case("numbers", "tree", about, json!({"roots": roots})));
 
-    let (alice, bob) = (world.alice.root_id(), world.bob.root_id());
-    let (smaller, larger) = if alice < bob { (alice, bob) } else { (bob, alice) };
-    let hash = sha512(&[b"waxwing/v1/safety\0", &smaller, &larger]);
-    let groups = hash.chunks(5).take(12).map(|group| {
-        let number = group.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        format!("{:05}", number % 100_000)
-    });
-    let fields = json!({
-        "root_ids": [hex(&alice), hex(&bob)],
-        "groups": groups.collect::<Vec<_>>(),
-        "word_numbers": eleven_bits(&hash, 18),
-    });
-    cases.push(case("numbers", "safety", "The safety number of Alice and Bob.", fields));
+    let (alice, bob, carol) = (world.alice.root_id(), world.bob.root_id(), world.carol.root_id());
+    let pairs: Vec<_> = [(alice, bob), (bob, alice), (carol, alice), (carol, bob)]
+        .iter()
+        .map(|(one, other)| {
+            let hash = sha512(&[b"waxwing/v1/safety\0", one.min(other), one.max(other)]);
+            let groups = hash.chunks(5).take(12).map(|group| {
+                let number = group.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+                format!("{:05}", number % 100_000)
+            });
+            let groups: Vec<String> = groups.collect();
+            json!({
+                "root_ids": [hex(one), hex(other)],
+                "groups": groups,
+                "word_numbers": eleven_bits(&hash, 18),
+                "qr": format!("WAXWING-SAFETY-1:{}", groups.concat()),
+            })
+        })
+        .collect();
+    let about = "Safety numbers, each pair in the order in which it was given.";
+    cases.push(case("numbers", "safety", about, json!({"pairs": pairs})));
 
     let recipients: Vec<_> = [
         (world.alice.recipient(), "X-Wing key of a person"),

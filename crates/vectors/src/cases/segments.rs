@@ -1,10 +1,12 @@
 //! Single segments at places where counting goes wrong easily.
 
-use super::{Case, case, hex, pattern};
-use crate::primitives::{Floe, Seeded, hkdf};
+use super::{Case, World, case, hex, lies, pattern, segment_path};
+use crate::forge::{PLAIN, Sealed};
+use crate::primitives::{Floe, Seeded, hkdf, sha256};
 use serde_json::json;
 
-pub(super) fn add(cases: &mut Vec<Case>) {
+pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
+    inner(world, cases);
     let opens = [
         ("opens-at-0", "The first and only segment.", 0),
         (
@@ -86,4 +88,40 @@ pub(super) fn add(cases: &mut Vec<Case>) {
         });
         cases.push(case("segment", name, about, fields));
     }
+}
+
+/// Segments that others follow. A full one stands in a file of its own, which a case of a whole file needs too.
+fn inner(world: &World, cases: &mut Vec<Case>) {
+    let (honest, wrong_word) = (lies::long(world), lies::wrong_inner_word(world));
+    let fields = |sealed: &Sealed<'_>, last: bool, expect: &str| {
+        json!({
+            "expect": expect,
+            "fk": hex(&sealed.file.fk),
+            "file_id": hex(&sealed.file.file_id),
+            "suite": 1,
+            "author_root_id": hex(&sealed.file.author_id()),
+            "header": hex(&sealed.floe.header),
+            "index": 0,
+            "last": last,
+            "segment_file": segment_path(&sealed.segments[0]),
+        })
+    };
+    let mut opens = fields(&honest, false, "open");
+    opens["result"] = json!({"sha256": hex(&sha256(&[&pattern(PLAIN)]))});
+    cases.push(case("segment", "opens-inner", "A full segment that others follow.", opens));
+    let about = "The same as the last one.";
+    cases.push(case("segment", "inner-met-as-last", about, fields(&honest, true, "refuse")));
+    let about = "A full segment with its length for the length word.";
+    cases.push(case(
+        "segment",
+        "inner-with-another-length-word",
+        about,
+        fields(&wrong_word, false, "refuse"),
+    ));
+
+    let mut rng = Seeded::new("inner-not-full");
+    let mut not_full = fields(&honest, false, "refuse");
+    not_full.as_object_mut().expect("an object").remove("segment_file");
+    not_full["segment"] = hex(&honest.floe.seal(0, false, &pattern(40), &mut rng)).into();
+    cases.push(case("segment", "inner-not-full", "A short segment that others follow.", not_full));
 }

@@ -1,8 +1,10 @@
 //! Signatures that strict rules refuse and others take.
 
 use super::{Case, World, case, hex};
+use crate::forge::Person;
 use crate::primitives::Seeded;
-use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
+use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::scalar::Scalar;
 use serde_json::json;
 
@@ -67,12 +69,9 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
     let mut other = good;
     add_order(&mut other[32..]);
     push("s-not-reduced", "S + L.", "refuse", &alice.root, &other);
-    let mut other = good;
-    other[63] |= 0x80;
-    push("s-with-the-highest-bit", "The highest bit of S is set.", "refuse", &alice.root, &other);
-    let mut exactly = good;
-    exactly[32..].copy_from_slice(&ORDER);
-    push("s-is-the-order", "S = L.", "refuse", &alice.root, &exactly);
+    let mut high = good;
+    (0..8).for_each(|_| add_order(&mut high[32..]));
+    push("s-with-the-highest-bit", "S + 8 L, whose highest bit is set.", "refuse", &alice.root, &high);
 
     let (r, s) = for_neutral_key();
     let fits = [r, s].concat();
@@ -107,37 +106,99 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
             &with_sign,
             &fits,
         );
-        let mut other = good;
-        other[..32].copy_from_slice(&point);
-        let about = "An R whose point has a small order, or whose y is not below p.";
-        push(&format!("r-{what}"), about, "refuse", &alice.root, &other);
+        let about =
+            "An R of small order, or not below p: the equation holds if both sides are taken times 8.";
+        push(&format!("r-{what}"), about, "refuse", &alice.root, &cofactored(alice, &point, message));
     }
-    // R neutral and S = k·a: the equation holds, and only the rule about R refuses it.
-    let neutral_r = signature_with_neutral_r(&alice.root_seed, &alice.root, message);
-    push(
-        "r-neutral-and-equation-holds",
-        "R is the neutral element, and the equation holds.",
-        "refuse",
-        &alice.root,
-        &neutral_r,
-    );
+    let about = "R is the neutral element, and the equation holds.";
+    push("r-neutral-and-equation-holds", about, "refuse", &alice.root, &cofactored(alice, &NEUTRAL, message));
+    let about = "The same with R as y = p + 1.";
+    push("r-neutral-not-canonical", about, "refuse", &alice.root, &cofactored(alice, &p_plus_one(), message));
+    push("key-on-no-point", "A key that is no point of the curve.", "refuse", &no_point(), &good);
+    torsion(cases);
+}
+
+/// S = k·a for any R of small order: 8 S·B = 8 R + 8 k·A holds.
+fn cofactored(person: &Person, r: &[u8; 32], message: &[u8]) -> Vec<u8> {
+    let secret = secret_scalar(&person.root_seed);
+    [*r, (challenge(r, &person.root, message) * secret).to_bytes()].concat()
+}
+
+fn secret_scalar(seed: &[u8; 32]) -> Scalar {
+    let hash = crate::primitives::sha512(&[seed]);
+    let mut secret: [u8; 32] = hash[..32].try_into().expect("32 bytes");
+    secret[0] &= 248;
+    secret[31] = secret[31] & 63 | 64;
+    Scalar::from_bytes_mod_order(secret)
+}
+
+/// k, reduced modulo the group order.
+fn challenge(r: &[u8; 32], key: &[u8; 32], message: &[u8]) -> Scalar {
+    Scalar::from_bytes_mod_order_wide(&crate::primitives::sha512(&[r, key, message]))
+}
+
+/// The first message, counted through, whose k leaves `rest` modulo 8.
+fn message_for(r: &[u8; 32], key: &[u8; 32], rest: u8) -> (Vec<u8>, Scalar) {
+    let mut messages = (0..=u8::MAX).map(|n| [b"waxwing/v1/manifest\0".as_slice(), &[n]].concat());
+    messages
+        .find_map(|message| {
+            let k = challenge(r, key, &message);
+            (k.to_bytes()[0] & 7 == rest).then_some((message, k))
+        })
+        .expect("one of 256 messages")
+}
+
+/// A key A = a·B + T with T of order 8: it is of no small order, and the equation with the cofactor and the one
+/// without differ for it.
+fn torsion(cases: &mut Vec<Case>) {
+    let secret = secret_scalar(&[0x17; 32]);
+    let point = ED25519_BASEPOINT_POINT * secret + EIGHT_TORSION[1];
+    let key = point.compress().to_bytes();
+    let mut push = |name: &str, about: &str, expect: &str, message: &[u8], signature: &[u8]| {
+        let fields = json!({
+            "expect": expect,
+            "public_key": hex(&key),
+            "message": hex(message),
+            "signature": hex(signature),
+        });
+        cases.push(case("signature", name, about, fields));
+    };
+    let nonce = Scalar::from_bytes_mod_order(Seeded::new("torsion").bytes());
+    let r = (ED25519_BASEPOINT_POINT * nonce).compress().to_bytes();
+    let (message, k) = message_for(&r, &key, 0);
+    let signature = [r, (nonce + k * secret).to_bytes()].concat();
+    let about = "A key with a part of order 8, and k a multiple of 8: the equation holds as it is.";
+    push("key-with-torsion", about, "valid", &message, &signature);
+    let (message, k) = message_for(&r, &key, 3);
+    let signature = [r, (nonce + k * secret).to_bytes()].concat();
+    let about = "The same with another k: the equation holds only if both sides are taken times 8.";
+    push("key-with-torsion-times-8", about, "refuse", &message, &signature);
+
+    // R = −k·T is of small order, and S = k·a satisfies the equation as it is.
+    for (what, order) in [("order-8", 1), ("y-is-0", 2), ("order-8-the-other", 3), ("y-is-p-minus-1", 4)] {
+        let r = EIGHT_TORSION[order].compress().to_bytes();
+        let rest = 8 - u8::try_from(order).expect("small");
+        let (message, k) = message_for(&r, &key, rest);
+        let signature = [r, (k * secret).to_bytes()].concat();
+        let about = "An R of small order, and the equation holds as it is.";
+        push(&format!("r-{what}-and-equation-holds"), about, "refuse", &message, &signature);
+    }
+}
+
+/// The least y from 2 on that belongs to no point.
+fn no_point() -> [u8; 32] {
+    let mut ys = (2..=u8::MAX).map(|y| {
+        let mut bytes = [0; 32];
+        bytes[0] = y;
+        bytes
+    });
+    ys.find(|y| CompressedEdwardsY(*y).decompress().is_none()).expect("half of all y belong to none")
 }
 
 fn p_plus_one() -> [u8; 32] {
     let mut bytes = [0xff; 32];
     (bytes[0], bytes[31]) = (0xee, 0x7f);
     bytes
-}
-
-fn signature_with_neutral_r(seed: &[u8; 32], public: &[u8; 32], message: &[u8]) -> Vec<u8> {
-    let hash = crate::primitives::sha512(&[seed]);
-    let mut secret: [u8; 32] = hash[..32].try_into().expect("32 bytes");
-    secret[0] &= 248;
-    secret[31] = secret[31] & 63 | 64;
-    let secret = Scalar::from_bytes_mod_order(secret);
-    let challenge = crate::primitives::sha512(&[&NEUTRAL, public, message]);
-    let challenge = Scalar::from_bytes_mod_order_wide(&challenge);
-    [NEUTRAL, (challenge * secret).to_bytes()].concat()
 }
 
 fn unhex(text: &str) -> [u8; 32] {

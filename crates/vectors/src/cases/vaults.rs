@@ -66,6 +66,14 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
     );
     let wrong = Secret::Phrase([0x5b; 32]);
     push("phrase-of-another", "Another recovery phrase.", sealed.clone(), secret_json(&wrong), false, &[]);
+    let mut checksum = secret_json(&phrase);
+    let last = checksum["word_numbers"][23].as_u64().expect("a number");
+    checksum["word_numbers"][23] = (last ^ 1).into();
+    let about = "The right entropy, and a last word whose checksum is wrong.";
+    push("phrase-checksum-wrong", about, sealed.clone(), checksum, false, &[]);
+    let mut short = secret_json(&phrase);
+    short["word_numbers"].as_array_mut().expect("numbers").pop();
+    push("phrase-of-23-words", "A word is missing.", sealed.clone(), short, false, &[]);
     let wrong = Secret::Passphrase("three wax wings melt slowlier");
     push("passphrase-wrong", "Another passphrase.", sealed.clone(), secret_json(&wrong), false, &[]);
 
@@ -94,7 +102,7 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
     );
 
     type Change = fn(&mut Vec<u8>);
-    let changes: [(&str, &str, Change); 7] = [
+    let changes: [(&str, &str, Change); 8] = [
         ("version-changed", "A bit of the version: the body is bound to it.", |v| v[27] ^= 1),
         ("user-changed", "A bit of the user id.", |v| v[9] ^= 1),
         ("body-changed", "A bit of the body.", |v| {
@@ -105,7 +113,10 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
         ("truncated", "The last byte is missing.", |v| {
             v.pop();
         }),
-        ("slot-kind-unknown", "A slot of kind 3.", |v| v[29 + 155] = 3),
+        ("body-of-75-bytes", "A body that is shorter than any small message.", |v| v.truncate(29 + 310 + 75)),
+        ("body-of-105-bytes", "A body of a byte less than a small message of nothing.", |v| {
+            v.truncate(29 + 310 + 105);
+        }),
         ("magic-of-another-version", "Costs belong to the magic: another one is another format.", |v| {
             v[7] = b'2'
         }),
@@ -115,6 +126,73 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
         change(&mut changed);
         push(name, about, changed, secret_json(&phrase), false, &[]);
     }
+
+    let (mut vault, slots) = both("slot-kind-unknown", &[]);
+    let mut unknown = vault.slot(&phrase, &mine);
+    unknown[0] = 3;
+    let sealed = vault.seal(&[slots[0].clone(), slots[1].clone(), unknown]);
+    push(
+        "slot-kind-unknown",
+        "A slot of kind 3 behind two good ones, and the body is bound to all three.",
+        sealed,
+        secret_json(&phrase),
+        false,
+        &[],
+    );
+
+    let mut vault = Vault::new("empty passphrase", alice, &[]);
+    let empty = Secret::Passphrase("");
+    let slots = [vault.slot(&empty, &mine)];
+    push("passphrase-empty", "An empty passphrase.", vault.seal(&slots), secret_json(&empty), false, &[]);
+
+    let mut vault = Vault::new("many slots", alice, &[]);
+    let mut slots: Vec<Vec<u8>> = (0..3).map(|n| vault.slot(&Secret::Phrase([n; 32]), &mine)).collect();
+    slots.push(vault.slot(&phrase, &mine));
+    let sealed = vault.seal(&slots);
+    push(
+        "opens-with-the-fourth-slot",
+        "Three other recovery phrases come first.",
+        sealed,
+        secret_json(&phrase),
+        true,
+        &[],
+    );
+    slots.insert(3, vault.slot(&Secret::Phrase([3; 32]), &mine));
+    let sealed = vault.seal(&slots);
+    push(
+        "slot-is-the-fifth",
+        "A fifth slot of a kind is skipped, and so are those behind it.",
+        sealed,
+        secret_json(&phrase),
+        false,
+        &[],
+    );
+    let mut vault = Vault::new("five of two kinds", alice, &[]);
+    let mut slots: Vec<Vec<u8>> = (0..4).map(|n| vault.slot(&Secret::Phrase([n; 32]), &mine)).collect();
+    slots.push(vault.slot(&passphrase, &mine));
+    let sealed = vault.seal(&slots);
+    push(
+        "opens-with-the-first-of-its-kind",
+        "Four slots of the other kind come first.",
+        sealed,
+        secret_json(&passphrase),
+        true,
+        &[],
+    );
+
+    let mut vault = Vault::new("another key first", alice, &[]);
+    let right = std::mem::replace(&mut vault.vault_key, [6; 32]);
+    let wrong = vault.slot(&phrase, &mine);
+    vault.vault_key = right;
+    let slots = [wrong, vault.slot(&phrase, &mine)];
+    push(
+        "slot-holds-another-key",
+        "The first slot opens and holds another vault key; the second one would do.",
+        vault.seal(&slots),
+        secret_json(&phrase),
+        false,
+        &[],
+    );
 
     let (mut vault, slots) = both("slots-dropped", &[]);
     let _ = vault.seal(&slots);
@@ -155,6 +233,28 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
     );
 
     insides(world, &phrase, &mut push);
+
+    // What was in front before is kept behind.
+    let list =
+        |seeds: &[[u8; 32]]| cbor::array(&seeds.iter().map(|seed| cbor::bytes(seed)).collect::<Vec<_>>());
+    let (roots, xwing) = ([alice.root_seed, bob.root_seed], [alice.xwing_seed, bob.xwing_seed]);
+    let mut vault = Vault::new("two of each", alice, &[]);
+    vault.body = cbor::map(&[(1, list(&roots)), (2, list(&xwing)), (3, list(&[])), (4, cbor::uint(9))]);
+    let slots = [vault.slot(&phrase, &mine)];
+    let fields = json!({
+        "expect": "open",
+        "vault": hex(&vault.seal(&slots)),
+        "secret": secret_json(&phrase),
+        "result": {
+            "user_id": hex(&mine),
+            "version": 3,
+            "roots": roots.map(|seed| hex(&seed)),
+            "xwing": xwing.map(|seed| hex(&seed)),
+            "rsa": [],
+            "pins_version": 9,
+        },
+    });
+    cases.push(case("vault", "opens-with-two-of-each", "Retired seeds behind the present ones.", fields));
 }
 
 type Push<'p> = dyn FnMut(&str, &str, Vec<u8>, Value, bool, &[Vec<u8>]) + 'p;
@@ -185,7 +285,24 @@ fn insides(world: &World, phrase: &Secret, push: &mut Push<'_>) {
         ("body-rsa-key-damaged", "An RSA key that is none.", with(2, seeds(&[&[1; 100]]))),
         ("body-integer-not-shortest", "9 in two bytes.", with(3, vec![0x18, 9])),
     ];
+    let mut trailing = world.rsa[0].pkcs8.clone();
+    trailing.push(0);
+    let mut later = world.rsa[0].pkcs8.clone();
+    later[6] = 1;
+    let spelled = [
+        ("body-rsa-key-with-a-byte-behind", "A byte behind an RSA key, counted as its own.", trailing),
+        ("body-rsa-key-of-version-2", "PKCS#8 of version 2.", later),
+    ]
+    .map(|(name, about, key)| (name.to_owned(), about, key));
+    let strange = world
+        .strange_rsa
+        .iter()
+        .map(|(name, about, key)| (format!("body-rsa-key-{name}"), *about, key.clone()));
+    let keys =
+        spelled.into_iter().chain(strange).map(|(name, about, key)| (name, about, with(2, seeds(&[&key]))));
+    let bodies = bodies.into_iter().map(|(name, about, body)| (name.to_owned(), about, body)).chain(keys);
     for (name, about, body) in bodies {
+        let name = name.as_str();
         let mut vault = Vault::new(name, alice, &[]);
         vault.body = body;
         let slots = [vault.slot(phrase, &mine)];

@@ -29,6 +29,13 @@ pub(crate) fn open(case: &Value) -> Result<Value, String> {
     content(&manifest, &opened, body_of(case))
 }
 
+/// A grant as it is, opened by nobody.
+pub(crate) fn grant(case: &Value) -> Result<Value, String> {
+    let grant = Grant::parse(unhex(&case["grant"])).map_err(|e| e.to_string())?;
+    assert_eq!(grant.as_bytes(), unhex(&case["grant"]));
+    Ok(Value::Null)
+}
+
 /// One segment of a payload.
 pub(crate) fn segment(case: &Value) -> Result<Value, String> {
     let fk = FileKey::from_secret(Secret::from_bytes(array(&case["fk"])));
@@ -37,9 +44,13 @@ pub(crate) fn segment(case: &Value) -> Result<Value, String> {
     let opener = PayloadOpener::new(&fk, Suite::Signed, file_id, author, &array(&case["header"]));
     let opener = opener.map_err(|e| e.to_string())?;
     let position = if case["last"] == true { Position::Final } else { Position::Inner };
-    let segment = &mut unhex(&case["segment"]);
+    let segment = &mut match case["segment_file"].as_str() {
+        Some(path) => file(path),
+        None => unhex(&case["segment"]),
+    };
     let plain = opener.open_in_place(case["index"].as_u64().unwrap(), position, segment);
-    Ok(json!({"plain": hex(plain.map_err(|e| e.to_string())?)}))
+    let plain = plain.map_err(|e| e.to_string())?;
+    Ok(json!({"plain": hex(plain), "sha256": hex(digest(&SHA256, plain).as_ref())}))
 }
 
 fn body_of(case: &Value) -> Vec<u8> {

@@ -35,33 +35,38 @@ fn run(kind: &str, at_least: usize, read: impl Fn(&Value) -> Result<Value, Strin
 
 #[test]
 fn every_file_opens_or_is_refused_as_the_specification_says() {
-    run("file", 150, files::open);
+    run("file", 200, files::open);
+}
+
+#[test]
+fn every_grant_has_the_layout_that_the_specification_says_or_is_refused() {
+    run("grant", 5, files::grant);
 }
 
 #[test]
 fn every_segment_opens_in_its_place_and_in_no_other() {
-    run("segment", 10, files::segment);
+    run("segment", 15, files::segment);
 }
 
 #[test]
 fn every_container_opens_or_is_refused_as_the_specification_says() {
-    run("container", 20, containers::open);
+    run("container", 35, containers::open);
 }
 
 #[test]
 fn every_bundle_and_every_chain_is_judged_as_the_specification_says() {
-    run("bundle", 20, people::bundle);
-    run("chain", 10, people::chain);
+    run("bundle", 45, people::bundle);
+    run("chain", 15, people::chain);
 }
 
 #[test]
 fn every_vault_opens_or_is_refused_as_the_specification_says() {
-    run("vault", 20, people::vault);
+    run("vault", 35, people::vault);
 }
 
 #[test]
 fn every_signature_is_judged_as_the_specification_says() {
-    run("signature", 20, people::signature);
+    run("signature", 30, people::signature);
 }
 
 #[test]

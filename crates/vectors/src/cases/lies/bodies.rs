@@ -12,7 +12,7 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
 }
 
 /// Three full segments and a short one, of the same file in every case.
-fn long<'w>(world: &'w World) -> Sealed<'w> {
+pub(in crate::cases) fn long<'w>(world: &'w World) -> Sealed<'w> {
     File::new("opens-many-segments", Some(&world.alice), &pattern(3 * PLAIN + 1)).seal()
 }
 
@@ -63,6 +63,18 @@ fn unsigned(world: &World, cases: &mut Vec<Case>) {
     }
 }
 
+const INNER_WORD: &str = "The first of two segments has its length, 00040000, for the length word.";
+
+/// A file of two segments, the first of which is sealed well but for its length word.
+pub(in crate::cases) fn wrong_inner_word<'w>(world: &'w World) -> Sealed<'w> {
+    let content = pattern(PLAIN + 1);
+    let mut sealed = File::new("segment-length-word-of-a-full-one", Some(&world.alice), &content).seal();
+    let mut rng = Seeded::new("segment-length-word-of-a-full-one again");
+    sealed.segments[0] = sealed.floe.seal_with_word(262_144, 0, false, &content[..PLAIN], &mut rng);
+    sealed.measure();
+    sealed
+}
+
 /// The author herself cut or sealed wrongly, and signed it.
 fn signed(world: &World, cases: &mut Vec<Case>) {
     let content = pattern(PLAIN);
@@ -73,9 +85,12 @@ fn signed(world: &World, cases: &mut Vec<Case>) {
     push(world, sealed, name, "The same plaintext with an empty segment behind it.", cases);
 
     let name = "segmentation-short-inner-segment";
-    let pieces = [content[..100_000].to_vec(), content[100_000..].to_vec()];
-    let sealed = file(name).seal_pieces(&pieces);
-    push(world, sealed, name, "The same plaintext in a short segment and a longer one.", cases);
+    let longer = pattern(262_200);
+    let pieces = [longer[..100_000].to_vec(), longer[100_000..].to_vec()];
+    let sealed = File::new(name, Some(&world.alice), &longer).seal_pieces(&pieces);
+    push(world, sealed, name, "The plaintext of two segments, cut after 100,000 bytes.", cases);
+
+    push(world, wrong_inner_word(world), "segment-length-word-of-a-full-one", INNER_WORD, cases);
 
     type Tamper = fn(&mut Sealed<'_>, &mut Seeded);
     let tampered: [(&str, &str, Tamper); 6] = [

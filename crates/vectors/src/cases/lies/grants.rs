@@ -1,7 +1,7 @@
 //! Grants that are not what they should be.
 
 use super::super::{Case, Met, ReadBy, World, pattern};
-use crate::forge::{File, GrantHead, Key, Recipient, Sealed, sign};
+use crate::forge::{File, GrantHead, Recipient, Sealed, oaep, sign};
 
 pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
     transplants(world, cases);
@@ -85,12 +85,6 @@ fn heads(world: &World, cases: &mut Vec<Case>) {
         let grant = file.finish_grant(&head, &bob, Some(&world.alice));
         cases.push(Met::new(world, &file, grant).refused(name, about));
     }
-    let name = "grant-as-a-link";
-    let mut file = sealed(world, name);
-    let mut head = file.grant_head(&bob);
-    head.wrap = 3;
-    let grant = file.finish_grant(&head, &bob, Some(&world.alice));
-    cases.push(Met::new(world, &file, grant).refused(name, "An X-Wing grant that says it is a link's."));
 }
 
 /// Bytes that change after wrapping; signed again unless the signature is what changed.
@@ -225,11 +219,31 @@ fn rsa(world: &World, cases: &mut Vec<Case>) {
     let met = Met { reader: ReadBy::Rsa(key), ..Met::new(world, &file, grant) };
     cases.push(met.refused(name, "An RSA grant with a byte of encapsulated key."));
 
-    let name = "grant-link-with-more-than-an-id";
+    let name = "grant-rsa-wrapped-for-another-size";
     let mut file = sealed(world, name);
-    let link = Recipient { root_id: [0; 32], key: Key::Link([5; 32], [6; 16]) };
-    let mut head = file.grant_head(&link);
-    head.recipient_id[31] = 1;
-    let grant = file.finish_grant(&head, &link, Some(&world.alice));
-    cases.push(Met::new(world, &file, grant).refused(name, "A link's recipient id ends in 16 zeros."));
+    let head = file.grant_head(&recipient);
+    let fk = file.file.fk;
+    let wrapped = oaep(&key.modulus, &fk, &head.bound(), file.rng());
+    let grant = sign(
+        head.with(&[], &[&[0; 128], wrapped.as_slice()].concat()),
+        "waxwing/v1/grant",
+        Some(&world.alice),
+    );
+    let met = Met { reader: ReadBy::Rsa(key), ..Met::new(world, &file, grant) };
+    cases.push(met.refused(name, "What 2048 bits wrapped, with zeros before it, in 384 bytes."));
+
+    for (len, about) in
+        [(31, "A file key without its last byte, which is 0."), (33, "A file key with a byte behind it.")]
+    {
+        let name = format!("grant-rsa-file-key-of-{len}-bytes");
+        let mut file = File::new(&name, Some(&world.alice), &pattern(100));
+        file.fk[31] = 0;
+        let mut file = file.seal();
+        let head = file.grant_head(&recipient);
+        let fk = [file.file.fk.as_slice(), &[0]].concat();
+        let wrapped = oaep(&key.modulus, &fk[..len], &head.bound(), file.rng());
+        let grant = sign(head.with(&[], &wrapped), "waxwing/v1/grant", Some(&world.alice));
+        let met = Met { reader: ReadBy::Rsa(key), ..Met::new(world, &file, grant) };
+        cases.push(met.refused(&name, about));
+    }
 }

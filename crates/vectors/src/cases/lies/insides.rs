@@ -66,8 +66,19 @@ fn values(world: &World, cases: &mut Vec<Case>) {
         (
             "preview-with-more",
             "A preview with a third key.",
-            preview(&[(1, cbor::text(b"image/png")), (2, short.clone()), (3, short)]),
+            preview(&[(1, cbor::text(b"image/png")), (2, short.clone()), (3, short.clone())]),
         ),
+        (
+            "preview-keys-out-of-order",
+            "A preview with key 2 before key 1.",
+            preview(&[(2, short.clone()), (1, cbor::text(b"image/png"))]),
+        ),
+        (
+            "preview-key-twice",
+            "A preview with key 1 twice.",
+            preview(&[(1, cbor::text(b"a")), (1, cbor::text(b"b")), (2, short)]),
+        ),
+        ("preview-not-a-map", "Bytes where the map of the preview should be.", more(9, cbor::bytes(&[1]))),
     ];
     for (name, about, metadata) in files {
         let file = File::with(name, Some(&world.alice), &content, &metadata);
@@ -120,13 +131,43 @@ fn spellings(world: &World, cases: &mut Vec<Case>) {
         ("cbor-float", "A size as a floating-point number.", with(2, vec![0xf9, 0x49, 0x00])),
         ("cbor-bool", "A boolean for the padding.", with(5, vec![0xf4])),
         ("cbor-null", "Null for the media type.", with(1, vec![0xf6])),
+        ("cbor-undefined", "The value `undefined` for the padding.", with(5, vec![0xf7])),
+        ("cbor-simple-value", "A simple value for the padding.", with(5, vec![0xf8, 0x20])),
+        ("cbor-reserved-head-28", "A head that is reserved.", with(2, vec![0x1c])),
+        ("cbor-reserved-head-29", "A head that is reserved.", with(2, vec![0x1d])),
+        ("cbor-reserved-head-30", "A head that is reserved.", with(2, vec![0x1e])),
+        (
+            "cbor-length-in-five-bytes",
+            "A text's length in five bytes.",
+            with(0, [&[0x7a, 0, 0, 0, 10], name.as_slice()].concat()),
+        ),
+        (
+            "cbor-key-text",
+            "A text as a key.",
+            [head(cbor::MAP, 8), usual[1..].to_vec(), cbor::text(b"a"), cbor::uint(0)].concat(),
+        ),
+        (
+            "cbor-key-negative",
+            "A negative key.",
+            [head(cbor::MAP, 8), usual[1..].to_vec(), cbor::int(-1), cbor::uint(0)].concat(),
+        ),
+        (
+            "cbor-nested-deep",
+            "60,000 arrays within each other.",
+            with(1, [vec![0x81; 60_000], vec![0x80]].concat()),
+        ),
+        (
+            "cbor-array-longer-than-it-is",
+            "An array that says it has 2^60 items.",
+            [head(cbor::MAP, 8), usual[1..].to_vec(), cbor::uint(9), head(cbor::ARRAY, 1 << 60)].concat(),
+        ),
         ("cbor-tag", "A tag before the time.", with(6, [&[0xc1], cbor::uint(1).as_slice()].concat())),
         ("cbor-text-as-bytes", "The name as a byte string.", with(0, cbor::bytes(name))),
         ("cbor-size-negative", "A negative size.", with(2, cbor::int(-1))),
         (
             "cbor-array-for-map",
-            "An array where the map should be.",
-            [head(cbor::ARRAY, 7), usual[1..].to_vec()].concat(),
+            "An array of the keys and values where the map should be.",
+            [head(cbor::ARRAY, 14), usual[1..].to_vec()].concat(),
         ),
         (
             "cbor-length-beyond-the-end",
@@ -158,7 +199,8 @@ fn frames(world: &World, cases: &mut Vec<Case>) {
         ("metadata-pad-not-zero", "A byte behind the CBOR that is not zero.", changed(511, 1)),
         ("metadata-length-longer", "A length that counts zeros in.", changed(3, usual[3] + 1)),
         ("metadata-length-beyond", "A length of more than there is.", changed(0, 0x7f)),
-        ("metadata-length-zero", "A length of zero.", changed(3, 0)),
+        ("metadata-length-zero", "A length of zero, and the map behind it.", changed(3, 0)),
+        ("metadata-nothing", "A length of zero, and zeros only.", vec![0; 512]),
         (
             "metadata-with-another-block",
             "One block of zeros too many.",
@@ -206,6 +248,8 @@ fn compression(world: &World, cases: &mut Vec<Case>) {
         ("gzip-with-a-time", "MTIME is not zero.", changed(4, 1), usual),
         ("gzip-another-method", "CM is not 8.", changed(2, 7), usual),
         ("gzip-wrong-checksum", "The checksum of other bytes.", changed(end - 8, !member[end - 8]), usual),
+        ("gzip-wrong-length", "The trailer tells another length.", changed(end - 1, 1), usual),
+        ("gzip-said-to-be-text", "FLG says that it is text.", changed(3, 1), usual),
         ("gzip-nothing", "Nothing, said to be compressed.", Vec::new(), 0),
         ("gzip-bare-deflate", "Deflate without a gzip frame.", body[..body.len() - 8].to_vec(), usual),
     ];
@@ -217,7 +261,7 @@ fn compression(world: &World, cases: &mut Vec<Case>) {
 }
 
 /// A gzip member of nothing: one stored block without bytes.
-fn empty_member() -> Vec<u8> {
+pub(in crate::cases) fn empty_member() -> Vec<u8> {
     let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
     let block = [1, 0, 0, 0xff, 0xff];
     [head.as_slice(), &block, &crc32(b"").to_le_bytes(), &[0; 4]].concat()

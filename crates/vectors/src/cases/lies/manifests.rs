@@ -19,18 +19,17 @@ fn sealed<'w>(world: &'w World, name: &str) -> Sealed<'w> {
 
 /// HMAC and signature are right: the author herself wrote it so.
 fn resigned(world: &World, cases: &mut Vec<Case>) {
-    let changes: [(&str, &str, Change); 10] = [
+    let changes: [(&str, &str, Change); 9] = [
         ("manifest-magic-of-another-version", "The magic says version 2.", |m| m[7] = b'2'),
         ("manifest-suite-reserved", "Suite 2 is reserved.", |m| m[9] = 2),
         ("manifest-suite-anonymous-with-author", "Suite 3 with an author and a signature.", |m| m[9] = 3),
-        ("manifest-revision-zero", "Revisions begin at 1.", |m| m[26..34].fill(0)),
         ("manifest-revision-2-53", "A revision of 2^53.", |m| {
             m[26..34].copy_from_slice(&(1_u64 << 53).to_be_bytes())
         }),
         ("manifest-author-zero", "Suite 1 without an author.", |m| m[34..66].fill(0)),
         ("manifest-floe-parameters-changed", "Segments of 1 MiB.", |m| m[69] = 0x10),
-        ("manifest-body-too-long", "A body of 2^44 + 32 bytes.", |m| {
-            m[140..148].copy_from_slice(&((1_u64 << 44) + 32).to_be_bytes());
+        ("manifest-body-too-long", "A body of 2^44 + 33 bytes.", |m| {
+            m[140..148].copy_from_slice(&((1_u64 << 44) + 33).to_be_bytes());
         }),
         ("manifest-body-too-short", "A body of 31 bytes.", |m| {
             m[140..148].copy_from_slice(&31_u64.to_be_bytes())
@@ -47,6 +46,16 @@ fn resigned(world: &World, cases: &mut Vec<Case>) {
         let manifest = sealed.finish_manifest(head, Some(&world.alice));
         cases.push(Met { manifest, ..Met::new(world, &sealed, grant) }.refused(name, about));
     }
+    let name = "manifest-revision-zero";
+    let bob = world.bob.recipient();
+    let mut zero = File::new(name, Some(&world.alice), &pattern(100));
+    zero.revision = 0;
+    let mut zero = zero.seal();
+    let mut head = zero.grant_head(&bob);
+    head.min_revision = 0;
+    let grant = zero.finish_grant(&head, &bob, Some(&world.alice));
+    cases.push(Met::new(world, &zero, grant).refused(name, "Revisions begin at 1."));
+
     let lengths = [
         ("manifest-metadata-length-between", "Metadata of 106 + 513 bytes.", 1_i64),
         ("manifest-metadata-empty", "Metadata of no block at all.", -512),
@@ -117,7 +126,12 @@ fn others(world: &World, cases: &mut Vec<Case>) {
     let mut head = sealed_file.manifest_head();
     head[34..66].copy_from_slice(&world.mallory.root_id());
     let manifest = sealed_file.finish_manifest(head, Some(&world.mallory));
-    let met = Met { manifest, author: Some(&world.mallory), ..Met::new(world, &sealed_file, grant) };
+    let met = Met {
+        manifest,
+        author: Some(&world.mallory),
+        grantor: Some(&world.alice),
+        ..Met::new(world, &sealed_file, grant)
+    };
     let about = "Mallory, who knows the file key, says that the file is hers and signs with her root.";
     cases.push(met.refused(name, about));
 
