@@ -20,7 +20,7 @@ mkdir -p "$logs"
 
 dictionary_of() {
   case $1 in
-    manifest | grant | bundle | vault_layout | small_outside | framing | body_shape) echo layouts ;;
+    manifest | grant | bundle | container_head | vault_layout | small_outside | framing | body_shape) echo layouts ;;
     metadata | vault_body) echo cbor ;;
     pem_* | pkcs8_private | spki) echo keys ;;
     phrase) echo words ;;

@@ -30,7 +30,7 @@ use pkcs8::der::Encode;
 use pkcs8::der::asn1::OctetStringRef;
 use pkcs8::pkcs5::pbes2::Parameters;
 use pkcs8::pkcs5::scrypt;
-use strangers::TARGETS;
+use strangers::{TARGETS, real_containers};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -126,6 +126,9 @@ fn files(seeds: &Seeds) -> Outcome {
         seeds.write_with_misses("grant", &format!("xwing_{name}"), grant.as_bytes())?;
         seeds.write("encapsulated_key", name, &[grant.encapsulated_key(), grant.wrapped_key()].concat())?;
     }
+    let [signed, anonymous] = real_containers();
+    seeds.write_with_misses("container_head", "signed", signed)?;
+    seeds.write_with_misses("container_head", "anonymous", anonymous)?;
     for (name, edits) in [
         ("none", &b""[..]),
         ("manifest_byte", &[0, 50, 0, 9, 9]),
@@ -138,6 +141,8 @@ fn files(seeds: &Seeds) -> Outcome {
         ("not_after", &[0, 139, 1, 1, 0]),
     ] {
         seeds.write("altered_file", &format!("signed_{name}"), &[&[0], edits].concat())?;
+        seeds.write("altered_container", &format!("signed_{name}"), &[&[0], edits].concat())?;
+        seeds.write("altered_container", &format!("anonymous_{name}"), &[&[1], edits].concat())?;
         seeds.write("altered_file", &format!("anonymous_{name}"), &[&[1], edits].concat())?;
     }
     seeds.write_with_misses("recipient_key", "key", reader.xwing_public())

@@ -9,6 +9,7 @@
 //! parsers behind the seal meet them as they meet what a dishonest author sealed.
 
 mod chain;
+mod containers;
 mod deflate;
 mod input;
 mod keys;
@@ -21,6 +22,7 @@ mod text;
 mod wire;
 
 pub use chain::bundle_chain;
+pub use containers::{altered_container, container_head, real_containers};
 pub use deflate::{inflate_member, inflate_stored};
 pub use keys::{pem_encrypted, pem_private, pem_public, phrase, pkcs8_private, spki};
 pub use layouts::{bundle, framing, grant, manifest, nodes, small_outside, vault_layout};
@@ -37,11 +39,13 @@ pub type Target = fn(&[u8]);
 /// Every target by its name, which is also the name of its folder in `fuzz/corpus/`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("address", address),
+    ("altered_container", altered_container),
     ("altered_file", altered_file),
     ("base64", base64),
     ("body_shape", body_shape),
     ("bundle", bundle),
     ("bundle_chain", bundle_chain),
+    ("container_head", container_head),
     ("ed25519_any", ed25519_any),
     ("ed25519_torsion", ed25519_torsion),
     ("encapsulated_key", encapsulated_key),

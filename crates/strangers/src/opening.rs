@@ -101,7 +101,7 @@ pub fn altered_file(data: &[u8]) {
     assert_eq!(opens, is_same);
 }
 
-fn edit(bytes: &mut Vec<u8>, at: usize, kind: u8, value: [u8; 2]) {
+pub(crate) fn edit(bytes: &mut Vec<u8>, at: usize, kind: u8, value: [u8; 2]) {
     let Some(at) = at.checked_rem(bytes.len()) else { return };
     match kind % 6 {
         0 => bytes[at] = value[0],
