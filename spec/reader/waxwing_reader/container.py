@@ -29,7 +29,9 @@ def _author(raw: bytes, sheet: manifest.Manifest) -> identity.Bundle | None:
     return author
 
 
-def _grants(cursor: Cursor, sheet: manifest.Manifest) -> tuple[grant.Grant, ...]:
+def _grants(
+    cursor: Cursor, sheet: manifest.Manifest, author: identity.Bundle | None
+) -> tuple[grant.Grant, ...]:
     count = cursor.u16()
     require(count >= 1, "container: no grant")
     grants: list[grant.Grant] = []
@@ -41,6 +43,8 @@ def _grants(cursor: Cursor, sheet: manifest.Manifest) -> tuple[grant.Grant, ...]
         require(given.grantor_root_id == sheet.author_root_id, "container: a grant that is not the author's")
         require(given.suite == sheet.suite, "container: a grant of another suite")
         require(given.wrap != grant.LINK, "container: a link's grant")
+        if author is not None:
+            given.verify_grantor({author.root_id: author.root_key})
         ascending = not grants or grants[-1].recipient_id < given.recipient_id
         require(ascending, "container: grants twice or not in order")
         grants.append(given)
@@ -48,7 +52,7 @@ def _grants(cursor: Cursor, sheet: manifest.Manifest) -> tuple[grant.Grant, ...]
 
 
 def parse(raw: bytes) -> Container:
-    """Parses all of a container; proves nothing yet but the author's bundle."""
+    """Parses all of a container; proves that one root signed its bundle and its grants, not whose that root is."""
     cursor = Cursor(raw)
     cursor.magic(MAGIC)
     length = cursor.u32()
@@ -57,7 +61,7 @@ def parse(raw: bytes) -> Container:
     length = cursor.u32()
     require(length <= identity.LONGEST, "container: length of the bundle")
     author = _author(cursor.take(length), sheet)
-    grants = _grants(cursor, sheet)
+    grants = _grants(cursor, sheet, author)
     require(cursor.left == 32 * sheet.segments + sheet.body_length, "container: leaves and body")
     leaves = tuple(cursor.take(32) for _ in range(sheet.segments))
     return Container(sheet, author, grants, leaves, cursor.take(sheet.body_length))
