@@ -80,7 +80,7 @@ pub(crate) enum Command {
     Logout,
     /// Show who is signed in, where, and the space used
     Whoami,
-    /// Show, make or export your keys
+    /// Show, make, recover, change or export your keys
     Keys(Keys),
     /// Show, add and verify the people you exchange files with
     Contacts(Contacts),
@@ -159,6 +159,9 @@ pub(crate) enum KeysAction {
     Show,
     /// Make your keys and protect them with a passphrase, or make an RSA key in files of its own
     Generate {
+        /// Write the recovery phrase to this new file instead of showing it
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "rsa")]
+        phrase_out: Option<PathBuf>,
         /// Make an RSA key of so many bits, which any tool can use, instead of your own keys
         #[arg(long, value_name = "BITS")]
         rsa: Option<Bits>,
@@ -168,6 +171,47 @@ pub(crate) enum KeysAction {
         /// Replace files that exist
         #[arg(long, requires = "rsa")]
         force: bool,
+    },
+    /// Make a new recovery phrase; the one before no longer opens your keys
+    Phrase {
+        /// Write it to this new file instead of showing it
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        phrase_out: Option<PathBuf>,
+    },
+    /// Change the passphrase of your keys
+    Passphrase {
+        /// Read the new passphrase from this open file descriptor
+        #[arg(long, value_name = "N")]
+        new_passphrase_fd: Option<u32>,
+    },
+    /// Forgot the passphrase? Set a new one with the recovery phrase
+    Recover {
+        /// Read the recovery phrase from this open file descriptor
+        #[arg(long, value_name = "N")]
+        phrase_fd: Option<u32>,
+    },
+    /// Replace your keys with new ones, signed over by the old; old files still open
+    Rotate {
+        /// Replace the encryption key alone; who you are to others stays the same
+        #[arg(long, conflicts_with_all = ["phrase_out", "new_passphrase_fd"])]
+        encryption_only: bool,
+        /// Read the new passphrase from this open file descriptor; without it, a passphrase from a descriptor stays
+        #[arg(long, value_name = "N")]
+        new_passphrase_fd: Option<u32>,
+        /// Write the new recovery phrase to this new file instead of showing it
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        phrase_out: Option<PathBuf>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Wrap files sent to your old keys to the present ones, as `rotate` does
+    Rewrap,
+    /// Go on with a key file that is older than one that was here before
+    AcceptOlder {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
     },
     /// List every key that opens files for you
     List,
@@ -233,9 +277,15 @@ pub(crate) enum ContactsAction {
         /// Their e-mail address
         #[arg(value_hint = ValueHint::EmailAddress)]
         address: String,
-        /// The 60 digits that their device shows; compared instead of asking
+        /// The 60 digits that their device shows, or the text of its QR code; compared instead of asking
         #[arg(long, value_name = "DIGITS")]
         number: Option<String>,
+        /// Show the number as words, which are easier to read aloud
+        #[arg(long)]
+        words: bool,
+        /// Show the number as a QR code, for the other device to scan
+        #[arg(long)]
+        qr: bool,
     },
     /// Accept a person's changed keys, after comparing the new safety number with them
     Accept {
@@ -517,6 +567,10 @@ mod tests {
             for arg in command.get_arguments() {
                 let name = arg.get_long().unwrap_or_default();
                 assert!(!name.contains("pass") || name.ends_with("passphrase-fd"), "{name}");
+                assert!(
+                    !name.contains("phrase") || name.ends_with("-fd") || name.ends_with("-out"),
+                    "{name}"
+                );
                 assert_eq!(arg.get_env(), None, "{name}");
             }
             command.get_subcommands().for_each(check);

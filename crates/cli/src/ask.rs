@@ -3,6 +3,7 @@
 use crate::fault::{Class, Fault, reason};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -54,17 +55,85 @@ fn hidden_line(prompt: &str) -> io::Result<SecretText> {
 /// One line as the terminal gives it: whole, with one read, into memory that is wiped.
 fn typed_line(terminal: &mut File) -> io::Result<SecretText> {
     let mut typed = Zeroizing::new([0; LINE_MAX + 1]);
-    let n = loop {
-        match terminal.read(&mut *typed) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => break read?,
-        }
-    };
+    let n = read_once(terminal, &mut *typed)?;
     line_of(&mut &typed[..n])
 }
 
-/// Puts the terminal back if a question has hidden what is typed. For the end of a question, and of the process.
+fn read_once(terminal: &mut File, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match terminal.read(into) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+/// Whether the terminal shows its second screen.
+static BESIDE: AtomicBool = AtomicBool::new(false);
+
+/// The terminal's second screen, which leaves nothing in the history of the first: for words that are secret and have
+/// to be read. A terminal that has none (`TERM=dumb`) shows them on the only one.
+pub(crate) struct Aside(File);
+
+impl Aside {
+    /// Turns to the second screen.
+    pub(crate) fn open() -> Result<Self, Fault> {
+        let terminal = File::options().read(true).write(true).open("/dev/tty").map_err(|e| cannot_ask(&e))?;
+        let mut aside = Self(terminal);
+        if std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb") {
+            BESIDE.store(true, Ordering::Release);
+            aside.write("\u{1b}[?1049h")?;
+        }
+        aside.clear()?;
+        Ok(aside)
+    }
+
+    /// Takes everything off the screen.
+    pub(crate) fn clear(&mut self) -> Result<(), Fault> {
+        if BESIDE.load(Ordering::Acquire) { self.write("\u{1b}[2J\u{1b}[H") } else { Ok(()) }
+    }
+
+    /// Shows a line.
+    pub(crate) fn say(&mut self, line: &str) -> Result<(), Fault> {
+        self.write(line)?;
+        self.write("\n")
+    }
+
+    /// Asks for a line, which is shown while it is typed. The end of the input is the wish to stop.
+    pub(crate) fn line(&mut self, prompt: &str) -> Result<SecretText, Fault> {
+        self.write(prompt)?;
+        let mut typed = Zeroizing::new([0; LINE_MAX + 1]);
+        let n = read_once(&mut self.0, &mut *typed).map_err(|e| cannot_ask(&e))?;
+        if n == 0 {
+            return Err(stopped());
+        }
+        line_of(&mut &typed[..n]).map_err(|e| cannot_ask(&e))
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), Fault> {
+        self.0.write_all(text.as_bytes()).map_err(|e| cannot_ask(&e))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        show_again();
+    }
+}
+
+fn cannot_ask(error: &io::Error) -> Fault {
+    Fault::new(Class::Usage, format!("there is nobody to ask: {}", reason(error)))
+}
+
+/// Puts the terminal back if a question has hidden what is typed, or turned to the second screen. For the end of a
+/// question, and of the process.
 pub(crate) fn show_again() {
+    if BESIDE.swap(false, Ordering::AcqRel)
+        && let Ok(mut terminal) = File::options().write(true).open("/dev/tty")
+    {
+        // A terminal that went away needs nothing put back.
+        drop(terminal.write_all(b"\x1b[2J\x1b[H\x1b[?1049l"));
+    }
     let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let (Some(before), Ok(terminal)) = (before, File::options().write(true).open("/dev/tty")) {
         // A terminal that went away needs nothing put back.
@@ -89,6 +158,25 @@ pub(crate) fn passphrase_from(descriptor: u32) -> Result<SecretText, Fault> {
     if line.is_empty() { Err(fault("it is empty".to_owned())) } else { Ok(line) }
 }
 
+/// Reads a recovery phrase from an open file descriptor: all of it, over as many lines as it has.
+pub(crate) fn phrase_from(descriptor: u32) -> Result<SecretText, Fault> {
+    let fault = |why: String| {
+        Fault::new(
+            Class::Authentic,
+            format!("cannot read the recovery phrase from file descriptor {descriptor}: {why}"),
+        )
+        .hint("open it for the command, for example: wax keys recover --phrase-fd 4 4< FILE")
+    };
+    let file = File::open(format!("/proc/self/fd/{descriptor}")).map_err(|e| fault(reason(&e)))?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LINE_MAX + 1));
+    file.take(LINE_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|e| fault(reason(&e)))?;
+    if bytes.len() > LINE_MAX {
+        return Err(fault("it is too long".to_owned()));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| fault("it is not UTF-8 text".to_owned()))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
 /// Asks for one line at the terminal, or reads one from standard input when that is not a terminal.
 pub(crate) fn line(prompt: &str) -> Result<SecretText, Fault> {
     if io::stdin().is_terminal() {
@@ -106,13 +194,13 @@ pub(crate) fn yes(question: &str, default: Option<bool>) -> Result<bool, Fault> 
         Some(false) => "[y/N]",
         None => "[y/n]",
     };
-    let cannot = |e: &io::Error| Fault::new(Class::Usage, format!("there is nobody to ask: {}", reason(e)));
-    let tty = File::options().read(true).write(true).open("/dev/tty").map_err(|e| cannot(&e))?;
+    let tty = File::options().read(true).write(true).open("/dev/tty").map_err(|e| cannot_ask(&e))?;
     let mut answers = BufReader::new(&tty);
     loop {
-        write!(&tty, "{question} {choices} ").map_err(|e| cannot(&e))?;
+        write!(&tty, "{question} {choices} ").map_err(|e| cannot_ask(&e))?;
         let mut answer = String::new();
-        let read = answers.by_ref().take(LINE_MAX as u64).read_line(&mut answer).map_err(|e| cannot(&e))?;
+        let read =
+            answers.by_ref().take(LINE_MAX as u64).read_line(&mut answer).map_err(|e| cannot_ask(&e))?;
         match answer.trim().to_lowercase().as_str() {
             "y" | "yes" => return Ok(true),
             "n" | "no" => return Ok(false),

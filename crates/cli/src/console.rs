@@ -115,6 +115,11 @@ impl Console {
         }
     }
 
+    /// Whether standard output may carry colour.
+    pub(crate) fn has_colour(&self) -> bool {
+        self.color_out
+    }
+
     /// A word for standard output.
     pub(crate) fn paint(&self, tone: Tone, word: &str) -> String {
         painted(self.color_out, tone, word)

@@ -33,7 +33,6 @@ pub(crate) fn unlock(app: &App, session: &Session) -> Result<Unlocked, Fault> {
 }
 
 /// The same for a command that needs neither server nor session: nothing is compared with what the server shows.
-#[allow(dead_code, reason = "the commands that work without a server call it")]
 pub(crate) fn unlock_offline(app: &App, session: &Session) -> Result<Unlocked, Fault> {
     unlock_in(app, session, Way::Offline)
 }
@@ -165,7 +164,16 @@ fn with_passphrase<T>(
 
 /// A new passphrase: asked for twice at the terminal, or read once from the file descriptor; weak ones are refused.
 pub(crate) fn new_passphrase(app: &App, address: &str) -> Result<Passphrase, Fault> {
-    if let Some(descriptor) = app.global.passphrase_fd {
+    chosen_passphrase(app, app.global.passphrase_fd, address)
+}
+
+/// The same where `--passphrase-fd` gives the present one.
+pub(crate) fn chosen_passphrase(
+    app: &App,
+    descriptor: Option<u32>,
+    address: &str,
+) -> Result<Passphrase, Fault> {
+    if let Some(descriptor) = descriptor {
         let text = ask::passphrase_from(descriptor)?;
         return match weakness(&text, address) {
             Some(words) => Err(too_weak(&words)),

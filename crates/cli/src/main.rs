@@ -10,7 +10,9 @@ mod expiry;
 mod fault;
 mod keyfile;
 mod keyring;
+mod phrase;
 mod progress;
+mod qr;
 
 use app::App;
 use args::{Command, Wax};

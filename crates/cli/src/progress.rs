@@ -9,6 +9,8 @@ use std::time::Duration;
 const KNOWN: &str = "{msg:26} {wide_bar:.cyan/dim} {percent:>3}% {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
 const UNKNOWN: &str = "{msg:26} {spinner} {decimal_bytes}, {decimal_bytes_per_sec}";
 
+const FILES: &str = "{msg:26} {spinner} {pos} files";
+
 /// Shows one transfer on standard error.
 pub(crate) struct Shown {
     bar: ProgressBar,
@@ -37,7 +39,11 @@ impl Shown {
     }
 
     fn begin(&self, phase: Phase, done: u64, total: Option<u64>) {
-        let template = if total.is_some() { KNOWN } else { UNKNOWN };
+        let template = match (phase, total) {
+            (Phase::Rewrapping, _) => FILES,
+            (_, Some(_)) => KNOWN,
+            (_, None) => UNKNOWN,
+        };
         let style = ProgressStyle::with_template(template).expect("the templates are constants");
         self.bar.set_style(style.progress_chars("━╸─"));
         self.bar.set_message(format!("{}{}", self.prefix, phase.word()));

@@ -256,7 +256,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         Self::waited(command.spawn().expect("wax starts"))
     }
 

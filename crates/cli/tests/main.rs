@@ -8,6 +8,7 @@ mod contacts;
 mod container;
 mod gate;
 mod house;
+mod keys;
 mod receiving;
 mod rsa;
 mod sending;

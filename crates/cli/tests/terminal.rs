@@ -73,6 +73,32 @@ impl Terminal {
         }
     }
 
+    /// The words of the recovery phrase, in order, as they stand on the screen. Ends at the question below them.
+    #[track_caller]
+    fn phrase(&mut self) -> Vec<String> {
+        self.sees("your recovery phrase:");
+        let from = self.read;
+        self.sees("press Enter when they stand on paper: ");
+        let table = self.shown[from..self.read].split("if you forget").next().unwrap();
+        let cells: Vec<&str> = table.split_whitespace().collect();
+        let mut words = vec![String::new(); 24];
+        for cell in cells.chunks(2) {
+            words[cell[0].parse::<usize>().unwrap() - 1] = cell[1].to_owned();
+        }
+        assert!(words.iter().all(|word| word.len() >= 3), "{words:?}");
+        words
+    }
+
+    /// Answers the next question for a word, with what `answer` makes of the right one.
+    #[track_caller]
+    fn answers(&mut self, words: &[String], answer: impl Fn(&str) -> String) {
+        self.sees("word ");
+        let from = self.read;
+        self.sees(": ");
+        let place: usize = self.shown[from..self.read].trim_end_matches(": ").parse().unwrap();
+        self.types(&format!("{}\n", answer(&words[place - 1])));
+    }
+
     pub(crate) fn types(&mut self, line: &str) {
         self.keyboard.write_all(line.as_bytes()).unwrap();
     }
@@ -114,11 +140,118 @@ fn a_newcomer_is_led_from_the_code_to_the_keys() {
     terminal.types(&format!("{PASSPHRASE}\n"));
     terminal.sees("the same again: ");
     terminal.types(&format!("{PASSPHRASE}\n"));
+    let words = terminal.phrase();
+    terminal.types("\n");
+    for _ in 0..3 {
+        terminal.answers(&words, str::to_owned);
+    }
     terminal.sees("keys made");
     terminal.sees("fingerprint");
     let (shown, code) = terminal.ends();
     assert_eq!(code, Some(0));
     assert!(!shown.contains("violin") && !shown.contains("password1"), "{shown}");
+}
+
+/// Begins to make keys at a terminal; gives it where the phrase is shown.
+fn generating(house: &House) -> (Person, Terminal) {
+    let alice = house.newcomer(ALICE);
+    let ca = alice.ca.to_str().unwrap().to_owned();
+    alice.wax_alone(["login", ALICE, "--server", &alice.url, "--ca", &ca, "--request-code"]).ok();
+    alice.wax_alone(["login", ALICE, "--code", &house.code_for(ALICE)]).ok();
+    let mut terminal = Terminal::run(&alice, &["keys", "generate", "--no-agent"]);
+    for prompt in ["new passphrase: ", "the same again: "] {
+        terminal.sees(prompt);
+        terminal.types(&format!("{PASSPHRASE}\n"));
+    }
+    (alice, terminal)
+}
+
+#[test]
+fn a_recovery_phrase_is_confirmed_from_paper_and_a_wrong_word_is_noticed() {
+    let house = House::open();
+    let (alice, mut terminal) = generating(&house);
+    let words = terminal.phrase();
+    terminal.types("\n");
+    terminal.answers(&words, |_| "zebra".to_owned());
+    terminal.sees("that is not word ");
+    terminal.answers(&words, |word| word[..word.len().min(4)].to_uppercase());
+    // Enter alone shows the same words once more, and asks for three again.
+    terminal.answers(&words, |_| String::new());
+    assert_eq!(terminal.phrase(), words);
+    terminal.types("\n");
+    for _ in 0..3 {
+        terminal.answers(&words, str::to_owned);
+    }
+    terminal.sees("\u{1b}[?1049l");
+    terminal.sees("the recovery phrase is the only way back");
+    let (shown, code) = terminal.ends();
+    assert_eq!(code, Some(0));
+    let (_, after) = shown.rsplit_once("\u{1b}[?1049l").unwrap();
+    assert!(
+        words.iter().all(|word| !after.contains(&format!(" {word} "))),
+        "nothing of it stays on the screen"
+    );
+
+    // And it opens the keys: typed over three lines, words cut short, into a terminal.
+    let mut terminal = Terminal::run(&alice, &["keys", "recover", "--no-agent"]);
+    for (n, line) in words.chunks(8).enumerate() {
+        terminal.sees(["words: ", "words from 9: ", "words from 17: "][n]);
+        let short: Vec<&str> = line.iter().map(|word| &word[..word.len().min(4)]).collect();
+        terminal.types(&format!("{}\n", short.join(" ")));
+    }
+    for prompt in ["new passphrase: ", "the same again: "] {
+        terminal.sees(prompt);
+        terminal.types("nine grey otters drum on the pontoon\n");
+    }
+    terminal.sees("your keys are back");
+    assert_eq!(terminal.ends().1, Some(0));
+    alice.wax(["ls"], &[]).failed(8, "the passphrase is wrong");
+    alice.types("nine grey otters drum on the pontoon");
+    alice.wax(["ls"], &[]).ok();
+}
+
+#[test]
+fn ctrl_c_at_the_recovery_phrase_makes_no_keys_and_gives_the_screen_back() {
+    let house = House::open();
+    let (alice, mut terminal) = generating(&house);
+    terminal.phrase();
+    terminal.types("\u{3}");
+    terminal.sees("\u{1b}[?1049l");
+    assert_eq!(terminal.ends().1, Some(10));
+    alice.wax(["keys"], &[]).failed(3, "no keys");
+}
+
+#[test]
+fn words_that_are_no_phrase_may_be_typed_again() {
+    let house = House::open();
+    let alice = house.member(ALICE);
+    alice.wax(["keys", "phrase", "--phrase-out", "words"], &[]).ok();
+    let mut terminal = Terminal::run(&alice, &["keys", "recover", "--no-agent"]);
+    terminal.sees("words: ");
+    terminal.types(&format!("{}\n", "abandon ".repeat(24)));
+    terminal.sees("the words do not fit together");
+    terminal.sees("words: ");
+    terminal.types(&format!("{}waxwing\n", "zebra ".repeat(23)));
+    terminal.sees("word 24 is not on the list of words");
+    terminal.sees("words: ");
+    terminal.types("\n");
+    assert_eq!(terminal.ends().1, Some(10));
+}
+
+#[test]
+fn rotating_asks_first_and_changes_nothing_without_a_clear_yes() {
+    let house = House::open();
+    let alice = house.member(ALICE);
+    let before = alice.wax(["keys", "--json"], &[]).ok().json();
+    let mut terminal = Terminal::run(&alice, &["keys", "rotate", "--no-agent"]);
+    terminal.sees("passphrase: ");
+    terminal.types(&format!("{PASSPHRASE}\n"));
+    terminal.sees("your safety numbers change");
+    terminal.sees("replace your keys? [y/N]");
+    terminal.types("\n");
+    assert_eq!(terminal.ends().1, Some(10));
+    assert_eq!(alice.wax(["keys", "--json"], &[]).ok().json(), before);
+    alice.wax(["keys", "rotate"], &[]).failed(2, "nobody to ask");
 }
 
 #[test]

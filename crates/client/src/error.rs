@@ -234,6 +234,23 @@ pub enum Error {
     /// Something does not authenticate: the one error for every such fault.
     #[error("the file does not verify: it is damaged, forged, or not meant for you")]
     NotAuthentic,
+    /// The recovery phrase does not open the vault.
+    #[error("that recovery phrase does not open the keys on this machine")]
+    WrongPhrase,
+    /// No recovery phrase was ever made for the keys here.
+    #[error("the keys on this machine have no recovery phrase")]
+    NoPhrase,
+    /// The key file is older than one that was on this machine before. Nothing was used of it.
+    #[error("the key file is an older one: number {found}, and number {newest} was here before")]
+    OlderKeys {
+        /// Its number.
+        found: u32,
+        /// The highest number that was here.
+        newest: u32,
+    },
+    /// Another process changed the keys since they were unlocked.
+    #[error("your keys were changed by another process meanwhile")]
+    KeysChangedMeanwhile,
     /// The passphrase does not open the vault.
     #[error("the passphrase is wrong, or the key file is damaged")]
     WrongPassphrase,
@@ -302,10 +319,13 @@ impl Error {
             | E::BundleNotGenuine
             | E::OtherAuthor(_)
             | E::KeysElsewhere
-            | E::OtherAccount => Class::Identity,
-            E::NotAuthentic | E::WrongPassphrase => Class::Authentication,
+            | E::OtherAccount
+            | E::OlderKeys { .. } => Class::Identity,
+            E::NotAuthentic | E::WrongPassphrase | E::WrongPhrase => Class::Authentication,
+            E::NoPhrase => Class::Local,
             E::TargetExists(_)
             | E::KeysExist
+            | E::KeysChangedMeanwhile
             | E::SourceChanged(_)
             | E::UploadRunning
             | E::UploadConflict => Class::Conflict,

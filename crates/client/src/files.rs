@@ -158,12 +158,23 @@ pub struct UnfinishedUpload {
 pub(crate) struct OpenFileInfo {
     pub(crate) info: FileInfo,
     pub(crate) manifest: Manifest,
+    pub(crate) grant: Grant,
     pub(crate) opened: OpenedFile,
     pub(crate) sender: Sender,
     /// The bare key by whose grant it opened.
     pub(crate) recipient: Option<RecipientId>,
     /// The author's newest bundle and what it means against the pins; absent for own files.
     pub(crate) judged: Option<(Bundle, Judged)>,
+}
+
+/// Who signed a manifest.
+struct Author {
+    key: PublicKey,
+    /// Their present root, linked to that key, if it is another.
+    newest: Option<PublicKey>,
+    sender: Sender,
+    /// Their newest bundle and what it means against the pins; absent for oneself.
+    judged: Option<(Bundle, Judged)>,
 }
 
 impl Client {
@@ -286,7 +297,7 @@ impl Client {
     }
 }
 
-fn with_query(path: &str, query: &[(&str, String)]) -> String {
+pub(crate) fn with_query(path: &str, query: &[(&str, String)]) -> String {
     let mut out = path.to_owned();
     for (n, (key, value)) in query.iter().enumerate() {
         out.push(if n == 0 { '?' } else { '&' });
@@ -370,7 +381,7 @@ impl Inner {
 
     /// The format's reading order, up to the metadata. `strict`: a contact with other keys than pinned is an error
     /// and not a mark.
-    async fn open_info(
+    pub(crate) async fn open_info(
         &self,
         opener: Opener<'_>,
         info: FileInfo,
@@ -384,10 +395,10 @@ impl Inner {
             return Err(forged());
         }
         let root = manifest.author_root_id();
-        let (author, sender, judged) = match self.own_author(opener, root)? {
+        let author = match self.own_author(opener, root)? {
             Some(OwnRoot { key, address, retired }) => {
                 let sender = Sender { address, root_id: root, trust: Trust::Own, retired_root: retired };
-                (key, sender, None)
+                Author { key, newest: None, sender, judged: None }
             }
             None => self.author(&self.own_address(opener)?, &info, root, strict).await?,
         };
@@ -395,21 +406,17 @@ impl Inner {
             manifest: &manifest,
             grant: &grant,
             reader: opener.reader(),
-            author: Some(&author),
+            author: Some(&author.key),
             grantor: None,
+            linked: author.newest.as_slice(),
         };
         let opened = open_file(&open).map_err(|_| forged())?;
-        Ok(OpenFileInfo { info, manifest, opened, sender, recipient, judged })
+        let Author { sender, judged, .. } = author;
+        Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient, judged })
     }
 
     /// The key that must have signed, if the author's bundle is genuine and that root is theirs.
-    async fn author(
-        &self,
-        own: &Address,
-        info: &FileInfo,
-        root: RootId,
-        strict: bool,
-    ) -> Result<(PublicKey, Sender, Option<(Bundle, Judged)>)> {
+    async fn author(&self, own: &Address, info: &FileInfo, root: RootId, strict: bool) -> Result<Author> {
         let forged = || Error::NotAuthentic;
         let bundle = Bundle::parse(info.author_bundle.0.as_slice()).map_err(|_| forged())?;
         let bundle = genuine(bundle.as_bytes(), bundle.address()).map_err(|_| forged())?;
@@ -439,7 +446,8 @@ impl Inner {
             trust,
             retired_root: bundle.root_id() != root,
         };
-        Ok((key, sender, judged.map(|judged| (bundle, judged))))
+        let newest = sender.retired_root.then(|| *bundle.root_key());
+        Ok(Author { key, newest, sender, judged: judged.map(|judged| (bundle, judged)) })
     }
 
     /// A root that the author has signed over from, somewhere in the chain that ends in `newest`.

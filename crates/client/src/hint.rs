@@ -82,6 +82,14 @@ impl Error {
             }
             E::NotAuthentic => "nothing was written; ask the sender to send it again, and tell the operator",
             E::WrongPassphrase => "try again; nothing was changed",
+            E::WrongPhrase => "check the words and their order; nothing was changed",
+            E::NoPhrase => {
+                "only the passphrase opens them; make a phrase while you still know it: wax keys phrase"
+            }
+            E::OlderKeys { .. } => {
+                "files sent to you since may not open with it, and an old passphrase may. put the newer key file back; if it is lost and this one is all there is: wax keys accept-older"
+            }
+            E::KeysChangedMeanwhile => "nothing was changed by this command; run it again",
             E::SourceChanged(_) => "nothing was shared; send it again when it no longer changes",
             E::UploadRunning => "wait for it, or stop the other process",
             E::UploadConflict => "run the same command again; it starts afresh",

@@ -8,7 +8,7 @@
 //! client.configure_server("https://files.example", None)?;
 //! client.request_code(&address).await?;
 //! client.sign_in(&address, "123456").await?;
-//! let me = client.create_keys(&passphrase).await?;          // or client.unlock(&passphrase).await?
+//! let me = client.create_keys(&passphrase, Some(&phrase)).await?;          // or client.unlock(&passphrase).await?
 //! let sent = client.send(&me, SendRequest::file(path, vec![bob]), &Quiet, &Cancel::new()).await?;
 //! let got = client.receive(&me, sent.file_id, Target::directory("."), &Quiet, &Cancel::new()).await?;
 //! ```
@@ -51,10 +51,10 @@ pub use files::{
 pub use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, Score, strength};
 pub use format::phrase::{PhraseError, RecoveryPhrase};
 pub use format::rsa::{RsaBits, RsaKeyError, RsaPrivateKey, RsaPublicKey};
-pub use format::safety::SafetyNumber;
+pub use format::safety::{SafetyNumber, safety_number};
 pub use format::secret::{Secret, VaultKey};
 pub use home::Home;
-pub use keys::{KeysState, Unlocked};
+pub use keys::{KeysState, Rewrapped, Unlocked};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
 pub use proto::{FileId, RecipientId, RootId, UserId};
 pub use receive::{OnConflict, Received, Target};

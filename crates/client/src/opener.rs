@@ -86,9 +86,10 @@ impl Inner {
             }
             Opener::Key(_) => {
                 let Some(bundle) = self.stored_bundle()? else { return Ok(None) };
-                let own = bundle.root_id() == root;
-                let address = bundle.address().clone();
-                Ok(own.then(|| OwnRoot { key: *bundle.root_key(), address, retired: false }))
+                let keys = std::iter::once(bundle.root_key()).chain(bundle.prev_root());
+                let own = keys.copied().find(|key| RootId::of(key) == root);
+                let (address, retired) = (bundle.address().clone(), bundle.root_id() != root);
+                Ok(own.map(|key| OwnRoot { key, address, retired }))
             }
         }
     }

@@ -19,6 +19,8 @@ pub enum Phase {
     Decrypting,
     /// Signing and sharing, or making the result durable.
     Finishing,
+    /// Wrapping files to the present keys, counted in files and not in bytes.
+    Rewrapping,
 }
 
 impl Phase {
@@ -32,6 +34,7 @@ impl Phase {
             Self::Downloading => "Downloading and decrypting",
             Self::Decrypting => "Decrypting",
             Self::Finishing => "Finishing",
+            Self::Rewrapping => "Wrapping files to your new keys",
         }
     }
 }
@@ -59,6 +62,8 @@ pub enum Note {
     },
     /// The source cannot be read a second time: if this program dies, the upload starts afresh.
     NotResumable,
+    /// The upload was prepared with keys, one's own or a recipient's, that were replaced since; nothing of it was shared, and it begins anew.
+    BegunWithOldKeys,
     /// Compression was tried and does not help; the file goes as it is.
     NotCompressed,
     /// First file from or to this address: its keys are trusted on first use.
@@ -83,6 +88,9 @@ impl std::fmt::Display for Note {
             Self::NotResumable => {
                 f.write_str("this input cannot be read twice, so a stopped upload cannot be resumed")
             }
+            Self::BegunWithOldKeys => f.write_str(
+                "this upload was prepared with keys that were replaced since; nothing of it was shared, starting again",
+            ),
             Self::NotCompressed => f.write_str("compression would not make it smaller; sending it as it is"),
             Self::FirstContact { address } => {
                 write!(f, "first contact with {}: compare the safety number when you can", address.as_str())
@@ -93,7 +101,7 @@ impl std::fmt::Display for Note {
 
 /// Watches a transfer. Called from the task that runs the verb, often; must return at once.
 pub trait Progress: Send + Sync {
-    /// A phase begins or moves on: `done` of `total` bytes (absent when unknown). `done` falls within a phase only
+    /// A phase begins or moves on: `done` of `total` bytes (absent when unknown; files when rewrapping). `done` falls within a phase only
     /// after [`Note::SmallerParts`], when the upload begins again.
     fn progress(&self, phase: Phase, done: u64, total: Option<u64>);
 

@@ -73,12 +73,12 @@ async fn a_wrong_passphrase_opens_nothing_and_a_weak_one_is_not_taken() {
     let wrong = Passphrase::parse(PASSPHRASE.to_uppercase()).unwrap();
     assert!(matches!(alice.client.unlock(&wrong).await, Err(Error::WrongPassphrase)));
     assert_eq!(alice.client.unlock(&passphrase()).await.unwrap().root_id(), alice.keys.root_id());
-    assert!(matches!(alice.client.create_keys(&passphrase()).await, Err(Error::KeysExist)));
+    assert!(matches!(alice.client.create_keys(&passphrase(), None).await, Err(Error::KeysExist)));
     let client = stage.stranger("home", Stage::options());
     let code = stage.code(&client, &address("carol")).await;
     client.sign_in(&address("carol"), &code).await.unwrap();
     let weak = Passphrase::parse("password1".into()).unwrap();
-    assert!(matches!(client.create_keys(&weak).await, Err(Error::PassphraseTooWeak)));
+    assert!(matches!(client.create_keys(&weak, None).await, Err(Error::PassphraseTooWeak)));
     assert_eq!(client.keys_state().unwrap(), KeysState::None);
     assert!(matches!(client.unlock(&passphrase()).await, Err(Error::NoKeys)));
 }
@@ -113,7 +113,7 @@ async fn keys_made_elsewhere_are_not_replaced() {
     let client = stage.stranger("second-machine", Stage::options());
     let code = stage.code(&client, &alice.address).await;
     client.sign_in(&alice.address, &code).await.unwrap();
-    let error = client.create_keys(&passphrase()).await.unwrap_err();
+    let error = client.create_keys(&passphrase(), None).await.unwrap_err();
     assert!(matches!(error, Error::KeysElsewhere), "{error}");
     assert_eq!(client.keys_state().unwrap(), KeysState::None);
 }
@@ -135,7 +135,7 @@ async fn keys_that_could_not_be_published_are_kept_and_published_later() {
     let me = address("alice");
     let code = stage.code(&client, &me).await;
     client.sign_in(&me, &code).await.unwrap();
-    assert_eq!(client.create_keys(&passphrase()).await.unwrap_err().class(), Class::Network);
+    assert_eq!(client.create_keys(&passphrase(), None).await.unwrap_err().class(), Class::Network);
     let bundle = client.own_bundle().unwrap();
     client.configure_server(stage.url(), Some(stage.ca())).unwrap();
     let code = stage.code(&client, &me).await;

@@ -5,11 +5,14 @@
 
 mod account;
 mod container;
+mod cuts;
 mod files;
+mod keys;
 mod lies;
 mod logs;
 mod receiving;
 mod resume;
+mod rotation;
 mod round_trip;
 mod rsa;
 mod speed;

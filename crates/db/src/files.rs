@@ -66,6 +66,11 @@ pub trait Files: Send + Sync {
         recipient: UserId,
     ) -> Result<RevokeAnswer, DbError>;
 
+    /// Puts another grant in the place of a person's grant to a living file, if that is still `replaced`, octet for
+    /// octet. What the list shows, and when it was shared, stay. Idempotent: a grant that is there already is
+    /// replaced by itself.
+    async fn replace_grant(&self, replace: ReplaceGrant) -> Result<ReplaceAnswer, DbError>;
+
     /// Drops one's own grant to somebody else's file. Idempotent in effect.
     async fn leave_file(&self, user: UserId, file_id: FileId) -> Result<LeaveAnswer, DbError>;
 
@@ -222,6 +227,34 @@ pub enum RevokeAnswer {
     /// It is gone.
     Revoked,
     /// The owner has no such file, or that person or key no grant to it, or that person is the author.
+    Nothing,
+}
+
+/// A grant in the place of another of the same person.
+#[derive(Clone, Debug)]
+pub struct ReplaceGrant {
+    /// Whose.
+    pub user: UserId,
+    /// Which file.
+    pub file_id: FileId,
+    /// The whole grant that is there.
+    pub replaced: Vec<u8>,
+    /// The key that the new one is wrapped to.
+    pub recipient: RecipientId,
+    /// The whole grant to put in its place.
+    pub bytes: Vec<u8>,
+    /// The present.
+    pub now: UnixTime,
+}
+
+/// What came of replacing a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplaceAnswer {
+    /// The new one is there.
+    Replaced,
+    /// Another one than the replaced is there.
+    Changed,
+    /// There is no such living file, or that person has no grant to it.
     Nothing,
 }
 

@@ -27,8 +27,8 @@ pub use accounts::{Account, Accounts, Enrolled, Hit, HitAnswer, NewAccount, NewC
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
 pub use error::DbError;
 pub use files::{
-    DeleteAnswer, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer, RevokeAnswer, Role,
-    TakeTicket, TicketAnswer, Usage,
+    DeleteAnswer, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer, ReplaceAnswer,
+    ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, Usage,
 };
 pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
 pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};

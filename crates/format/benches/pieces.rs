@@ -106,7 +106,8 @@ fn wrapping(c: &mut Criterion) {
     };
     let open = |grant: &Grant, reader: Reader<'_>| {
         let author = Some(author.root().public());
-        open_file(&OpenFile { manifest: &manifest, grant, reader, author, grantor: None }).expect("for them")
+        open_file(&OpenFile { manifest: &manifest, grant, reader, author, grantor: None, linked: &[] })
+            .expect("for them")
     };
     let mut group = c.benchmark_group("grants");
     let key = RecipientKey::xwing(Some(bob.root_id()), bob.xwing_public()).expect("a key");

@@ -269,6 +269,37 @@ impl Identity {
             && bundle.keys().iter().any(|key| *key.key == *self.xwing_public())
     }
 
+    /// Whether `bundle` may be the one before this identity's next: by the present root or the one before it, and
+    /// naming no key that is not here. A bundle that [`Identity::matches`] is not: nothing has changed since.
+    pub fn succeeds(&self, bundle: &Bundle) -> bool {
+        let known = |key: &BundleKey| {
+            key.algorithm != KeyAlgorithm::XWing
+                || self.xwing.iter().any(|pair| pair.public.as_slice() == &*key.key)
+        };
+        bundle.verify().is_ok()
+            && self.roots.iter().take(2).any(|root| root.public() == bundle.root_key())
+            && bundle.keys().iter().all(known)
+            && !self.matches(bundle)
+    }
+
+    /// The signed bundle that comes after `previous`, made at `created` (Unix seconds): linked by the previous root
+    /// if the root is another. Address, user and lowest format stay.
+    pub fn next_bundle(&self, previous: &Bundle, created: u64) -> Result<Bundle, SealError> {
+        let params = BundleParams {
+            user_id: previous.user_id(),
+            address: previous.address().clone(),
+            seq: previous.seq().checked_add(1).ok_or(SealError::TooLong)?,
+            prev_hash: previous.hash(),
+            created,
+            min_format: previous.min_format(),
+        };
+        if previous.root_key() == self.root().public() {
+            self.bundle(&params)
+        } else {
+            self.rotation_bundle(&params)
+        }
+    }
+
     /// Signs an action that only the holder of the root may ask for; see [`envelope::action`].
     ///
     /// # Panics

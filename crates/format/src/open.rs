@@ -40,8 +40,10 @@ pub struct OpenFile<'a> {
     /// The author's pinned root key. `None` opens anonymous files only.
     pub author: Option<&'a PublicKey>,
     /// The grantor's pinned root key, where the grantor is a third person. The author's and the
-    /// reader's own roots are tried without it.
+    /// reader's own roots, and the linked ones, are tried without it.
     pub grantor: Option<&'a PublicKey>,
+    /// Other roots of the author: those that a verified chain of bundles links to theirs, before and after it.
+    pub linked: &'a [PublicKey],
 }
 
 /// Who shared a file, as an interface should say it.
@@ -49,6 +51,13 @@ pub struct OpenFile<'a> {
 pub enum Sharing {
     /// The author signed both file and grant.
     ByAuthor(RootId),
+    /// The author signed the file, and gave it with another of their roots: one was retired for the other.
+    ByAuthorRotated {
+        /// Which root signed the file.
+        author: RootId,
+        /// Which root signed the grant.
+        grantor: RootId,
+    },
     /// The author signed the file, and the reader wrapped it again for themselves.
     ByAuthorRewrapped(RootId),
     /// "By `author`, passed on by `grantor`": never show it as the author's own sharing.
@@ -103,8 +112,8 @@ fn verify_signatures(open: &OpenFile<'_>) -> Result<Sharing, OpenError> {
         Suite::Signed => {
             let id = open.grant.grantor_root_id();
             let own = open.reader.root_keys();
-            let key =
-                open.author.into_iter().chain(own).chain(open.grantor).find(|key| RootId::of(key) == id);
+            let others = own.chain(open.linked).chain(open.grantor);
+            let key = open.author.into_iter().chain(others).find(|key| RootId::of(key) == id);
             open.grant.verify(key.ok_or(OpenError::NotAuthentic)?).map_err(|_| OpenError::NotAuthentic)?;
             Some(id)
         }
@@ -114,6 +123,9 @@ fn verify_signatures(open: &OpenFile<'_>) -> Result<Sharing, OpenError> {
         (Some(author), Some(grantor)) if author == grantor => Ok(Sharing::ByAuthor(author)),
         (Some(author), Some(grantor)) if open.reader.root_keys().any(|key| RootId::of(key) == grantor) => {
             Ok(Sharing::ByAuthorRewrapped(author))
+        }
+        (Some(author), Some(grantor)) if open.linked.iter().any(|key| RootId::of(key) == grantor) => {
+            Ok(Sharing::ByAuthorRotated { author, grantor })
         }
         (Some(author), Some(grantor)) => Ok(Sharing::PassedOn { author, grantor }),
         (None, Some(grantor)) => Ok(Sharing::AnonymousSharedBy(grantor)),

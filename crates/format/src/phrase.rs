@@ -62,6 +62,12 @@ impl RecoveryPhrase {
         words
     }
 
+    /// Whether the word at `place` (from 1) is the one that a person typed, whole or cut short.
+    pub fn has_at(&self, place: usize, typed: &str) -> bool {
+        let there = place.checked_sub(1).and_then(|n| self.words().get(n).copied());
+        there.is_some_and(|there| complete(typed) == Some(there))
+    }
+
     /// The 32 bytes, as the derivation of a slot's key takes them.
     pub(crate) fn entropy(&self) -> &Secret<32> {
         &self.0

@@ -67,6 +67,15 @@ pub struct FilePage {
     pub next: Option<String>,
 }
 
+/// `PUT /files/{id}/grants/me`: the caller's own grant, wrapped again after their keys changed. The same request
+/// again changes nothing.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaceGrant {
+    /// A whole X-Wing grant (`WXWGGR01…`) for the caller, signed by the root of the caller's newest bundle.
+    pub grant: B64,
+}
+
 /// `POST /files/{id}/ticket`: asks to fetch content. The first ticket of a download id counts a download.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

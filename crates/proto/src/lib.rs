@@ -18,7 +18,7 @@ pub use auth::{CodeRequest, LogoutRequest, RefreshRequest, SessionReply, Session
 pub use binary::{B64, B64Error};
 pub use directory::{Chain, Lookup, LookupReply, Person, PublishBundle, Published};
 pub use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
-pub use file::{FileInfo, FilePage, FileQuery, Health, Role, Ticket, TicketRequest};
+pub use file::{FileInfo, FilePage, FileQuery, Health, ReplaceGrant, Role, Ticket, TicketRequest};
 pub use problem::{Code, Problem};
 pub use upload::{Begin, Complete, Completed, GrantTo, PartRecord, UploadList, UploadStatus};
 

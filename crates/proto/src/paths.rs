@@ -37,6 +37,8 @@ pub const TICKET: &str = "/api/v1/files/{file_id}/ticket";
 pub const GRANT: &str = "/api/v1/files/{file_id}/grants/{user_id}";
 /// `DELETE`: the author takes the grant of a bare key back.
 pub const KEY: &str = "/api/v1/files/{file_id}/keys/{recipient_id}";
+/// `PUT`: the caller's own grant again, wrapped to the newest of their keys, as a [`crate::ReplaceGrant`].
+pub const MY_GRANT: &str = "/api/v1/files/{file_id}/grants/me";
 /// `GET`: level-10 nodes.
 pub const TREE: &str = "/api/v1/content/{file_id}/tree";
 /// `GET`: one page of leaves.

@@ -37,6 +37,7 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::TICKET, post(files::ticket::take))
         .route(paths::GRANT, delete(files::revoke::revoke))
         .route(paths::KEY, delete(files::revoke::revoke_key))
+        .route(paths::MY_GRANT, put(files::replace::replace))
         .route(paths::HEALTH, get(health::status::show))
         .route(paths::READY, get(health::ready::show))
         .layer(time_limit(patience));

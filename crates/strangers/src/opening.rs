@@ -75,6 +75,7 @@ impl Sealed {
             reader: Reader::Identity(&self.reader),
             author: self.author.as_ref().map(RootKeyPair::public),
             grantor: None,
+            linked: &[],
         };
         open_file(&open).is_ok()
     }
@@ -134,7 +135,8 @@ pub fn wrapped_for_rsa(data: &[u8]) {
     let file = &FILES[1];
     let opens = |grant: &Grant| {
         let reader = Reader::Rsa(key);
-        let open = OpenFile { manifest: &file.manifest, grant, reader, author: None, grantor: None };
+        let open =
+            OpenFile { manifest: &file.manifest, grant, reader, author: None, grantor: None, linked: &[] };
         open_file(&open).is_ok()
     };
     let wrapped: [u8; 256] = Input::new(data).array();

@@ -17,7 +17,8 @@ const BUNDLE_MAX: u64 = 64 << 10;
 /// Digits of a safety number.
 const NUMBER_DIGITS: usize = 60;
 
-/// One person: `{"address", "user_id", "root_id", "fingerprint", "verified", "first_seen", "safety_number"}`.
+/// One person: `{"address", "user_id", "root_id", "fingerprint", "verified", "first_seen", "safety_number",
+/// "safety_words", "safety_qr"}`.
 #[derive(Serialize)]
 struct ContactJson<'a> {
     address: &'a str,
@@ -29,6 +30,12 @@ struct ContactJson<'a> {
     /// Absent while there are no own keys to compare with.
     #[serde(skip_serializing_if = "Option::is_none")]
     safety_number: Option<String>,
+    /// The same as words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety_words: Option<String>,
+    /// The same as the text of a QR code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety_qr: Option<String>,
 }
 
 /// `{"contacts": […]}`.
@@ -51,8 +58,8 @@ pub(super) fn run(app: &App, args: Contacts) -> Result<(), Fault> {
         ContactsAction::Add { address: text, bundle } => {
             add(app, &session, &address(&text)?, bundle.as_deref())
         }
-        ContactsAction::Verify { address: text, number } => {
-            verify(app, &session, &address(&text)?, number.as_deref())
+        ContactsAction::Verify { address: text, number, words, qr } => {
+            verify(app, &session, &address(&text)?, number.as_deref(), Shape { words, qr })
         }
         ContactsAction::Accept { address: text, number } => accept(app, &session, &address(&text)?, &number),
         ContactsAction::Forget { address: text, yes } => forget(app, &session, &address(&text)?, yes),
@@ -60,6 +67,7 @@ pub(super) fn run(app: &App, args: Contacts) -> Result<(), Fault> {
 }
 
 fn json<'a>(session: &Session, contact: &'a Contact) -> ContactJson<'a> {
+    let number = session.client.safety_number(&contact.address).ok();
     ContactJson {
         address: contact.address.as_str(),
         user_id: contact.user_id.to_string(),
@@ -67,7 +75,9 @@ fn json<'a>(session: &Session, contact: &'a Contact) -> ContactJson<'a> {
         fingerprint: fingerprint(contact.root_id),
         verified: contact.verified,
         first_seen: stamp(contact.first_seen),
-        safety_number: session.client.safety_number(&contact.address).ok().map(|number| number.to_string()),
+        safety_number: number.map(|number| number.to_string()),
+        safety_words: number.map(|number| number.words().join(" ")),
+        safety_qr: number.map(|number| number.qr_text()),
     }
 }
 
@@ -135,21 +145,45 @@ fn known_or_new(session: &Session, address: &Address) -> Result<Contact, Fault> 
     }
 }
 
-fn verify(app: &App, session: &Session, address: &Address, theirs: Option<&str>) -> Result<(), Fault> {
-    let theirs = theirs.map(digits).transpose()?;
+/// How a safety number is shown besides its digits.
+#[derive(Clone, Copy)]
+struct Shape {
+    words: bool,
+    qr: bool,
+}
+
+fn verify(
+    app: &App,
+    session: &Session,
+    address: &Address,
+    theirs: Option<&str>,
+    shape: Shape,
+) -> Result<(), Fault> {
     let before = known_or_new(session, address)?;
     let number = session.client.safety_number(address)?;
     let shown = safe(address.as_str());
-    let same = match theirs {
-        Some(theirs) => theirs == digits_of(&number),
+    let same = match theirs.map(|theirs| is_same(&number, theirs)).transpose()? {
+        Some(same) => same,
         None if app.console.json => return app.console.result(&json(session, &before)),
         None => {
             app.console.say(format!("safety number of you and {shown}:"))?;
             app.console.say("")?;
-            for row in rows(&number) {
-                app.console.say(format!("    {}", app.console.paint(Tone::Bold, &row)))?;
+            let mut groups = vec![rows(&number)];
+            if shape.words {
+                groups.push(number.words().chunks(6).map(|row| row.join(" ")).collect());
             }
-            app.console.say("")?;
+            for rows in groups {
+                for row in rows {
+                    app.console.say(format!("    {}", app.console.paint(Tone::Bold, &row)))?;
+                }
+                app.console.say("")?;
+            }
+            if shape.qr {
+                for line in crate::qr::lines(&number, app.console.has_colour()) {
+                    app.console.say(line)?;
+                }
+                app.console.say("")?;
+            }
             if before.verified {
                 app.console.note("you compared it before");
             }
@@ -217,6 +251,14 @@ fn digits(text: &str) -> Result<String, Fault> {
 fn not_a_number() -> Fault {
     Fault::new(Class::Usage, format!("a safety number is {NUMBER_DIGITS} digits"))
         .hint("it stands on the other device: wax contacts verify ADDRESS")
+}
+
+/// Whether what came from the other device, digits or the text of a QR code, says the same.
+fn is_same(number: &SafetyNumber, theirs: &str) -> Result<bool, Fault> {
+    match number.same_as_scanned(theirs) {
+        Ok(same) => Ok(same),
+        Err(_) => Ok(digits(theirs)? == digits_of(number)),
+    }
 }
 
 fn digits_of(number: &SafetyNumber) -> String {

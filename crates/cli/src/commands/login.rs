@@ -188,7 +188,7 @@ fn keys(app: &App, session: &Session, signed_in: &SignedIn, args: &Login) -> Res
         app.console.note("you have no keys yet; make them with: wax keys generate");
         return Ok(KeysJson::None);
     }
-    super::keys::make(app, session, &signed_in.address)?;
+    super::keys::make(app, session, &signed_in.address, None)?;
     Ok(KeysJson::Made)
 }
 

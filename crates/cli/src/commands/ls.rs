@@ -39,6 +39,8 @@ pub(super) struct FileJson<'a> {
     modified: Option<String>,
     from: &'a str,
     trust: TrustJson,
+    /// Whether the file is signed with a key that its sender has replaced since.
+    retired_key: bool,
     created: Option<String>,
     expires_at: Option<String>,
     downloads: u32,
@@ -75,6 +77,7 @@ impl<'a> FileJson<'a> {
             modified: jiff::Timestamp::from_millisecond(file.modified_ms).ok().map(|time| time.to_string()),
             from: file.sender.address.as_str(),
             trust: file.sender.trust.into(),
+            retired_key: file.sender.retired_root,
             created: stamp(file.created),
             expires_at: stamp(file.expires_at),
             downloads: file.downloads,

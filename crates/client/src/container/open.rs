@@ -196,6 +196,7 @@ fn open_head(key: ContainerKey<'_>, head: &Head) -> Result<OpenedFile> {
         reader,
         author: head.author.as_ref().map(Bundle::root_key),
         grantor: None,
+        linked: &[],
     };
     let opened = open_file(&open).map_err(|_| Error::NotAuthentic)?;
     match opened.sharing {

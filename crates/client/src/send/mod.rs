@@ -197,18 +197,8 @@ impl Job<'_> {
     /// Goes on with an upload that has a journal.
     async fn resume(&self, file: &SourceFile, journal: Journal) -> Result<Tried> {
         let file_id = journal.header.file_id;
-        let opened = self.open_key(&journal.header).and_then(|fk| {
-            let header: &[u8; 74] = journal.header.payload_header.0.as_slice().try_into().ok()?;
-            let sealer =
-                PayloadSealer::resume(&fk, Suite::Signed, file_id, self.me.root_id(), header).ok()?;
-            Some((fk, sealer))
-        });
-        let Some((fk, sealer)) = opened else {
-            // Sealed under keys that are no longer here: nobody can go on with it.
-            journal.remove()?;
-            return Ok(Tried::Gone);
-        };
         if let Some(request) = journal.complete().map(<[u8]>::to_vec) {
+            // What is signed needs no key any more: if the server has it, it is sent, whoever one is by now.
             return match self.complete(file_id, &request).await {
                 Ok(completed) => {
                     let sent =
@@ -216,9 +206,20 @@ impl Job<'_> {
                     journal.remove()?;
                     Ok(Tried::Sent(sent))
                 }
+                // Signed by, or for, keys that were replaced since: nobody will ever take it.
+                Err(error) if error.code() == Some(Code::Rejected) => self.begin_anew(journal).await,
                 Err(error) => self.gone_or(error, journal),
             };
         }
+        let opened = self.open_key(&journal.header).and_then(|fk| {
+            let header: &[u8; 74] = journal.header.payload_header.0.as_slice().try_into().ok()?;
+            let sealer =
+                PayloadSealer::resume(&fk, Suite::Signed, file_id, self.me.root_id(), header).ok()?;
+            Some((fk, sealer))
+        });
+        let Some((fk, sealer)) = opened else {
+            return self.begin_anew(journal).await;
+        };
         let path = paths::fill(paths::UPLOAD, &[&file_id]);
         let status = retrying(self.inner.options.retry_for, self.progress, self.cancel, || {
             self.inner.call::<UploadStatus>(|server| server.request(Method::GET, &path))
@@ -232,6 +233,14 @@ impl Job<'_> {
     fn parts_of(&self, journal: &Journal) -> Result<u64> {
         let (body, cut) = journal.header.shapes().ok_or(Error::Internal("a journal lost its shape"))?;
         Ok(u64::from(cut.parts(body)))
+    }
+
+    /// Gives up an upload that only keys of the past could have finished: its key is sealed under the vault key of
+    /// its time, and the root that would have signed it is part of every sealed segment.
+    async fn begin_anew(&self, journal: Journal) -> Result<Tried> {
+        self.progress.note(&Note::BegunWithOldKeys);
+        self.give_up(journal.header.file_id, Some(Box::new(journal))).await?;
+        Ok(Tried::Gone)
     }
 
     fn gone_or(&self, error: Error, journal: Journal) -> Result<Tried> {
@@ -434,16 +443,7 @@ impl Job<'_> {
         let options = (self.options.expires_in, self.options.max_downloads, self.options.padded);
         let compress = self.options.compress == Compress::Auto;
         let server = self.inner.server()?;
-        let all = (
-            server.origin(),
-            self.me.root_id(),
-            source,
-            self.name.as_str(),
-            addresses,
-            keys,
-            options,
-            compress,
-        );
+        let all = (server.origin(), source, self.name.as_str(), addresses, keys, options, compress);
         let text = serde_json::to_vec(&all).map_err(|_| Error::Internal("a request has no JSON form"))?;
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &text);
         Ok(digest.as_ref().try_into().expect("SHA-256 gives 32 bytes"))

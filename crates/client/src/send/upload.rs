@@ -159,13 +159,15 @@ async fn put_part(
         };
         let error = match (token, outcome) {
             (Ok(_), Ok(())) => return Ok(()),
-            (Ok(token), Err(Error::SessionEnded)) if rejected.as_ref() != Some(&token) => {
+            // Once for a try: a server that refuses a fresh token as well would be asked for ever.
+            (Ok(token), Err(Error::SessionEnded)) if rejected.is_none() => {
                 rejected = Some(token);
                 continue;
             }
             (Ok(_), Err(error)) | (Err(error), _) => error,
         };
         let pause = backoff.next(error)?;
+        rejected = None;
         if pause > Duration::from_secs(1) {
             job.progress.note(&Note::Waiting { seconds: pause.as_secs() });
         }

@@ -117,7 +117,7 @@ impl Stage {
         let address = address(name);
         let code = self.code(&client, &address).await;
         client.sign_in(&address, &code).await.unwrap();
-        let keys = client.create_keys(&passphrase()).await.unwrap();
+        let keys = client.create_keys(&passphrase(), None).await.unwrap();
         Person { client, keys, address, folder: self.folder.path().join(format!("files-{name}")) }.prepared()
     }
 

@@ -4,8 +4,8 @@ use futures::future::join_all;
 
 use super::*;
 use crate::{
-    AddGrants, DeleteAnswer, DownloadId, FileAccess, FileCursor, LeaveAnswer, RevokeAnswer, Role, TakeTicket,
-    TicketAnswer,
+    AddGrants, DeleteAnswer, DownloadId, FileAccess, FileCursor, FileView, LeaveAnswer, ReplaceAnswer,
+    ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer,
 };
 
 pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
@@ -18,6 +18,7 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     of_many_tickets_no_more_than_the_limit(empty(fixture).await).await;
     one_download_asked_many_times_is_one(empty(fixture).await).await;
     a_revoked_grant_is_gone(&*empty(fixture).await).await;
+    a_grant_is_replaced_where_it_is_what_was_seen(&*empty(fixture).await).await;
     a_recipient_can_leave(&*empty(fixture).await).await;
     a_deleted_file_is_gone_for_everybody(&*empty(fixture).await).await;
     members_are_reached_through_their_bundle(&*empty(fixture).await).await;
@@ -65,8 +66,7 @@ async fn a_list_shows_only_what_was_shared(db: &dyn Database) {
     let (alice, bob, carol) = (person(db, 1).await, person(db, 2).await, person(db, 3).await);
     send(db, new_finish(alice, file(1), MIB, &[bob])).await;
     send(db, new_finish(alice, file(2), MIB, &[])).await;
-    let ids =
-        |page: Vec<crate::FileView>| page.iter().map(|view| (view.file_id, view.role)).collect::<Vec<_>>();
+    let ids = |page: Vec<FileView>| page.iter().map(|view| (view.file_id, view.role)).collect::<Vec<_>>();
     let alices = ids(db.list_files(alice, None, 10, NOW).await.unwrap());
     assert_eq!(alices, [(file(2), Role::Author), (file(1), Role::Author)]);
     assert_eq!(ids(db.list_files(bob, None, 10, NOW).await.unwrap()), [(file(1), Role::Recipient)]);
@@ -181,6 +181,45 @@ async fn a_revoked_grant_is_gone(db: &dyn Database) {
     assert_eq!(db.file_for(bob, file(1), NOW).await.unwrap(), FileAccess::Nothing);
     assert_eq!(db.list_files(bob, None, 10, NOW).await.unwrap(), []);
     assert!(matches!(db.file_for(carol, file(1), NOW).await.unwrap(), FileAccess::Available(_)));
+}
+
+async fn seen(db: &dyn Database, user: UserId, file_id: FileId) -> FileView {
+    let FileAccess::Available(view) = db.file_for(user, file_id, NOW).await.unwrap() else { panic!("there") };
+    *view
+}
+
+async fn a_grant_is_replaced_where_it_is_what_was_seen(db: &dyn Database) {
+    let (alice, bob, carol) = (person(db, 1).await, person(db, 2).await, person(db, 3).await);
+    send(db, new_finish(alice, file(1), MIB, &[bob])).await;
+    let before = (seen(db, alice, file(1)).await, seen(db, bob, file(1)).await);
+    let replaced = before.1.grant.clone().unwrap();
+    let replace = |user, replaced: &[u8], bytes: &[u8], now| ReplaceGrant {
+        user,
+        file_id: file(1),
+        replaced: replaced.to_vec(),
+        recipient: grant(user).recipient,
+        bytes: bytes.to_vec(),
+        now,
+    };
+    let ask = async |request| db.replace_grant(request).await.unwrap();
+    assert_eq!(ask(replace(carol, &replaced, b"new", NOW)).await, ReplaceAnswer::Nothing, "no grant");
+    assert_eq!(ask(replace(bob, b"other", b"new", NOW)).await, ReplaceAnswer::Changed);
+    assert_eq!(
+        ask(replace(bob, &replaced, b"new", NOW.plus(30 * DAY))).await,
+        ReplaceAnswer::Nothing,
+        "expired"
+    );
+    assert_eq!((seen(db, alice, file(1)).await, seen(db, bob, file(1)).await), before);
+    for _ in 0..2 {
+        assert_eq!(ask(replace(bob, &replaced, b"new", NOW)).await, ReplaceAnswer::Replaced);
+        let expected = FileView { grant: Some(b"new".to_vec()), ..before.1.clone() };
+        assert_eq!(seen(db, bob, file(1)).await, expected, "and nothing else");
+        assert_eq!(seen(db, alice, file(1)).await, before.0, "of nobody else");
+    }
+    assert_eq!(ask(replace(bob, &replaced, b"newer", NOW)).await, ReplaceAnswer::Changed);
+    db.revoke_grant(alice, file(1), bob).await.unwrap();
+    assert_eq!(ask(replace(bob, b"new", b"newer", NOW)).await, ReplaceAnswer::Nothing, "taken back");
+    assert_eq!(seen(db, alice, file(1)).await, before.0);
 }
 
 async fn a_recipient_can_leave(db: &dyn Database) {

@@ -9,7 +9,7 @@ use super::Sqlite;
 use super::rows::Columns;
 use crate::{
     DbError, DeleteAnswer, Digest, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer,
-    RevokeAnswer, Role, TakeTicket, TicketAnswer, UnixTime, Usage,
+    ReplaceAnswer, ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, UnixTime, Usage,
 };
 
 /// `files.state`: an open upload.
@@ -215,6 +215,37 @@ impl Files for Sqlite {
         .execute(&self.writer)
         .await?;
         Ok(if gone.rows_affected() == 1 { RevokeAnswer::Revoked } else { RevokeAnswer::Nothing })
+    }
+
+    async fn replace_grant(&self, replace: ReplaceGrant) -> Result<ReplaceAnswer, DbError> {
+        let (file, user) = (replace.file_id.as_bytes().as_slice(), replace.user.as_bytes().as_slice());
+        let mut tx = self.write().await?;
+        let row = sqlx::query(
+            "SELECT g.bytes FROM grants g JOIN files f ON f.file_id = g.file_id
+             WHERE g.file_id = $1 AND g.user_id = $2 AND f.state = 1 AND f.expires_at > $3",
+        )
+        .bind(file)
+        .bind(user)
+        .bind(replace.now.0)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else { return Ok(ReplaceAnswer::Nothing) };
+        let there = row.bytes("bytes")?;
+        if there == replace.bytes {
+            return Ok(ReplaceAnswer::Replaced);
+        }
+        if there != replace.replaced {
+            return Ok(ReplaceAnswer::Changed);
+        }
+        sqlx::query("UPDATE grants SET recipient_id = $3, bytes = $4 WHERE file_id = $1 AND user_id = $2")
+            .bind(file)
+            .bind(user)
+            .bind(replace.recipient.as_bytes().as_slice())
+            .bind(replace.bytes.as_slice())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(ReplaceAnswer::Replaced)
     }
 
     async fn leave_file(&self, user: UserId, file_id: FileId) -> Result<LeaveAnswer, DbError> {

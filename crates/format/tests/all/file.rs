@@ -23,7 +23,8 @@ fn open(
     identity: &Identity,
     author: Option<&PublicKey>,
 ) -> Result<OpenedFile, OpenError> {
-    open_file(&OpenFile { manifest, grant, reader: Reader::Identity(identity), author, grantor: None })
+    let reader = Reader::Identity(identity);
+    open_file(&OpenFile { manifest, grant, reader, author, grantor: None, linked: &[] })
 }
 
 fn refused(result: Result<OpenedFile, OpenError>) {
@@ -288,6 +289,7 @@ fn a_file_passed_on_names_both_people() {
         reader: Reader::Identity(&carol),
         author: Some(alice.root.public()),
         grantor: None,
+        linked: &[],
     };
     refused(open_file(&way));
     way.grantor = Some(mallory.root.public());
@@ -295,6 +297,27 @@ fn a_file_passed_on_names_both_people() {
         open_file(&way).unwrap().sharing,
         Sharing::PassedOn { author: alice.id(), grantor: mallory.id() }
     );
+}
+
+/// Alice signed the file, retired that root, and gives the file to Carol with her new one.
+#[test]
+fn a_grant_by_a_root_linked_to_the_authors_is_the_authors_own_sharing() {
+    let World { alice, file, .. } = world();
+    let (successor, carol) = (format::RootKeyPair::generate(), Identity::generate());
+    let grant = file.grant(Some(&successor), &recipient(&carol));
+    let linked = [*format::RootKeyPair::generate().public(), *successor.public()];
+    let mut way = OpenFile {
+        manifest: &file.manifest,
+        grant: &grant,
+        reader: Reader::Identity(&carol),
+        author: Some(alice.root.public()),
+        grantor: None,
+        linked: &linked,
+    };
+    let expected = Sharing::ByAuthorRotated { author: alice.id(), grantor: successor.root_id() };
+    assert_eq!(open_file(&way).unwrap().sharing, expected);
+    way.linked = &linked[..1];
+    refused(open_file(&way));
 }
 
 #[test]

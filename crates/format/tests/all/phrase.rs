@@ -54,6 +54,16 @@ fn a_word_that_is_the_beginning_of_another_is_itself() {
 }
 
 #[test]
+fn a_word_is_confirmed_by_its_place() {
+    let phrase = read(RISING).unwrap();
+    assert!(phrase.has_at(1, "abandon") && phrase.has_at(24, "Unaw") && phrase.has_at(3, "LIAR"));
+    for (place, typed) in [(2, "abandon"), (1, "aban don"), (1, "aba"), (0, "abandon"), (25, "zzz"), (1, "")]
+    {
+        assert!(!phrase.has_at(place, typed), "{place} {typed}");
+    }
+}
+
+#[test]
 fn a_wrong_word_is_named_by_its_place() {
     assert_eq!(read(&RISING.replace("liar", "lier")).err(), Some(PhraseError::UnknownWord { position: 3 }));
     assert_eq!(

@@ -59,7 +59,14 @@ impl World {
 
     fn open(&self, grant: &Grant, reader: Reader<'_>) -> Result<OpenedFile, OpenError> {
         let author = Some(self.alice.root.public());
-        open_file(&OpenFile { manifest: &self.file.manifest, grant, reader, author, grantor: None })
+        open_file(&OpenFile {
+            manifest: &self.file.manifest,
+            grant,
+            reader,
+            author,
+            grantor: None,
+            linked: &[],
+        })
     }
 
     fn with_key(&self, grant: &Grant, key: &RsaPrivateKey) -> Result<OpenedFile, OpenError> {

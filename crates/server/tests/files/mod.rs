@@ -3,4 +3,5 @@
 mod end;
 mod keys;
 mod list;
+mod replace;
 mod ticket;

@@ -21,6 +21,7 @@ pub(crate) fn open(case: &Value) -> Result<Value, String> {
         reader: opener.reader(),
         author: head.author.as_ref().map(|bundle| bundle.root_key()),
         grantor: None,
+        linked: &[],
     };
     let opened = open_file(&open).map_err(|e| e.to_string())?;
     read_leaves(&mut source, &head.manifest, |_| Ok(())).map_err(|e| e.to_string())?;

@@ -24,6 +24,7 @@ pub(crate) fn open(case: &Value) -> Result<Value, String> {
         reader: opener.reader(),
         author: author.as_ref(),
         grantor: grantor.as_ref(),
+        linked: &[],
     };
     let opened = open_file(&open).map_err(|e| words(&e))?;
     content(&manifest, &opened, body_of(case))
@@ -88,6 +89,7 @@ pub(crate) fn content(manifest: &Manifest, opened: &OpenedFile, mut body: Vec<u8
     };
     let sharing = match opened.sharing {
         Sharing::ByAuthor(_) => "by the author",
+        Sharing::ByAuthorRotated { .. } => "by the author, with another root",
         Sharing::ByAuthorRewrapped(_) => "rewrapped",
         Sharing::PassedOn { .. } => "passed on",
         Sharing::Anonymous => "anonymous",

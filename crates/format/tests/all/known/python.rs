@@ -125,6 +125,7 @@ fn files_and_vaults_open() {
             reader: Reader::Identity(&identity),
             author: author.as_ref(),
             grantor: None,
+            linked: &[],
         };
         let file = open_file(&open).unwrap();
         assert_eq!(file.fk, FileKey::from_secret(Secret::from_bytes(array(row, "fk"))));

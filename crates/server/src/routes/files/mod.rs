@@ -1,8 +1,9 @@
-//! Files: list, one, ticket, delete, take back.
+//! Files: list, one, ticket, delete, take back, wrap again.
 
 pub(crate) mod delete;
 pub(crate) mod info;
 pub(crate) mod list;
+pub(crate) mod replace;
 pub(crate) mod revoke;
 pub(crate) mod ticket;
 

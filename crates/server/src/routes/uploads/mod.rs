@@ -6,7 +6,7 @@ pub(crate) mod complete;
 pub(crate) mod list;
 pub(crate) mod parts;
 pub(crate) mod status;
-mod verify;
+pub(crate) mod verify;
 
 use envelope::merkle::Node;
 use proto::{PartRecord, UploadStatus};

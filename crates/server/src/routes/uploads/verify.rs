@@ -152,7 +152,8 @@ pub(super) fn check_body(manifest: &Manifest, upload: &db::Upload, parts: &[db::
     Ok(())
 }
 
-fn is_key_of(grant: &Grant, recipient: &Bundle) -> bool {
+/// Whether a grant is wrapped to a key of this format that the recipient's bundle names.
+pub(crate) fn is_key_of(grant: &Grant, recipient: &Bundle) -> bool {
     let algorithm = match grant.wrap() {
         Wrap::XWing => KeyAlgorithm::XWing,
         Wrap::RsaOaep => KeyAlgorithm::Rsa,

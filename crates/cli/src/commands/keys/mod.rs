@@ -1,5 +1,8 @@
 //! `wax keys`: one's own keys, made, shown, and their public half handed out.
 
+mod change;
+mod rotate;
+
 use super::rsa;
 use crate::app::{App, Session};
 use crate::args::{Keys, KeysAction};
@@ -12,14 +15,18 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// `{"address", "user_id", "fingerprint", "root_id"}`.
+/// `{"address", "user_id", "fingerprint", "root_id", "recovery_phrase"}`.
 #[derive(Serialize)]
-struct KeysJson<'a> {
-    address: Option<&'a str>,
+struct KeysJson {
+    address: Option<String>,
     user_id: String,
     fingerprint: String,
     root_id: String,
+    /// Whether one was made.
+    recovery_phrase: bool,
 }
+
+const COMPARE: &str = "to compare keys with somebody: wax contacts verify ADDRESS";
 
 /// `{"file", "bytes"}`.
 #[derive(Serialize)]
@@ -31,10 +38,19 @@ struct ExportJson {
 pub(super) fn run(app: &App, args: Keys) -> Result<(), Fault> {
     match args.action.unwrap_or(KeysAction::Show) {
         KeysAction::Show => show(app),
-        KeysAction::Generate { rsa: None, .. } => generate(app),
-        KeysAction::Generate { rsa: Some(bits), out, force } => rsa::generate(app, bits, out, force),
+        KeysAction::Generate { rsa: Some(bits), out, force, .. } => rsa::generate(app, bits, out, force),
         KeysAction::List => rsa::list(app),
         KeysAction::Import { file, key_passphrase_fd } => rsa::import(app, &file, key_passphrase_fd),
+        KeysAction::Generate { rsa: None, phrase_out, .. } => generate(app, phrase_out.as_deref()),
+        KeysAction::Phrase { phrase_out } => change::phrase(app, phrase_out.as_deref()),
+        KeysAction::Passphrase { new_passphrase_fd } => change::passphrase(app, new_passphrase_fd),
+        KeysAction::Recover { phrase_fd } => change::recover(app, phrase_fd),
+        KeysAction::Rotate { encryption_only: true, yes, .. } => rotate::encryption(app, yes),
+        KeysAction::Rotate { new_passphrase_fd, phrase_out, yes, .. } => {
+            rotate::whole(app, new_passphrase_fd, phrase_out.as_deref(), yes)
+        }
+        KeysAction::Rewrap => rotate::rewrap(app),
+        KeysAction::AcceptOlder { yes } => change::accept_older(app, yes),
         KeysAction::Export { file, force } => export(app, file.as_deref(), force),
     }
 }
@@ -57,12 +73,15 @@ fn show(app: &App) -> Result<(), Fault> {
     let root = own_root(&session)?;
     let signed_in = session.client.signed_in()?;
     tell(app, signed_in.as_ref().map(|signed_in| &signed_in.address), root)?;
-    app.console.result(&KeysJson {
-        address: signed_in.as_ref().map(|signed_in| signed_in.address.as_str()),
-        user_id: user_id.to_string(),
-        fingerprint: fingerprint(root),
-        root_id: root.to_string(),
-    })
+    let has_phrase = session.client.has_recovery_phrase()?;
+    app.console.say(format!("recovery     {}", if has_phrase { "by phrase" } else { "none" }))?;
+    if !has_phrase {
+        app.console.note(
+            "without a recovery phrase a forgotten passphrase loses everything; make one: wax keys phrase",
+        );
+    }
+    app.console.note(COMPARE);
+    app.console.result(&keys_json(&session, user_id, root)?)
 }
 
 fn tell(app: &App, address: Option<&Address>, root: RootId) -> Result<(), Fault> {
@@ -73,11 +92,10 @@ fn tell(app: &App, address: Option<&Address>, root: RootId) -> Result<(), Fault>
     if app.global.verbose > 0 {
         app.console.say(format!("root id      {root}"))?;
     }
-    app.console.note("to compare keys with somebody: wax contacts verify ADDRESS");
     Ok(())
 }
 
-fn generate(app: &App) -> Result<(), Fault> {
+fn generate(app: &App, phrase_out: Option<&Path>) -> Result<(), Fault> {
     let session = app.session()?;
     let Some(signed_in) = session.client.signed_in()? else {
         return Err(client::Error::NotSignedIn.into());
@@ -89,24 +107,40 @@ fn generate(app: &App) -> Result<(), Fault> {
     if session.run(session.client.whoami())?.has_bundle {
         return Err(client::Error::KeysElsewhere.into());
     }
-    let root = make(app, &session, &signed_in.address)?;
-    app.console.result(&KeysJson {
-        address: Some(signed_in.address.as_str()),
-        user_id: signed_in.user_id.to_string(),
+    let root = make(app, &session, &signed_in.address, phrase_out)?;
+    app.console.result(&keys_json(&session, signed_in.user_id, root)?)
+}
+
+fn keys_json(session: &Session, user_id: client::UserId, root: RootId) -> Result<KeysJson, Fault> {
+    Ok(KeysJson {
+        address: session.client.signed_in()?.map(|signed_in| signed_in.address.as_str().to_owned()),
+        user_id: user_id.to_string(),
         fingerprint: fingerprint(root),
         root_id: root.to_string(),
+        recovery_phrase: session.client.has_recovery_phrase()?,
     })
 }
 
 /// Asks for a new passphrase and makes the keys.
-pub(super) fn make(app: &App, session: &Session, address: &Address) -> Result<RootId, Fault> {
+pub(super) fn make(
+    app: &App,
+    session: &Session,
+    address: &Address,
+    phrase_out: Option<&Path>,
+) -> Result<RootId, Fault> {
     let passphrase = keyring::new_passphrase(app, address.as_str())?;
-    let me = session.run(session.client.create_keys(&passphrase))?;
+    let phrase = crate::phrase::make(app, phrase_out)?;
+    let me = session.run(session.client.create_keys(&passphrase, phrase.as_ref()))?;
     if app.global.passphrase_fd.is_none() {
         keyring::remember_as_usual(app, &me);
     }
-    app.console.note("keys made; if you forget the passphrase, nobody can open what was sent to you");
+    app.console.note(if phrase.is_some() {
+        "keys made; if you forget the passphrase, the recovery phrase is the only way back: wax keys recover"
+    } else {
+        "keys made, without a recovery phrase: if you forget the passphrase, nobody can open what was sent to you. make one with: wax keys phrase"
+    });
     tell(app, None, me.root_id())?;
+    app.console.note(COMPARE);
     Ok(me.root_id())
 }
 
