@@ -1,7 +1,5 @@
 //! How long the pieces take: `cargo bench -p format`, or `cargo bench -p format -- seal` for some of them.
 
-#![expect(missing_docs, reason = "the macros of the benchmarks make public things")]
-
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
