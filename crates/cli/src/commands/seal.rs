@@ -121,7 +121,8 @@ pub(super) fn stopped(fault: Fault) -> Fault {
 fn tell(app: &App, args: &Seal, sealed: &SealedContainer) -> Result<(), Fault> {
     let console = &app.console;
     console.note(format!("sealed {} ({}) on this device", safe(&sealed.name), size(sealed.bytes)));
-    if let Some(path) = &sealed.path
+    let path = sealed.path.as_deref().map(|path| path.strip_prefix(".").unwrap_or(path));
+    if let Some(path) = path
         && !console.json
     {
         console.say(format!("file     {} ({})", keyfile::shown(path), size(sealed.container_bytes)))?;
@@ -136,7 +137,7 @@ fn tell(app: &App, args: &Seal, sealed: &SealedContainer) -> Result<(), Fault> {
         id: sealed.file_id.to_string(),
         name: &sealed.name,
         bytes: sealed.bytes,
-        container: sealed.path.as_ref().map(|path| path.display().to_string()),
+        container: path.map(|path| path.display().to_string()),
         container_bytes: sealed.container_bytes,
         recipients: sealed.recipients,
         anonymous: args.anonymous,
