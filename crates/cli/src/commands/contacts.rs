@@ -159,11 +159,13 @@ fn verify(
     theirs: Option<&str>,
     shape: Shape,
 ) -> Result<(), Fault> {
+    // What is no number is told before anybody is looked up.
+    let theirs = theirs.map(|text| digits(scanned(text).unwrap_or(text))).transpose()?;
     let before = known_or_new(session, address)?;
     let number = session.client.safety_number(address)?;
     let shown = safe(address.as_str());
-    let same = match theirs.map(|theirs| is_same(&number, theirs)).transpose()? {
-        Some(same) => same,
+    let same = match theirs {
+        Some(theirs) => theirs == digits_of(&number),
         None if app.console.json => return app.console.result(&json(session, &before)),
         None => {
             app.console.say(format!("safety number of you and {shown}:"))?;
@@ -253,12 +255,9 @@ fn not_a_number() -> Fault {
         .hint("it stands on the other device: wax contacts verify ADDRESS")
 }
 
-/// Whether what came from the other device, digits or the text of a QR code, says the same.
-fn is_same(number: &SafetyNumber, theirs: &str) -> Result<bool, Fault> {
-    match number.same_as_scanned(theirs) {
-        Ok(same) => Ok(same),
-        Err(_) => Ok(digits(theirs)? == digits_of(number)),
-    }
+/// The digits in the text of a QR code, if it is one of a safety number.
+fn scanned(text: &str) -> Option<&str> {
+    text.trim().strip_prefix(SafetyNumber::QR_PREFIX)
 }
 
 fn digits_of(number: &SafetyNumber) -> String {
