@@ -4,7 +4,7 @@ use crate::expiry::Expiry;
 use clap::builder::styling::{AnsiColor, Effects, Styles};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
@@ -348,6 +348,29 @@ pub(crate) struct Send {
     pub(crate) no_padding: bool,
 }
 
+/// Where a file that is decrypted here goes.
+#[derive(Args)]
+pub(crate) struct Output {
+    /// Where to write: a file, a folder, or `-` for standard output; without it, here under its own name
+    #[arg(id = "output", long, short = 'o', value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) path: Option<PathBuf>,
+
+    /// Replace a file that exists, or write to a terminal
+    #[arg(long, short)]
+    pub(crate) force: bool,
+
+    /// If the name is taken, keep both: `name (1)`
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) keep_both: bool,
+}
+
+impl Output {
+    /// Whether it goes to standard output.
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.path.as_deref() == Some(Path::new("-"))
+    }
+}
+
 /// `wax get`.
 #[derive(Args)]
 pub(crate) struct Get {
@@ -359,17 +382,8 @@ pub(crate) struct Get {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) key: Option<PathBuf>,
 
-    /// Where to write: a file, a folder, or `-` for standard output; without it, here under its own name
-    #[arg(long, short, value_name = "PATH", value_hint = ValueHint::AnyPath)]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Replace a file that exists, or write to a terminal
-    #[arg(long, short)]
-    pub(crate) force: bool,
-
-    /// If the name is taken, keep both: `name (1)`
-    #[arg(long, conflicts_with = "force")]
-    pub(crate) keep_both: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// `wax seal`.
@@ -415,9 +429,8 @@ pub(crate) struct Open {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
 
-    /// Where to write: a file, a folder, or `-` for standard output; without it, here under its own name
-    #[arg(long, short, value_name = "PATH", value_hint = ValueHint::AnyPath)]
-    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 
     /// Open it with this RSA key (PEM) instead of your own keys
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -426,14 +439,6 @@ pub(crate) struct Open {
     /// Only if it is by this contact
     #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
     pub(crate) from: Option<String>,
-
-    /// Replace a file that exists, or write to a terminal
-    #[arg(long, short)]
-    pub(crate) force: bool,
-
-    /// If the name is taken, keep both: `name (1)`
-    #[arg(long, conflicts_with = "force")]
-    pub(crate) keep_both: bool,
 }
 
 /// `wax ls`.

@@ -190,6 +190,9 @@ pub enum Error {
     /// These addresses have no keys on this server.
     #[error("nobody can be reached at {}", list(.0))]
     UnknownRecipients(Vec<Address>),
+    /// This person's keys say that they take only a later format than this program writes.
+    #[error("{} takes only files of a later format than this version makes", .0.as_str())]
+    LaterFormat(Address),
     /// The address is not among the contacts.
     #[error("{} is not among your contacts", .0.as_str())]
     UnknownContact(Address),
@@ -310,7 +313,7 @@ impl Error {
             E::Unreachable { .. } | E::CertificateNotTrusted { .. } | E::TimedOut { .. } => Class::Network,
             E::Broken { .. } | E::NotAServer { .. } => Class::Network,
             E::NotSignedIn | E::SessionEnded => Class::NotSignedIn,
-            E::Refused(_) | E::CodeRejected | E::TooLarge => Class::Refused,
+            E::Refused(_) | E::CodeRejected | E::TooLarge | E::LaterFormat(_) => Class::Refused,
             E::NotFound | E::UnknownRecipients(_) | E::UnknownContact(_) => Class::NotFound,
             E::Expired | E::DownloadsUsed => Class::Gone,
             E::IdentityChanged(_) | E::IdentityContradiction(_) | E::IdentityNotGenuine(_) => Class::Identity,

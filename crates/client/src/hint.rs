@@ -77,6 +77,7 @@ impl Error {
                 "nothing was sent; the server may be lying, or your keys were replaced elsewhere: tell the operator"
             }
             E::BundleNotGenuine => "ask the person to export it again; nothing was pinned",
+            E::LaterFormat(_) => "nothing was shared; install a newer wax and run the same command again",
             E::OtherAuthor(_) => {
                 "nothing was written; without --from it opens, and says whose it claims to be"
             }

@@ -7,8 +7,6 @@ use envelope::{ParseError, RootId};
 
 use crate::phrase::word;
 
-/// What a QR code of a safety number begins with.
-const QR_PREFIX: &str = "WAXWING-SAFETY-1:";
 /// Digits of a safety number.
 const DIGITS: usize = 60;
 
@@ -20,6 +18,9 @@ pub struct SafetyNumber {
 }
 
 impl SafetyNumber {
+    /// What the text of a QR code begins with.
+    pub const QR_PREFIX: &str = "WAXWING-SAFETY-1:";
+
     /// The groups, each below 100,000.
     pub fn groups(&self) -> &[u32; 12] {
         &self.groups
@@ -33,12 +34,12 @@ impl SafetyNumber {
     /// The text of a QR code: `WAXWING-SAFETY-1:` and the 60 digits.
     pub fn qr_text(&self) -> String {
         let digits: String = self.groups.iter().map(|group| format!("{group:05}")).collect();
-        format!("{QR_PREFIX}{digits}")
+        format!("{}{digits}", Self::QR_PREFIX)
     }
 
     /// Whether a scanned text is that of this number. An error if it is not a text of this kind at all.
     pub fn same_as_scanned(&self, text: &str) -> Result<bool, ParseError> {
-        let digits = text.trim_ascii().strip_prefix(QR_PREFIX).unwrap_or_default();
+        let digits = text.trim_ascii().strip_prefix(Self::QR_PREFIX).unwrap_or_default();
         if digits.len() != DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(ParseError::OutOfRange { field: "safety number" });
         }

@@ -2,15 +2,14 @@
 
 use std::sync::LazyLock;
 
+use envelope::UserId;
 use envelope::container::{Head, read_leaves};
 use envelope::merkle::Node;
-use envelope::{FileId, UserId};
+use format::Identity;
 use format::grant::{RecipientKey, SealGrant, seal_grant};
 use format::identity::BundleParams;
-use format::manifest::{SealManifest, seal_manifest, suite_of};
-use format::metadata::{Compression, Padding};
-use format::{FileKey, FileName, Identity, Metadata, PayloadSealer, Position};
 
+use crate::file::SmallFile;
 use crate::input::Input;
 use crate::opening::edit;
 
@@ -80,33 +79,7 @@ pub fn real_containers() -> [&'static [u8]; 2] {
 fn make(is_signed: bool) -> (Head, Vec<u8>) {
     let identity = Identity::generate();
     let author = is_signed.then(|| identity.root());
-    let (fk, file_id) = (FileKey::generate(), FileId::from_bytes([3; 16]));
-    let (suite, root) = suite_of(author);
-    let sealer = PayloadSealer::generate(&fk, suite, file_id, root);
-    let mut body = vec![0; 7 + 32];
-    let leaf = sealer.seal(0, Position::Final, b"7 bytes", &mut body).expect("one segment").leaf();
-    let metadata = Metadata {
-        name: FileName::parse("n").expect("a name"),
-        media_type: String::new(),
-        original_size: 7,
-        stored_size: 7,
-        compression: Compression::None,
-        padding: Padding::None,
-        modified_ms: 0,
-        box_id: None,
-        preview: None,
-    };
-    let manifest = seal_manifest(&SealManifest {
-        fk: &fk,
-        file_id,
-        revision: 1,
-        author,
-        payload_header: sealer.header(),
-        body: envelope::BodyShape::from_body_len(39).expect("a body"),
-        body_root: leaf,
-        metadata: &metadata,
-    })
-    .expect("it is sound");
+    let SmallFile { fk, manifest, leaf, body } = SmallFile::seal(author, b"7 bytes", None);
     let seal = SealGrant { fk: &fk, manifest: &manifest, grantor: author, min_revision: 1, not_after: 0 };
     let grants = [Identity::generate(), Identity::generate()].map(|reader| {
         let key = RecipientKey::xwing(Some(reader.root_id()), reader.xwing_public()).expect("a fresh key");

@@ -11,6 +11,7 @@
 mod chain;
 mod containers;
 mod deflate;
+mod file;
 mod input;
 mod keys;
 mod layouts;
@@ -24,6 +25,7 @@ mod wire;
 pub use chain::bundle_chain;
 pub use containers::{altered_container, container_head, real_containers};
 pub use deflate::{inflate_member, inflate_stored};
+pub use file::SmallFile;
 pub use keys::{pem_encrypted, pem_private, pem_public, phrase, pkcs8_private, spki};
 pub use layouts::{bundle, framing, grant, manifest, nodes, small_outside, vault_layout};
 pub use opening::{altered_file, encapsulated_key, recipient_key, wrapped_for_rsa};

@@ -3,16 +3,13 @@
 use std::sync::LazyLock;
 
 use envelope::bundle::XWING_PUBLIC_LEN;
-use envelope::merkle;
-use envelope::segment::BodyShape;
 use envelope::{Grant, Manifest};
 use format::grant::{RecipientKey, SealGrant, seal_grant};
-use format::manifest::{SealManifest, seal_manifest, suite_of};
-use format::metadata::{Compression, Padding};
 use format::open::{OpenFile, Reader, open_file};
 use format::rsa::{RsaBits, RsaPrivateKey};
-use format::{FileKey, FileName, Identity, Metadata, PayloadSealer, Position, RootKeyPair, Secret, random};
+use format::{FileKey, Identity, RootKeyPair, Secret};
 
+use crate::file::SmallFile;
 use crate::input::Input;
 
 /// A file of eleven bytes and the grant of it for one person.
@@ -27,33 +24,7 @@ pub(crate) struct Sealed {
 impl Sealed {
     pub(crate) fn new(is_signed: bool) -> Self {
         let author = is_signed.then(|| RootKeyPair::from_seed(Secret::from_bytes([21; 32])));
-        let (fk, file_id) = (FileKey::generate(), random::file_id());
-        let (suite, root) = suite_of(author.as_ref());
-        let sealer = PayloadSealer::generate(&fk, suite, file_id, root);
-        let mut body = vec![0; 11 + 32];
-        let record = sealer.seal(0, Position::Final, b"eleven byte", &mut body).expect("it is one segment");
-        let metadata = Metadata {
-            name: FileName::parse("eleven.txt").expect("a name"),
-            media_type: "text/plain".to_owned(),
-            original_size: 11,
-            stored_size: 11,
-            compression: Compression::None,
-            padding: Padding::None,
-            modified_ms: 0,
-            box_id: None,
-            preview: None,
-        };
-        let manifest = seal_manifest(&SealManifest {
-            fk: &fk,
-            file_id,
-            revision: 1,
-            author: author.as_ref(),
-            payload_header: sealer.header(),
-            body: BodyShape::from_body_len(43).expect("a body"),
-            body_root: merkle::root(&[record.leaf()]).expect("one leaf"),
-            metadata: &metadata,
-        })
-        .expect("it is sound");
+        let SmallFile { fk, manifest, .. } = SmallFile::seal(author.as_ref(), b"eleven byte", None);
         let reader = Identity::generate();
         let recipient =
             RecipientKey::xwing(Some(reader.root_id()), reader.xwing_public()).expect("a fresh key");

@@ -257,7 +257,7 @@ fn not_a_number() -> Fault {
 
 /// The digits in the text of a QR code, if it is one of a safety number.
 fn scanned(text: &str) -> Option<&str> {
-    text.trim().strip_prefix("WAXWING-SAFETY-1:")
+    text.trim().strip_prefix(SafetyNumber::QR_PREFIX)
 }
 
 fn digits_of(number: &SafetyNumber) -> String {

@@ -1,16 +1,15 @@
 //! `wax get`: fetches a file, verifies it and decrypts it.
 
-use super::{TrustJson, file_id, trust_mark};
+use super::{TrustJson, file_id, output, trust_mark};
 use crate::app::{App, Session};
 use crate::args::Get;
 use crate::console::{safe, size};
 use crate::fault::{Class, Fault};
 use crate::progress::Shown;
 use crate::{keyfile, keyring};
-use client::{FileId, OnConflict, Received, Target, Trust};
+use client::{FileId, Received, Trust};
 use serde::Serialize;
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// `{"id", "name", "media_type", "bytes", "path", "from", "trust"}`.
 #[derive(Serialize)]
@@ -25,21 +24,8 @@ struct GetJson<'a> {
 }
 
 pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
-    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
-    if to_stdout && app.console.json {
-        return Err(Fault::new(Class::Usage, "standard output cannot carry both the file and JSON")
-            .hint("write the file somewhere with -o FILE"));
-    }
-    if to_stdout && !args.force && std::io::stdout().is_terminal() {
-        return Err(Fault::new(
-            Class::Usage,
-            "standard output is a terminal, and the file may hold anything",
-        )
-        .hint("write it somewhere with -o FILE, or insist with --force"));
-    }
-    if let Some(path) = args.output.as_deref().filter(|_| !to_stdout) {
-        look_at(path, args.force || args.keep_both)?;
-    }
+    let to_stdout = args.output.is_stdout();
+    output::check(app, &args.output)?;
     let session = app.session()?;
     let got = match &args.key {
         Some(key) => with_key(app, &session, args, key),
@@ -47,7 +33,8 @@ pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
             let me = keyring::unlock(app, &session)?;
             let id = file_id(&session, &me, &args.id)?;
             let shown = Shown::new(&app.console, String::new());
-            let receive = session.client.receive(&me, id, target(args), &shown, &session.cancel);
+            let receive =
+                session.client.receive(&me, id, output::target(&args.output), &shown, &session.cancel);
             let got = session.run_to_its_end(receive);
             shown.end();
             got
@@ -75,45 +62,14 @@ fn with_key(app: &App, session: &Session, args: &Get, key: &Path) -> Result<Rece
     let name = safe(&key.display().to_string());
     let key = keyfile::read_private(app, key, app.global.passphrase_fd)?;
     let shown = Shown::new(&app.console, String::new());
-    let receive = session.client.receive_with_key(id, &key, target(args), &shown, &session.cancel);
+    let receive =
+        session.client.receive_with_key(id, &key, output::target(&args.output), &shown, &session.cancel);
     let got = session.run_to_its_end(receive);
     shown.end();
     got.map_err(|fault| match fault.class {
         Class::NotFound => fault.hint(format!("it may not have been sent to {name}")),
         _ => fault,
     })
-}
-
-/// What is plainly wrong with the target is told before anybody is asked for a passphrase.
-fn look_at(path: &Path, may_exist: bool) -> Result<(), Fault> {
-    match std::fs::metadata(path) {
-        Ok(kind) if kind.is_dir() || may_exist => Ok(()),
-        Ok(_) => Err(client::Error::TargetExists(path.to_owned()).into()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let folder =
-                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            match std::fs::metadata(folder) {
-                Ok(kind) if kind.is_dir() => Ok(()),
-                Ok(_) => Err(Fault::file("write into", folder, &std::io::ErrorKind::NotADirectory.into())),
-                Err(e) => Err(Fault::file("write into", folder, &e).hint("make the folder first")),
-            }
-        }
-        Err(error) => Err(Fault::file("write", path, &error)),
-    }
-}
-
-fn target(args: &Get) -> Target {
-    let on_conflict = match (args.force, args.keep_both) {
-        (true, _) => OnConflict::Replace,
-        (false, true) => OnConflict::KeepBoth,
-        (false, false) => OnConflict::Refuse,
-    };
-    match &args.output {
-        None => Target::Directory { path: PathBuf::from("."), on_conflict },
-        Some(path) if path == Path::new("-") => Target::Writer(Box::new(std::io::stdout())),
-        Some(path) if path.is_dir() => Target::Directory { path: path.clone(), on_conflict },
-        Some(path) => Target::File { path: path.clone(), overwrite: args.force },
-    }
 }
 
 fn tell(app: &App, got: &Received) -> Result<(), Fault> {

@@ -9,6 +9,7 @@ mod login;
 mod logout;
 mod ls;
 mod open;
+mod output;
 mod paper;
 mod rm;
 mod rsa;

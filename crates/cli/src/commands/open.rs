@@ -1,17 +1,16 @@
 //! `wax open`: opens a container, without any server.
 
 use super::keys::fingerprint;
-use super::{TrustJson, address, seal, trust_mark};
+use super::{TrustJson, address, output, seal, trust_mark};
 use crate::app::App;
 use crate::args::Open;
 use crate::console::{safe, size};
 use crate::fault::{Class, Fault};
 use crate::progress::Shown;
 use crate::{keyfile, keyring};
-use client::{Author, ContainerKey, OnConflict, OpenContainer, Opened, Source, Target, Trust};
+use client::{Author, ContainerKey, OpenContainer, Opened, Source, Trust};
 use serde::Serialize;
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// `{"name", "media_type", "bytes", "path", "from", "trust", "fingerprint"}`.
 #[derive(Serialize)]
@@ -29,18 +28,8 @@ struct OpenJson<'a> {
 }
 
 pub(super) fn run(app: &App, args: &Open) -> Result<(), Fault> {
-    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
-    if to_stdout && app.console.json {
-        return Err(Fault::new(Class::Usage, "standard output cannot carry both the file and JSON")
-            .hint("write the file somewhere with -o FILE"));
-    }
-    if to_stdout && !args.force && std::io::stdout().is_terminal() {
-        return Err(Fault::new(
-            Class::Usage,
-            "standard output is a terminal, and the file may hold anything",
-        )
-        .hint("write it somewhere with -o FILE, or insist with --force"));
-    }
+    let to_stdout = args.output.is_stdout();
+    output::check(app, &args.output)?;
     let from = args.from.as_deref().map(address).transpose()?;
     let source = if args.file == Path::new("-") {
         Source::Stream { reader: Box::new(std::io::stdin()), name: "standard input".into() }
@@ -49,7 +38,7 @@ pub(super) fn run(app: &App, args: &Open) -> Result<(), Fault> {
         Source::File(args.file.clone())
     };
     let session = app.session()?;
-    let request = OpenContainer { source, target: target(args), from };
+    let request = OpenContainer { source, target: output::target(&args.output), from };
     let (me, rsa) = match &args.key {
         Some(path) => (None, Some(keyfile::read_private(app, path, app.global.passphrase_fd)?)),
         None => (Some(keyring::unlock_offline(app, &session)?), None),
@@ -68,20 +57,6 @@ pub(super) fn run(app: &App, args: &Open) -> Result<(), Fault> {
         _ => seal::stopped(fault),
     })?;
     tell(app, &opened)
-}
-
-fn target(args: &Open) -> Target {
-    let on_conflict = match (args.force, args.keep_both) {
-        (true, _) => OnConflict::Replace,
-        (false, true) => OnConflict::KeepBoth,
-        (false, false) => OnConflict::Refuse,
-    };
-    match &args.output {
-        None => Target::Directory { path: PathBuf::from("."), on_conflict },
-        Some(path) if path == Path::new("-") => Target::Writer(Box::new(std::io::stdout())),
-        Some(path) if path.is_dir() => Target::Directory { path: path.clone(), on_conflict },
-        Some(path) => Target::File { path: path.clone(), overwrite: args.force },
-    }
 }
 
 fn tell(app: &App, opened: &Opened) -> Result<(), Fault> {

@@ -99,7 +99,7 @@ impl Client {
         cancel: &Cancel,
     ) -> Result<SealedContainer> {
         let keys = self.container_keys(me, &request.to)?;
-        let name = name_of(&request)?;
+        let name = request.source.sealed_name(request.name.as_deref())?;
         let source = match &request.source {
             Source::File(path) => Some(SourceFile::open(path)?),
             Source::Stream { .. } => None,
@@ -148,12 +148,8 @@ impl Client {
         if to.is_empty() {
             return Err(Error::NoRecipients);
         }
-        let now = u64::try_from(self.inner.now()).unwrap_or(0);
         let pins = Pins::load(&self.inner.home)?;
-        let key_of = |bundle: &Bundle| {
-            // A bundle made by a clock ahead of this one is new, not "not yet valid".
-            RecipientKey::from_bundle(bundle, now.max(bundle.created())).map_err(|_| Error::BundleNotGenuine)
-        };
+        let key_of = |bundle: &Bundle| self.inner.key_of(bundle);
         let mut keys: Vec<RecipientKey> = me.map(|me| key_of(&me.bundle)).transpose()?.into_iter().collect();
         for recipient in to {
             keys.push(match recipient {
@@ -177,17 +173,6 @@ impl Client {
         }
         Ok(keys)
     }
-}
-
-fn name_of(request: &SealContainer) -> Result<FileName> {
-    let name = match (&request.source, &request.name) {
-        (_, Some(name)) | (Source::Stream { name, .. }, None) => FileName::parse(name),
-        (Source::File(path), None) => {
-            let name = path.file_name().ok_or_else(|| Error::NotAFile(path.clone()))?;
-            FileName::parse(name.to_str().ok_or(Error::BadName("it is not Unicode text"))?)
-        }
-    };
-    name.map_err(|_| Error::BadName("1 to 255 bytes, without / and \\"))
 }
 
 impl Job<'_> {

@@ -1,19 +1,23 @@
 //! Receiving: check the signatures, fetch in parts, open what is proven, rename at the end.
 
 mod fetch;
+mod ordered;
+mod part;
 pub(crate) mod sink;
+mod tickets;
 mod tree;
 
 use crate::keys::Unlocked;
 use crate::opener::Opener;
 use crate::{Cancel, Client, FileId, Note, Phase, Progress, Result, RsaPrivateKey, Sender, Trust};
 use envelope::PartShape;
-use fetch::{Fetch, Tickets};
 use format::metadata::Compression;
+use part::Fetch;
 use sink::Sink;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tickets::Tickets;
 use tree::Tree;
 
 /// Where the file goes.

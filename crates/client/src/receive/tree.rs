@@ -1,6 +1,6 @@
 //! The leaves that segments are checked against, proven under the signed root before anything is opened.
 
-use super::fetch::Tickets;
+use super::tickets::Tickets;
 use crate::client::Inner;
 use crate::http::retrying;
 use crate::{Cancel, Error, FileId, Progress, Result};

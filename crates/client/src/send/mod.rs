@@ -68,14 +68,7 @@ impl Client {
         cancel: &Cancel,
     ) -> Result<Sent> {
         let limits = check_limits(&request)?;
-        let name = match (&request.source, &request.name) {
-            (_, Some(name)) | (Source::Stream { name, .. }, None) => FileName::parse(name),
-            (Source::File(path), None) => {
-                let name = path.file_name().ok_or_else(|| Error::NotAFile(path.clone()))?;
-                FileName::parse(name.to_str().ok_or(Error::BadName("it is not Unicode text"))?)
-            }
-        };
-        let name = name.map_err(|_| Error::BadName("1 to 255 bytes, without / and \\"))?;
+        let name = request.source.sealed_name(request.name.as_deref())?;
         let file = match &request.source {
             Source::File(path) => Some(SourceFile::open(path)?),
             Source::Stream { .. } => None,

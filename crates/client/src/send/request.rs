@@ -1,6 +1,7 @@
 //! What is asked for, and what is said when it is done.
 
 use crate::{Address, Error, FileId, Result, RsaPublicKey};
+use format::FileName;
 use proto::limits;
 use std::io::Read;
 use std::path::PathBuf;
@@ -17,6 +18,21 @@ pub enum Source {
         /// What the recipient will see as the name.
         name: String,
     },
+}
+
+impl Source {
+    /// The name that is sealed: `given`, or the source's own.
+    pub(crate) fn sealed_name(&self, given: Option<&str>) -> Result<FileName> {
+        let name = match (self, given) {
+            (_, Some(name)) => name,
+            (Self::Stream { name, .. }, None) => name,
+            (Self::File(path), None) => {
+                let name = path.file_name().ok_or_else(|| Error::NotAFile(path.clone()))?;
+                name.to_str().ok_or(Error::BadName("it is not Unicode text"))?
+            }
+        };
+        FileName::parse(name).map_err(|_| Error::BadName("1 to 255 bytes, without / and \\"))
+    }
 }
 
 /// Whether to compress before sealing.

@@ -1,15 +1,16 @@
 //! The last step of sending: manifest, grants, and the request that makes the file appear.
 
 use super::Job;
+use crate::client::Inner;
 use crate::http::retrying;
 use crate::{Error, FileId, Result};
-use envelope::BodyShape;
 use envelope::merkle::Node;
 use envelope::small::HEADER_LEN;
+use envelope::{BodyShape, Bundle};
 use format::grant::{RecipientKey, SealGrant, seal_grants};
 use format::manifest::{SealManifest, seal_manifest};
 use format::metadata::{Compression, Padding};
-use format::{FileKey, Metadata};
+use format::{FileKey, Metadata, SealError};
 use proto::{B64, Complete, Completed, GrantTo, UserId, paths};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -25,6 +26,19 @@ pub(super) struct Sharing<'a> {
     pub(super) stored_size: u64,
     pub(super) compressed: bool,
     pub(super) modified_ms: i64,
+}
+
+impl Inner {
+    /// The key of a verified bundle that files are sealed to.
+    pub(crate) fn key_of(&self, bundle: &Bundle) -> Result<RecipientKey> {
+        // A bundle made by a clock ahead of this one is new, not "not yet valid".
+        let at = u64::try_from(self.now()).unwrap_or(0).max(bundle.created());
+        let address = || bundle.address().clone();
+        RecipientKey::from_bundle(bundle, at).map_err(|error| match error {
+            SealError::Format => Error::LaterFormat(address()),
+            _ => Error::UnknownRecipients(vec![address()]),
+        })
+    }
 }
 
 impl Job<'_> {
@@ -53,16 +67,10 @@ impl Job<'_> {
             metadata: &metadata,
         })
         .map_err(|_| Error::Internal("the manifest does not fit the file"))?;
-        let now = u64::try_from(self.inner.now()).unwrap_or(0);
         let bundles =
             || std::iter::once(&self.me.bundle).chain(self.recipients.iter().map(|checked| &checked.bundle));
-        let mut keys = Vec::new();
-        for bundle in bundles() {
-            // A bundle made by a clock ahead of this one is new, not "not yet valid".
-            let at = now.max(bundle.created());
-            let key = RecipientKey::from_bundle(bundle, at);
-            keys.push(key.map_err(|_| Error::UnknownRecipients(vec![bundle.address().clone()]))?);
-        }
+        let mut keys =
+            bundles().map(|bundle| self.inner.key_of(bundle)).collect::<Result<Vec<RecipientKey>>>()?;
         keys.extend(self.keys.iter().map(|key| RecipientKey::rsa(None, key)));
         let seal = SealGrant {
             fk: sharing.fk,

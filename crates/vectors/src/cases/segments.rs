@@ -21,48 +21,40 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
     let (fk, file_id, author) = ([3; 32], [4; 16], [5; 32]);
     let key = hkdf(&fk, &file_id, "waxwing/v1/key/payload");
     let aad = [b"waxwing/v1/payload\0".as_slice(), &1_u16.to_be_bytes(), &file_id, &author].concat();
+    let fields = |expect: &str, header: &[u8; 74], index: u64, segment: &[u8]| {
+        json!({
+            "expect": expect,
+            "fk": hex(&fk),
+            "file_id": hex(&file_id),
+            "suite": 1,
+            "author_root_id": hex(&author),
+            "header": hex(header),
+            "index": index,
+            "last": true,
+            "segment": hex(segment),
+        })
+    };
     for (name, about, index) in opens {
         let mut rng = Seeded::new(name);
         let floe = Floe::new(&key, &aad, &mut rng);
         let plain = pattern(40);
         let segment = floe.seal(index, true, &plain, &mut rng);
-        let fields = json!({
-            "expect": "open",
-            "fk": hex(&fk),
-            "file_id": hex(&file_id),
-            "suite": 1,
-            "author_root_id": hex(&author),
-            "header": hex(&floe.header),
-            "index": index,
-            "last": true,
-            "segment": hex(&segment),
-            "result": {"plain": hex(&plain)},
-        });
+        let mut fields = fields("open", &floe.header, index, &segment);
+        fields["result"] = json!({"plain": hex(&plain)});
         cases.push(case("segment", name, about, fields));
     }
-    let lies: [(&str, &str, u64, u64, bool, bool); 5] = [
-        ("sealed-at-0-met-at-1", "Sealed for position 0, met at 1.", 0, 1, true, true),
-        ("sealed-at-0-met-at-2-20", "Sealed for position 0, met at 2^20.", 0, 1 << 20, true, true),
-        ("sealed-at-2-20-met-at-0", "Sealed for position 2^20, met at 0.", 1 << 20, 0, true, true),
-        ("sealed-at-2-14-met-at-0", "Sealed for position 2^14, met at 0.", 1 << 14, 0, true, true),
-        ("sealed-as-inner-met-as-last", "Sealed with the flag of an inner segment.", 5, 5, false, true),
+    let lies: [(&str, &str, u64, u64, bool); 5] = [
+        ("sealed-at-0-met-at-1", "Sealed for position 0, met at 1.", 0, 1, true),
+        ("sealed-at-0-met-at-2-20", "Sealed for position 0, met at 2^20.", 0, 1 << 20, true),
+        ("sealed-at-2-20-met-at-0", "Sealed for position 2^20, met at 0.", 1 << 20, 0, true),
+        ("sealed-at-2-14-met-at-0", "Sealed for position 2^14, met at 0.", 1 << 14, 0, true),
+        ("sealed-as-inner-met-as-last", "Sealed with the flag of an inner segment.", 5, 5, false),
     ];
-    for (name, about, sealed_at, index, sealed_last, last) in lies {
+    for (name, about, sealed_at, index, sealed_last) in lies {
         let mut rng = Seeded::new(name);
         let floe = Floe::new(&key, &aad, &mut rng);
         let segment = floe.seal_with_word(72, sealed_at, sealed_last, &pattern(40), &mut rng);
-        let fields = json!({
-            "expect": "refuse",
-            "fk": hex(&fk),
-            "file_id": hex(&file_id),
-            "suite": 1,
-            "author_root_id": hex(&author),
-            "header": hex(&floe.header),
-            "index": index,
-            "last": last,
-            "segment": hex(&segment),
-        });
-        cases.push(case("segment", name, about, fields));
+        cases.push(case("segment", name, about, fields("refuse", &floe.header, index, &segment)));
     }
     let headers: [(&str, &str, usize); 3] = [
         ("header-tag-changed", "A bit of the header's tag.", 70),
@@ -75,18 +67,7 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
         let segment = floe.seal(0, true, &pattern(40), &mut rng);
         let mut header = floe.header;
         header[at] ^= 1;
-        let fields = json!({
-            "expect": "refuse",
-            "fk": hex(&fk),
-            "file_id": hex(&file_id),
-            "suite": 1,
-            "author_root_id": hex(&author),
-            "header": hex(&header),
-            "index": 0,
-            "last": true,
-            "segment": hex(&segment),
-        });
-        cases.push(case("segment", name, about, fields));
+        cases.push(case("segment", name, about, fields("refuse", &header, 0, &segment)));
     }
 }
 

@@ -1,0 +1,85 @@
+//! Leave to fetch: tickets, and the requests that carry them.
+
+use crate::client::Inner;
+use crate::http::Server;
+use crate::{Error, FileId, RecipientId, Result};
+use proto::{Code, TicketRequest, Token, paths};
+use reqwest::header::RANGE;
+use reqwest::{Method, Response};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// A ticket is renewed when it is this old, well before its ten minutes end.
+const TICKET_AGE: Duration = Duration::from_secs(300);
+
+/// Leave to fetch, renewed under one download id so that the download counts once.
+#[derive(Debug)]
+pub(super) struct Tickets {
+    inner: Arc<Inner>,
+    file_id: FileId,
+    /// The bare key by whose grant one asks.
+    recipient: Option<RecipientId>,
+    download_id: String,
+    current: Mutex<Option<(Token, Instant)>>,
+}
+
+impl Tickets {
+    pub(super) fn new(
+        inner: Arc<Inner>,
+        file_id: FileId,
+        recipient: Option<RecipientId>,
+        download_id: String,
+    ) -> Self {
+        Self { inner, file_id, recipient, download_id, current: Mutex::default() }
+    }
+
+    async fn ticket(&self, rejected: Option<&Token>) -> Result<Token> {
+        let mut current = self.current.lock().await;
+        if let Some((token, since)) = current.as_ref()
+            && since.elapsed() < TICKET_AGE
+            && rejected != Some(token)
+        {
+            return Ok(token.clone());
+        }
+        let path = paths::fill(paths::TICKET, &[&self.file_id]);
+        let body = TicketRequest { download_id: self.download_id.clone(), recipient: self.recipient };
+        let ticket: proto::Ticket =
+            self.inner.call(|server| server.request(Method::POST, &path).json(&body)).await?;
+        *current = Some((ticket.ticket.clone(), Instant::now()));
+        Ok(ticket.ticket)
+    }
+
+    /// A content request from byte `from` on. A refused ticket is renewed once.
+    pub(super) async fn content(&self, server: &Server, path: &str, from: u64) -> Result<Response> {
+        let mut rejected = None;
+        loop {
+            let ticket = self.ticket(rejected.as_ref()).await?;
+            let mut request =
+                server.request(Method::GET, path).header(proto::headers::TICKET, ticket.expose_secret());
+            if from > 0 {
+                request = request.header(RANGE, format!("bytes={from}-"));
+            }
+            match server.send_long(request).await {
+                Err(error)
+                    if rejected.is_none()
+                        && matches!(error.code(), Some(Code::Forbidden | Code::SignInNeeded)) =>
+                {
+                    rejected = Some(ticket);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// A small reply whole. One that is too long cannot be what was signed.
+    pub(super) async fn small(&self, path: &str, max: usize) -> Result<Vec<u8>> {
+        let server = self.inner.server()?;
+        let response = self.content(&server, path, 0).await?;
+        let body = tokio::time::timeout(server.silence, server.body(response, max)).await;
+        body.map_err(|_| server.timed_out())?.map_err(|error| match error {
+            Error::NotAServer { .. } => Error::NotAuthentic,
+            error => error,
+        })
+    }
+}
