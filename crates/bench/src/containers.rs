@@ -1,6 +1,6 @@
 //! Containers: sealing and opening without a server, beside age, which encrypts too, and cp, which does not.
 
-use crate::rows::{Group, Row, count, make_durable, remove};
+use crate::rows::{Group, Row, count, make_durable, remove, warm};
 use crate::{Ground, text};
 use stage::{Doing, StageError, sha256_of};
 use std::path::{Path, PathBuf};
@@ -75,6 +75,7 @@ impl Bench<'_> {
         let (source, sealed) = (text(self.source), text(self.sealed));
         let (mut wax, mut peer, mut copied, mut peak) = (Vec::new(), Vec::new(), Vec::new(), None);
         for run in 0..=self.runs {
+            warm(self.ground.parcel.len);
             let done =
                 self.ground.alice.wax(&["seal", &source, "-r", &self.ground.bob.address, "-o", &sealed])?;
             peak = peak.max(done.peak);
@@ -109,6 +110,7 @@ impl Bench<'_> {
         let wanted = sha256_of(self.source)?;
         let (mut wax, mut peer, mut copied, mut peak) = (Vec::new(), Vec::new(), Vec::new(), None);
         for run in 0..=self.runs {
+            warm(self.ground.parcel.len);
             let done = self.ground.bob.wax(&["open", &sealed, "-o", &opened])?;
             peak = peak.max(done.peak);
             count(run, &mut wax, done.took);
@@ -142,6 +144,7 @@ impl Bench<'_> {
 
     /// How long a peer takes until its output is there, and durable where that is measured.
     fn timed(&self, tool: &str, args: &[&str], output: &Path) -> Result<Duration, StageError> {
+        warm(self.ground.parcel.len);
         let began = Instant::now();
         let status = Command::new(tool).args(args).stderr(Stdio::null()).status().doing("running a peer")?;
         if !status.success() {

@@ -6,7 +6,7 @@ mod nginx;
 mod rows;
 mod table;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use containers::Place;
 use nginx::Nginx;
 use stage::{Doing, Parcel, Person, Server, ServerOptions, StageError};
@@ -22,12 +22,26 @@ pub(crate) struct BenchArgs {
     /// Counted runs of each row, after one that is not counted
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
     runs: u32,
+    /// Only these rows
+    #[arg(long, value_name = "ROWS", value_delimiter = ',')]
+    only: Vec<Rows>,
     /// Also write the figures as JSON here
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Where files are kept while it runs: a folder of the disk to be measured
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Rows {
+    /// `wax send` beside curl to nginx
+    Send,
+    /// `wax get` beside curl from nginx
+    Get,
+    /// `wax seal` and `wax open` beside age and cp
+    Containers,
 }
 
 fn main() -> ExitCode {
@@ -80,9 +94,18 @@ impl Ground {
 
 fn run(args: &BenchArgs) -> Result<(), StageError> {
     let ground = Ground::prepare(args)?;
-    let mut groups = vec![rows::send(&ground, args.runs)?, rows::get(&ground, args.runs)?];
-    for place in [Place::Memory, Place::Disk] {
-        groups.extend(containers::both(&ground, args.runs, place)?);
+    let wanted = |rows| args.only.is_empty() || args.only.contains(&rows);
+    let mut groups = Vec::new();
+    if wanted(Rows::Send) {
+        groups.push(rows::send(&ground, args.runs)?);
+    }
+    if wanted(Rows::Get) {
+        groups.push(rows::get(&ground, args.runs)?);
+    }
+    if wanted(Rows::Containers) {
+        for place in [Place::Memory, Place::Disk] {
+            groups.extend(containers::both(&ground, args.runs, place)?);
+        }
     }
     table::print(&ground, &groups);
     if let Some(path) = &args.json {

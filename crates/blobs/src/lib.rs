@@ -36,6 +36,10 @@ pub use memory::MemoryBlobs;
 pub use name::{BadBlobName, BlobName};
 pub use retry::{Retry, RetryPolicy};
 
+/// Pieces given to [`BlobWriter::write`] that begin at a multiple of this in memory and are a multiple of it long
+/// may be written from where they are, without a copy. Others are as good, only slower.
+pub const DIRECT_ALIGN: usize = 4096;
+
 /// The octets of a range in order, in pieces of at most 1 MiB.
 ///
 /// The stream ends after exactly the octets asked for; a shorter answer is an error item, never a silent end.

@@ -13,6 +13,9 @@ use rustix::fs::Advice;
 pub(super) trait Disk: Send + Sync + 'static {
     /// A new file, mode 0600; an error if the path is taken.
     fn create(&self, path: &Path) -> io::Result<File>;
+    /// A second handle of a file being written, whose writes go to the device without a copy. What is written
+    /// through it begins and ends at multiples of [`crate::DIRECT_ALIGN`], in memory and in the file.
+    fn direct(&self, path: &Path) -> io::Result<File>;
     /// Writes all pieces one behind the other from `offset` on.
     fn write(&self, file: &File, offset: u64, pieces: &[Bytes]) -> io::Result<()>;
     /// Asks for octets to be on their way to the device, so that a later sync has less to wait for.
@@ -35,6 +38,18 @@ pub(super) struct RealDisk;
 impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<File> {
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn direct(&self, path: &Path) -> io::Result<File> {
+        use rustix::fs::OFlags;
+        let flags = i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?;
+        OpenOptions::new().write(true).custom_flags(flags).open(path)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn direct(&self, _path: &Path) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn write(&self, file: &File, mut offset: u64, pieces: &[Bytes]) -> io::Result<()> {

@@ -43,6 +43,8 @@ struct Store {
     disk: Box<dyn Disk>,
     /// Which of the 256 folders are known to be there and durable.
     folders: Vec<AtomicBool>,
+    /// Whether the file system takes writes past the page cache, as far as is known.
+    direct: AtomicBool,
 }
 
 impl LocalBlobs {
@@ -56,7 +58,7 @@ impl LocalBlobs {
 
     async fn open_on(root: PathBuf, disk: Box<dyn Disk>) -> Result<Self, BlobError> {
         let folders = (0..256).map(|_| AtomicBool::new(false)).collect();
-        let store = Arc::new(Store { root, disk, folders });
+        let store = Arc::new(Store { root, disk, folders, direct: AtomicBool::new(true) });
         let opened = store.clone();
         blocking(move || opened.make_root()).await?;
         Ok(Self { store })
@@ -158,6 +160,14 @@ impl Store {
         }
         self.disk.make_folder(&self.tmp())?;
         self.disk.sync_folder(&self.root)
+    }
+
+    fn may_write_direct(&self) -> bool {
+        self.direct.load(Ordering::Relaxed)
+    }
+
+    fn no_direct_writes(&self) {
+        self.direct.store(false, Ordering::Relaxed);
     }
 
     /// Makes sure that the folder of `name` is there and would survive a power loss.

@@ -50,6 +50,10 @@ impl Disk for RecordingDisk {
         self.0.note("create", Some(path))?;
         RealDisk.create(path)
     }
+    fn direct(&self, path: &Path) -> io::Result<File> {
+        self.0.note("direct", None)?;
+        RealDisk.direct(path)
+    }
     fn write(&self, file: &File, offset: u64, pieces: &[Bytes]) -> io::Result<()> {
         self.0.note("write", None)?;
         RealDisk.write(file, offset, pieces)
@@ -130,6 +134,51 @@ async fn a_failed_sync_of_the_folder_is_not_acknowledged() {
     let mut other = [1; 16];
     other[1] = 2;
     assert!(matches!(put(&blobs, BlobName::from_bytes(other), b"x", 1).await, Err(BlobError::Io(_))));
+}
+
+/// A piece of `len` octets that begins at a page's edge plus `shift`.
+fn lying(len: usize, shift: usize) -> Bytes {
+    struct Lying(Vec<u8>, std::ops::Range<usize>);
+    impl AsRef<[u8]> for Lying {
+        fn as_ref(&self) -> &[u8] {
+            &self.0[self.1.clone()]
+        }
+    }
+    let mut room = vec![0; len + 2 * crate::DIRECT_ALIGN];
+    let from = room.as_ptr().align_offset(crate::DIRECT_ALIGN) + shift;
+    room[from..from + len].copy_from_slice(&sample(len));
+    Bytes::from_owner(Lying(room, from..from + len))
+}
+
+#[tokio::test]
+async fn pieces_that_lie_right_go_past_the_page_cache_and_all_arrive() {
+    for (shift, len, wants_direct) in [(0, 1 << 20, true), (1, 1 << 20, false), (0, 5_000, false)] {
+        let (_folder, blobs, recorder) = recorded().await;
+        let name = BlobName::generate();
+        let mut writer = blobs.create(name).await.unwrap();
+        let mut whole = Vec::new();
+        for piece in [lying(len, shift), lying(1 << 20, shift), lying(777, 0)] {
+            whole.extend_from_slice(&piece);
+            writer.write(piece).await.unwrap();
+        }
+        writer.commit().await.unwrap();
+        assert_eq!(recorder.take().contains(&"direct".to_owned()), wants_direct, "{shift} {len}");
+        assert!(fetch(&blobs, name, 0..whole.len() as u64).await.unwrap() == whole, "{shift} {len}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_system_without_direct_writes_is_written_as_usual_and_asked_once() {
+    let (_folder, blobs, recorder) = recorded().await;
+    *recorder.fail.lock().unwrap() = Some(("direct", io::ErrorKind::InvalidInput));
+    for _ in 0..2 {
+        let name = BlobName::generate();
+        let mut writer = blobs.create(name).await.unwrap();
+        writer.write(lying(3 << 20, 0)).await.unwrap();
+        writer.commit().await.unwrap();
+        assert!(fetch(&blobs, name, 0..3 << 20).await.unwrap() == sample(3 << 20));
+    }
+    assert!(!blobs.store.may_write_direct());
 }
 
 #[tokio::test]

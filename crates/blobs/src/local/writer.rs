@@ -1,16 +1,20 @@
 //! Writing a blob: one batch fills while the one before it is on its way to the disk.
+//!
+//! Whole batches that lie right in memory go to the device without a copy into the page cache: sealed parts are
+//! large, are synced at once and are seldom read soon, so the copy would cost time and memory and bring nothing.
+//! Everything else, and every file system that takes no such writes, is written as usual.
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{Store, blocking, join};
-use crate::{BlobError, BlobName, BlobWriter};
+use crate::{BlobError, BlobName, BlobWriter, DIRECT_ALIGN};
 
 /// Octets that are handed to the disk at once. Two batches exist at a time.
 const BATCH_LEN: usize = 1 << 20;
@@ -25,6 +29,8 @@ pub(super) struct LocalWriter {
     store: Arc<Store>,
     name: BlobName,
     file: Arc<File>,
+    /// For batches that lie right for it, while the file system takes them.
+    direct: Arc<OnceLock<Option<File>>>,
     temporary: Temporary,
     filling: Batch,
     /// Octets handed to the disk.
@@ -46,6 +52,7 @@ impl LocalWriter {
             store,
             name,
             file,
+            direct: Arc::default(),
             temporary,
             filling,
             offset: 0,
@@ -71,6 +78,15 @@ impl LocalWriter {
         let (pieces, len) = self.filling.take();
         let offset = self.offset;
         self.offset += len;
+        let lies_right = offset % DIRECT_ALIGN as u64 == 0 && pieces.iter().all(lies_right);
+        if let Some(path) =
+            self.temporary.path.clone().filter(|_| lies_right && self.store.may_write_direct())
+        {
+            let (store, file, direct) = (self.store.clone(), self.file.clone(), self.direct.clone());
+            let work = move || write_direct(&store, &path, &direct, &file, offset, &pieces);
+            self.in_flight = Some(spawn_blocking(work));
+            return Ok(());
+        }
         let mut dirty = None;
         if self.offset - self.writeback >= WRITEBACK_LEN {
             dirty = Some((self.writeback, self.offset - self.writeback));
@@ -113,7 +129,8 @@ impl BlobWriter for LocalWriter {
         self.landed().await?;
         // One trip to a blocking thread for the rest; once there, it runs to its end even if nobody waits.
         blocking(move || {
-            let Self { store, name, file, mut temporary, mut filling, offset, .. } = *self;
+            let Self { store, name, file, direct, mut temporary, mut filling, offset, .. } = *self;
+            drop(direct);
             let (pieces, _) = filling.take();
             store.disk.write(&file, offset, &pieces)?;
             store.disk.sync_file(&file)?;
@@ -124,6 +141,32 @@ impl BlobWriter for LocalWriter {
         })
         .await
     }
+}
+
+/// Whether a piece can go to the device from where it lies.
+fn lies_right(piece: &Bytes) -> bool {
+    piece.as_ptr().addr().is_multiple_of(DIRECT_ALIGN) && piece.len().is_multiple_of(DIRECT_ALIGN)
+}
+
+/// Writes without a copy into the page cache, or as usual where the file system takes no such writes.
+fn write_direct(
+    store: &Store,
+    path: &Path,
+    direct: &OnceLock<Option<File>>,
+    file: &File,
+    offset: u64,
+    pieces: &[Bytes],
+) -> io::Result<()> {
+    let handle =
+        direct.get_or_init(|| store.disk.direct(path).inspect_err(|_| store.no_direct_writes()).ok());
+    if let Some(handle) = handle {
+        match store.disk.write(handle, offset, pieces) {
+            // Some file systems open such a handle and then take nothing through it.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => store.no_direct_writes(),
+            other => return other,
+        }
+    }
+    store.disk.write(file, offset, pieces)
 }
 
 /// Octets that are collected for one write.

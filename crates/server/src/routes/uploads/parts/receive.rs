@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
-use blobs::BlobWriter;
+use blobs::{BlobWriter, DIRECT_ALIGN};
 use bytes::Bytes;
 use envelope::merkle::{self, Node};
 use envelope::segment::{SEGMENT_LEN, check_framing};
@@ -84,10 +84,10 @@ async fn cut(
         while !piece.is_empty() {
             let room = SEGMENT_LEN - segment.len();
             let taken = piece.split_to(room.min(piece.len()));
-            segment.extend_from_slice(&taken);
+            segment.push(&taken);
             let is_last = left == 0 && piece.is_empty();
             if segment.len() == SEGMENT_LEN || is_last {
-                is_final = judge(&segment, is_last, expected.ending)?;
+                is_final = judge(segment.segment(), is_last, expected.ending)?;
                 let full = std::mem::replace(&mut segment, buffers.take());
                 segments.send(buffers.lend(full)).await.map_err(|_| broken_off())?;
             }
@@ -166,34 +166,63 @@ async fn run_of(segments: &mut mpsc::Receiver<Bytes>) -> Vec<Bytes> {
 
 /// Buffers of one transfer: each is filled, lent out, and comes back when the last reader is done with it.
 #[derive(Clone, Default)]
-struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+struct Buffers(Arc<Mutex<Vec<Filling>>>);
 
 impl Buffers {
-    fn take(&self) -> Vec<u8> {
+    fn take(&self) -> Filling {
         let spare = self.0.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
-        spare.unwrap_or_else(|| Vec::with_capacity(SEGMENT_LEN))
+        spare.unwrap_or_else(Filling::new)
     }
 
-    fn lend(&self, buffer: Vec<u8>) -> Bytes {
-        Bytes::from_owner(Lent { buffer, home: self.clone() })
+    fn lend(&self, filled: Filling) -> Bytes {
+        Bytes::from_owner(Lent { filled, home: self.clone() })
+    }
+}
+
+/// One segment's worth of memory that begins at a page's edge, so that the blob store need not copy it.
+#[derive(Default)]
+struct Filling {
+    room: Vec<u8>,
+    /// Where the segment begins.
+    from: usize,
+}
+
+impl Filling {
+    fn new() -> Self {
+        let mut room: Vec<u8> = Vec::with_capacity(SEGMENT_LEN + DIRECT_ALIGN);
+        let from = room.as_ptr().align_offset(DIRECT_ALIGN).min(DIRECT_ALIGN);
+        room.resize(from, 0);
+        Self { room, from }
+    }
+
+    fn len(&self) -> usize {
+        self.room.len() - self.from
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.room.extend_from_slice(bytes);
+    }
+
+    fn segment(&self) -> &[u8] {
+        &self.room[self.from..]
     }
 }
 
 struct Lent {
-    buffer: Vec<u8>,
+    filled: Filling,
     home: Buffers,
 }
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
-        &self.buffer
+        self.filled.segment()
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        self.home.0.lock().unwrap_or_else(|poison| poison.into_inner()).push(buffer);
+        let mut back = std::mem::take(&mut self.filled);
+        back.room.truncate(back.from);
+        self.home.0.lock().unwrap_or_else(|poison| poison.into_inner()).push(back);
     }
 }
