@@ -59,6 +59,8 @@ if [ "$goal" = bench ]; then
   need nginx nginx-light
   need curl curl
   need age age
+  need ssh-keygen openssh-client
+  need /usr/sbin/sshd openssh-server
 fi
 
 if [ "$goal" = fuzz ]; then

@@ -4,6 +4,8 @@ mod certificate;
 mod containers;
 mod nginx;
 mod rows;
+mod small;
+mod sshd;
 mod table;
 
 use clap::{Parser, ValueEnum};
@@ -22,6 +24,9 @@ pub(crate) struct BenchArgs {
     /// Counted runs of each row, after one that is not counted
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
     runs: u32,
+    /// Small files that are sent together
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    files: u32,
     /// Only these rows
     #[arg(long, value_name = "ROWS", value_delimiter = ',')]
     only: Vec<Rows>,
@@ -40,6 +45,8 @@ enum Rows {
     Send,
     /// `wax get` beside curl from nginx
     Get,
+    /// Many small files beside scp
+    Small,
     /// `wax seal` and `wax open` beside age and cp
     Containers,
 }
@@ -61,6 +68,7 @@ pub(crate) struct Ground {
     pub(crate) nginx: Option<Nginx>,
     pub(crate) server: Server,
     pub(crate) parcel: Parcel,
+    pub(crate) wax: PathBuf,
     pub(crate) root: tempfile::TempDir,
 }
 
@@ -84,7 +92,7 @@ impl Ground {
         }
         let nginx = Nginx::start(&path)?;
         let parcel = Parcel::make(&path.join("parcel.bin"), args.size << 20)?;
-        Ok(Self { alice, bob, nginx, server, parcel, root })
+        Ok(Self { alice, bob, nginx, server, parcel, wax, root })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -101,6 +109,9 @@ fn run(args: &BenchArgs) -> Result<(), StageError> {
     }
     if wanted(Rows::Get) {
         groups.push(rows::get(&ground, args.runs)?);
+    }
+    if wanted(Rows::Small) {
+        groups.extend(small::both(&ground, args.runs, args.files)?);
     }
     if wanted(Rows::Containers) {
         for place in [Place::Memory, Place::Disk] {

@@ -21,6 +21,7 @@ use crate::{BlobError, BlobName, Blobs};
 pub async fn run_all<F: Future<Output = Arc<dyn Blobs>>>(mut empty: impl FnMut() -> F) {
     what_was_committed_is_read_back(&*empty().await).await;
     every_length_survives(&*empty().await).await;
+    what_was_written_together_is_there(&*empty().await).await;
     any_range_can_be_read(&*empty().await).await;
     a_range_outside_is_refused(&*empty().await).await;
     a_stream_may_be_dropped_early(&*empty().await).await;
@@ -75,6 +76,19 @@ async fn listed(blobs: &dyn Blobs) -> Vec<(BlobName, u64)> {
         blobs.list().await.unwrap().map_ok(|blob| (blob.name, blob.len)).try_collect().await.unwrap();
     all.sort_unstable();
     all
+}
+
+async fn what_was_written_together_is_there(blobs: &dyn Blobs) {
+    blobs.put_all(Vec::new()).await.unwrap();
+    let many: Vec<_> = (0..40_usize).map(|n| (BlobName::generate(), Bytes::from(sample(n * 500)))).collect();
+    blobs.put_all(many.clone()).await.unwrap();
+    for (name, bytes) in &many {
+        assert_eq!(fetch(blobs, *name, 0..bytes.len() as u64).await.unwrap(), *bytes);
+    }
+    assert_eq!(listed(blobs).await.len(), many.len());
+    let again = vec![(BlobName::generate(), Bytes::new()), many[7].clone()];
+    assert!(matches!(blobs.put_all(again).await, Err(BlobError::AlreadyExists)), "nothing is replaced");
+    assert_eq!(fetch(blobs, many[7].0, 0..many[7].1.len() as u64).await.unwrap(), many[7].1);
 }
 
 async fn what_was_committed_is_read_back(blobs: &dyn Blobs) {

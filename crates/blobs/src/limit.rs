@@ -42,6 +42,11 @@ impl<B: Blobs> Blobs for Limit<B> {
         Ok(Box::new(LimitedWriter { inner, _place: place }))
     }
 
+    async fn put_all(&self, blobs: Vec<(BlobName, Bytes)>) -> Result<(), BlobError> {
+        let _place = self.place().await;
+        self.inner.put_all(blobs).await
+    }
+
     async fn read(&self, name: BlobName, range: Range<u64>) -> Result<BlobStream, BlobError> {
         let place = self.place().await;
         Ok(Box::pin(Limited { inner: self.inner.read(name, range).await?, _place: place }))

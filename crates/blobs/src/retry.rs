@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 use crate::{BlobError, BlobList, BlobName, BlobStream, BlobWriter, Blobs, Health};
@@ -83,6 +84,11 @@ impl<B: Blobs + 'static> Blobs for Retry<B> {
         repeat(&self.policy, 0, || self.inner.create(name)).await
     }
 
+    async fn put_all(&self, blobs: Vec<(BlobName, Bytes)>) -> Result<(), BlobError> {
+        // Some of them may be there after a failure, and a name is written once: not repeated.
+        self.inner.put_all(blobs).await
+    }
+
     async fn read(&self, name: BlobName, range: Range<u64>) -> Result<BlobStream, BlobError> {
         let stream = repeat(&self.policy, 0, || self.inner.read(name, range.clone())).await?;
         let state = Resuming {
@@ -137,7 +143,7 @@ struct Resuming<B> {
 }
 
 impl<B: Blobs> Resuming<B> {
-    async fn next_piece(&mut self) -> Option<Result<bytes::Bytes, BlobError>> {
+    async fn next_piece(&mut self) -> Option<Result<Bytes, BlobError>> {
         loop {
             match self.stream.next().await? {
                 Ok(piece) => {

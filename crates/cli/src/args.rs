@@ -374,9 +374,17 @@ impl Output {
 /// `wax get`.
 #[derive(Args)]
 pub(crate) struct Get {
-    /// The file's id, or its first 8 or more characters
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
+    /// Ids of files, each whole or its first 8 or more characters
+    #[arg(value_name = "ID", required_unless_present = "all")]
+    pub(crate) ids: Vec<String>,
+
+    /// Everything that others sent you and that is not in the folder yet
+    #[arg(long, conflicts_with_all = ["ids", "key"])]
+    pub(crate) all: bool,
+
+    /// With --all: only what this person sent
+    #[arg(long, requires = "all", value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
+    pub(crate) from: Option<String>,
 
     /// Open it with this RSA private key (PEM) instead of your own keys
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -180,11 +180,7 @@ struct Author {
 impl Client {
     /// One page of files sent and received, newest first; of those that do not verify only the ids.
     pub async fn list(&self, me: &Unlocked, paging: FilePaging) -> Result<FileList> {
-        let mut query: Vec<(&str, String)> = Vec::new();
-        query.extend(paging.after.map(|after| ("after", after)));
-        query.extend(paging.limit.map(|limit| ("limit", limit.to_string())));
-        let page: FilePage =
-            self.inner.call(|server| server.request(Method::GET, &with_query(paths::FILES, &query))).await?;
+        let page = self.inner.list_page(paging).await?;
         let mut list = FileList { next: page.next, ..FileList::default() };
         let pins = Pins::load(&self.inner.home)?;
         let mut seen = Seen::load(&self.inner.home)?;
@@ -342,6 +338,13 @@ fn summary(file: &OpenFileInfo, pins: &Pins) -> FileSummary {
 }
 
 impl Inner {
+    pub(crate) async fn list_page(&self, paging: FilePaging) -> Result<FilePage> {
+        let mut query: Vec<(&str, String)> = Vec::new();
+        query.extend(paging.after.map(|after| ("after", after)));
+        query.extend(paging.limit.map(|limit| ("limit", limit.to_string())));
+        self.call(|server| server.request(Method::GET, &with_query(paths::FILES, &query))).await
+    }
+
     pub(crate) async fn delete_upload(&self, file_id: FileId) -> Result<()> {
         let path = paths::fill(paths::UPLOAD, &[&file_id]);
         match self.authed(|server| server.request(Method::DELETE, &path)).await {
@@ -371,7 +374,7 @@ impl Inner {
         Ok(file)
     }
 
-    async fn remember(&self, seen: &Seen) -> Result<()> {
+    pub(crate) async fn remember(&self, seen: &Seen) -> Result<()> {
         if !seen.is_changed() {
             return Ok(());
         }

@@ -3,9 +3,9 @@
 use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -96,8 +96,24 @@ impl Home {
         self.write(name, &Zeroizing::new(bytes))
     }
 
-    /// Waits for the lock `name` that processes of one home share; held until dropped.
-    pub(crate) fn lock(&self, name: &str) -> Result<HomeLock> {
+    /// The lock on the file `name`, made if there is none; `None` while another process or task holds it.
+    pub(crate) fn try_lock(&self, name: &str) -> Result<Option<HomeLock>> {
+        loop {
+            let (file, path) = self.lock_file(name)?;
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
+                Ok(()) => {}
+            }
+            let locked = file.metadata().map_err(Error::io("read", &path))?;
+            // Whoever held it may have removed or replaced the file before letting go.
+            if fs::metadata(&path).is_ok_and(|there| there.ino() == locked.ino()) {
+                return Ok(Some(HomeLock(file)));
+            }
+        }
+    }
+
+    fn lock_file(&self, name: &str) -> Result<(File, PathBuf)> {
         let path = self.path.join(name);
         let file = OpenOptions::new()
             .create(true)
@@ -106,7 +122,13 @@ impl Home {
             .mode(SECRET_FILE)
             .open(&path)
             .map_err(Error::io("open", &path))?;
-        file.lock().map_err(Error::io("lock", &path))?;
+        Ok((file, path))
+    }
+
+    /// Waits for the lock `name` that processes of one home share; held until dropped.
+    pub(crate) fn lock(&self, name: &str) -> Result<HomeLock> {
+        let (file, path) = self.lock_file(name)?;
+        file.lock().map_err(Error::io("lock", path))?;
         Ok(HomeLock(file))
     }
 }

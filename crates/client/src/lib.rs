@@ -57,8 +57,8 @@ pub use home::Home;
 pub use keys::{KeysState, Rewrapped, Unlocked};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
 pub use proto::{FileId, RecipientId, RootId, UserId};
-pub use receive::{OnConflict, Received, Target};
-pub use send::{Compress, SendRequest, Sent, Source};
+pub use receive::{OnConflict, OnReceived, ReceiveAll, Received, Target};
+pub use send::{Compress, OnSent, SendMany, SendRequest, Sent, Source};
 
 /// What every verb gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

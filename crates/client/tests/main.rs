@@ -10,6 +10,7 @@ mod files;
 mod keys;
 mod lies;
 mod logs;
+mod many;
 mod receiving;
 mod resume;
 mod rotation;

@@ -215,8 +215,8 @@ pub struct FileLayout {
     pub body_len: u64,
     /// The root over its segments.
     pub body_root: Digest,
-    /// Where the leaves are kept, 32 octets a segment.
-    pub leaves_blob: BlobRef,
+    /// Where the leaves are kept, 32 octets a segment; `None` if the only leaf is the root.
+    pub leaves_blob: Option<BlobRef>,
     /// When the file expires.
     pub expires_at: UnixTime,
 }

@@ -35,8 +35,8 @@ pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
 pub use sqlite::Sqlite;
 pub use types::{BlobRef, CodeMac, Digest, DownloadId, Lookup, RefreshHash, SessionId, UnixTime};
 pub use uploads::{
-    AbandonAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, Finish, FinishAnswer, NewGrant, NewPart,
-    NewUpload, Part, PartAnswer, Upload, UploadState, Uploads,
+    AbandonAnswer, AddFilesAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, Finish, FinishAnswer, NewFile,
+    NewGrant, NewPart, NewUpload, Part, PartAnswer, Upload, UploadState, Uploads,
 };
 
 /// Everything that the server remembers. Shared as `Arc<dyn Database>`; every method may be called from many

@@ -50,6 +50,13 @@ pub trait Uploads: Send + Sync {
     /// Unless the answer is [`FinishAnswer::Finished`], the caller deletes the leaves blob that it made.
     async fn finish_upload(&self, finish: Finish) -> Result<FinishAnswer, DbError>;
 
+    /// Makes whole small files appear, all or none, in one transaction and with one wait for the device. At most 100.
+    ///
+    /// A file that was added exactly so before (by its `request_digest`) is [`FinishAnswer::Same`]; the caller deletes
+    /// the blob that it made for that one, and all of them unless the answer is [`AddFilesAnswer::Added`].
+    /// `finish.leaves_blob` is `None` and `finish.members` empty for all of them.
+    async fn add_files(&self, files: Vec<NewFile>, quota_bytes: u64) -> Result<AddFilesAnswer, DbError>;
+
     /// Ends an open upload, frees its octets and dooms its blobs. Idempotent in effect.
     async fn abandon_upload(
         &self,
@@ -256,8 +263,8 @@ pub struct Finish {
     pub body_len: u64,
     /// The root over its segments.
     pub body_root: Digest,
-    /// Where the leaves are kept.
-    pub leaves_blob: BlobRef,
+    /// Where the leaves are kept; `None` for a body of one segment, whose only leaf is its root.
+    pub leaves_blob: Option<BlobRef>,
     /// Grants beside those added before, the author's own included.
     pub grants: Vec<NewGrant>,
     /// Files of the same owner that whoever has a grant to this one may fetch too.
@@ -287,6 +294,33 @@ pub enum FinishAnswer {
     Incomplete,
     /// This member is not a living file of the owner.
     BadMember(FileId),
+}
+
+/// A whole file of one part that is durable already.
+#[derive(Clone, Debug)]
+pub struct NewFile {
+    /// Octets of every part but the last, of which this file has none.
+    pub part_len: u64,
+    /// Where its only part is kept.
+    pub blob: BlobRef,
+    /// Everything else.
+    pub finish: Finish,
+}
+
+/// What came of adding whole files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddFilesAnswer {
+    /// All are there: each [`FinishAnswer::Finished`] or [`FinishAnswer::Same`], in order.
+    Added(Vec<FinishAnswer>),
+    /// This id is taken; nothing was added.
+    Conflict(FileId),
+    /// The owner would be charged for more than allowed; nothing was added.
+    QuotaExceeded {
+        /// Octets charged now.
+        used: u64,
+        /// Octets allowed.
+        quota: u64,
+    },
 }
 
 /// What came of abandoning.

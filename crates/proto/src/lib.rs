@@ -20,7 +20,9 @@ pub use directory::{Chain, Lookup, LookupReply, Person, PublishBundle, Published
 pub use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
 pub use file::{FileInfo, FilePage, FileQuery, Health, ReplaceGrant, Role, Ticket, TicketRequest};
 pub use problem::{Code, Problem};
-pub use upload::{Begin, Complete, Completed, GrantTo, PartRecord, UploadList, UploadStatus};
+pub use upload::{
+    Batch, BatchFile, BatchReply, Begin, Complete, Completed, GrantTo, PartRecord, UploadList, UploadStatus,
+};
 
 /// Seconds since 1970-01-01T00:00:00Z.
 pub type UnixSeconds = i64;

@@ -29,6 +29,8 @@ pub const PART: &str = "/api/v1/uploads/{file_id}/parts/{n}";
 pub const COMPLETE: &str = "/api/v1/uploads/{file_id}/complete";
 /// `GET`: list.
 pub const FILES: &str = "/api/v1/files";
+/// `POST`: whole small files, as a [`crate::Batch`].
+pub const BATCH: &str = "/api/v1/files/batch";
 /// `GET`: one file. `DELETE`: remove it for everybody (author; header [`crate::headers::PROOF`]).
 pub const FILE: &str = "/api/v1/files/{file_id}";
 /// `POST`: leave to fetch content.

@@ -94,3 +94,32 @@ pub struct Completed {
     /// Parts received for it, repeated ones counted each time.
     pub received_parts: u64,
 }
+
+/// `POST /files/batch`: files of one sealed segment each, which appear together or not at all. The same request
+/// again gives the same answer.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// 1 to [`crate::limits::BATCH_FILES_MAX`], as long as the whole request is within
+    /// [`crate::limits::JSON_BODY_MAX`].
+    pub files: Vec<BatchFile>,
+}
+
+/// One file of a batch.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct BatchFile {
+    /// A random UUID that the client made.
+    pub file_id: FileId,
+    /// The whole sealed body: one segment, the final one.
+    pub body: B64,
+    /// What would complete an upload of it.
+    pub complete: Complete,
+}
+
+/// All files of a batch have appeared.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BatchReply {
+    /// In the order of the request.
+    pub files: Vec<Completed>,
+}

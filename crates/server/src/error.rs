@@ -53,6 +53,12 @@ impl Refusal {
             .retry_after(seconds.into())
     }
 
+    /// The same about one file of several, counted from 1.
+    pub(crate) fn of_file(mut self, n: usize) -> Self {
+        self.detail = format!("File {n} of the batch: {}", self.detail).into();
+        self
+    }
+
     pub(crate) fn quota(used: u64, quota: u64) -> Self {
         Self::new(
             Code::QuotaExceeded,

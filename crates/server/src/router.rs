@@ -43,6 +43,7 @@ pub(crate) fn router(app: App) -> Router {
         .layer(time_limit(patience));
     let thorough = Router::new()
         .route(paths::COMPLETE, post(uploads::complete::complete))
+        .route(paths::BATCH, post(files::batch::take))
         .layer(time_limit(patience * COMPLETE_FACTOR));
     // Bodies of unbounded time: their pauses are limited instead.
     let streaming = Router::new()

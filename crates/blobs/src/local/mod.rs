@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -71,6 +72,11 @@ impl Blobs for LocalBlobs {
         let store = self.store.clone();
         let writer = blocking(move || LocalWriter::create(store, name)).await?;
         Ok(Box::new(writer))
+    }
+
+    async fn put_all(&self, blobs: Vec<(BlobName, Bytes)>) -> Result<(), BlobError> {
+        let store = self.store.clone();
+        blocking(move || writer::write_all(&store, &blobs)).await
     }
 
     async fn read(&self, name: BlobName, range: Range<u64>) -> Result<BlobStream, BlobError> {

@@ -112,6 +112,32 @@ async fn a_name_becomes_visible_only_after_its_octets_are_durable() {
 }
 
 #[tokio::test]
+async fn blobs_written_together_become_visible_only_after_all_are_durable() {
+    let (_folder, blobs, recorder) = recorded().await;
+    let together = [[7; 16], [8; 16]].map(|name| (BlobName::from_bytes(name), Bytes::from_static(b"sealed")));
+    blobs.put_all(together.to_vec()).await.unwrap();
+    let order = ["create BLOB", "write", "create BLOB", "write", "sync file", "sync file"];
+    let mut done = recorder.take();
+    let names = done.split_off(order.len());
+    assert_eq!(done, order);
+    let name = ["make FOLDER", "sync ROOT", "rename BLOB"];
+    assert_eq!(names, [&name[..], &name, &["sync FOLDER", "sync FOLDER"]].concat());
+}
+
+#[tokio::test]
+async fn blobs_written_together_leave_nothing_when_a_sync_fails() {
+    for step in ["write", "sync file", "make", "rename"] {
+        let (folder, blobs, recorder) = recorded().await;
+        *recorder.fail.lock().unwrap() = Some((step, io::ErrorKind::StorageFull));
+        let name = BlobName::generate();
+        let outcome = blobs.put_all(vec![(name, Bytes::from_static(b"sealed"))]).await;
+        assert!(matches!(outcome, Err(BlobError::StorageFull)), "{step}");
+        assert_eq!(blobs.len(name).await.unwrap(), None, "{step}");
+        assert_eq!(files_in(&folder.path().join("blobs/tmp")), 0, "{step} left a temporary file");
+    }
+}
+
+#[tokio::test]
 async fn a_failed_sync_publishes_nothing() {
     for step in ["write", "sync file", "make", "rename"] {
         let (folder, blobs, recorder) = recorded().await;
@@ -138,7 +164,7 @@ async fn a_failed_sync_of_the_folder_is_not_acknowledged() {
 
 /// A piece of `len` octets that begins at a page's edge plus `shift`.
 fn lying(len: usize, shift: usize) -> Bytes {
-    struct Lying(Vec<u8>, std::ops::Range<usize>);
+    struct Lying(Vec<u8>, Range<usize>);
     impl AsRef<[u8]> for Lying {
         fn as_ref(&self) -> &[u8] {
             &self.0[self.1.clone()]

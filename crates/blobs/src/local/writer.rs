@@ -4,6 +4,7 @@
 //! large, are synced at once and are seldom read soon, so the copy would cost time and memory and bring nothing.
 //! Everything else, and every file system that takes no such writes, is written as usual.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,7 @@ impl LocalWriter {
         let (pieces, len) = self.filling.take();
         let offset = self.offset;
         self.offset += len;
-        let lies_right = offset % DIRECT_ALIGN as u64 == 0 && pieces.iter().all(lies_right);
+        let lies_right = offset.is_multiple_of(DIRECT_ALIGN as u64) && pieces.iter().all(lies_right);
         if let Some(path) =
             self.temporary.path.clone().filter(|_| lies_right && self.store.may_write_direct())
         {
@@ -141,6 +142,31 @@ impl BlobWriter for LocalWriter {
         })
         .await
     }
+}
+
+/// Writes whole blobs and makes them durable together.
+///
+/// Everything is written before the first sync: the file system's journal then commits all of them with the first,
+/// and the syncs that follow find their work done. The names come last, and each folder is synced once.
+pub(super) fn write_all(store: &Arc<Store>, blobs: &[(BlobName, Bytes)]) -> io::Result<()> {
+    let mut written = Vec::with_capacity(blobs.len());
+    for (name, bytes) in blobs {
+        let path = store.temporary();
+        let file = store.disk.create(&path)?;
+        let temporary = Temporary { store: store.clone(), path: Some(path) };
+        store.disk.write(&file, 0, std::slice::from_ref(bytes))?;
+        store.disk.start_writeback(&file, 0, bytes.len() as u64);
+        written.push((*name, file, temporary));
+    }
+    for (_, file, _) in &written {
+        store.disk.sync_file(file)?;
+    }
+    let mut folders = BTreeSet::new();
+    for (name, _, temporary) in &mut written {
+        folders.insert(store.make_folder_of(*name)?);
+        temporary.publish(*name)?;
+    }
+    folders.iter().try_for_each(|folder| store.disk.sync_folder(folder))
 }
 
 /// Whether a piece can go to the device from where it lies.

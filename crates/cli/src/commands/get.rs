@@ -1,15 +1,15 @@
 //! `wax get`: fetches a file, verifies it and decrypts it.
 
-use super::{TrustJson, file_id, output, trust_mark};
+use super::{TrustJson, address, file_id, output, trust_mark};
 use crate::app::{App, Session};
 use crate::args::Get;
 use crate::console::{safe, size};
 use crate::fault::{Class, Fault};
 use crate::progress::Shown;
 use crate::{keyfile, keyring};
-use client::{FileId, Received, Trust};
+use client::{FileId, ReceiveAll, Received, Trust};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// `{"id", "name", "media_type", "bytes", "path", "from", "trust"}`.
 #[derive(Serialize)]
@@ -23,36 +23,112 @@ struct GetJson<'a> {
     trust: TrustJson,
 }
 
+/// `{"files": […]}` where several were asked for; with `--all` also how many were there already.
+#[derive(Serialize)]
+struct SeveralJson<'a> {
+    files: Vec<GetJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    already_there: Option<u64>,
+}
+
 pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
-    let to_stdout = args.output.is_stdout();
     output::check(app, &args.output)?;
+    let several = args.all || args.ids.len() > 1;
+    if several && !args.output.path.as_deref().is_none_or(Path::is_dir) {
+        return Err(Fault::new(Class::Usage, "several files go into a folder")
+            .hint("make it first, and name it with -o FOLDER"));
+    }
     let session = app.session()?;
-    let got = match &args.key {
-        Some(key) => with_key(app, &session, args, key),
-        None => {
-            let me = keyring::unlock(app, &session)?;
-            let id = file_id(&session, &me, &args.id)?;
-            let shown = Shown::new(&app.console, String::new());
-            let receive =
-                session.client.receive(&me, id, output::target(&args.output), &shown, &session.cancel);
-            let got = session.run_to_its_end(receive);
-            shown.end();
-            got
-        }
-    };
-    let got = got.map_err(|fault| match fault.class {
+    if args.all {
+        return all(app, &session, args);
+    }
+    let mut got = Vec::new();
+    for id in &args.ids {
+        let one = match &args.key {
+            Some(key) => with_key(app, &session, args, id, key),
+            None => with_own_keys(app, &session, args, id),
+        };
+        let one = one.map_err(|fault| stopped(fault, args.output.is_stdout()))?;
+        tell(app, &one)?;
+        got.push(one);
+    }
+    match got.as_slice() {
+        [one] => app.console.result(&json(one)),
+        several => app
+            .console
+            .result(&SeveralJson { files: several.iter().map(json).collect(), already_there: None }),
+    }
+}
+
+fn with_own_keys(app: &App, session: &Session, args: &Get, id: &str) -> Result<Received, Fault> {
+    let me = keyring::unlock(app, session)?;
+    let id = file_id(session, &me, id)?;
+    let shown = Shown::new(&app.console, String::new());
+    let target = output::target(&args.output);
+    let got = session.run_to_its_end(session.client.receive(&me, id, target, &shown, &session.cancel));
+    shown.end();
+    got
+}
+
+/// What is said after Ctrl-C.
+fn stopped(fault: Fault, to_stdout: bool) -> Fault {
+    match fault.class {
         Class::Cancelled if to_stdout => Fault::new(Class::Cancelled, "stopped; the output is not complete"),
         Class::Cancelled => {
             Fault::new(Class::Cancelled, "stopped; no file was written").hint("run the same command again")
         }
         _ => fault,
+    }
+}
+
+/// Everything that others sent; one that cannot be fetched does not stop the others.
+fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
+    let from = args.from.as_deref().map(address).transpose()?;
+    let me = keyring::unlock(app, session)?;
+    let folder = args.output.path.clone().unwrap_or_else(|| PathBuf::from("."));
+    let request = ReceiveAll { from, folder, on_conflict: output::on_conflict(&args.output) };
+    let shown_progress = Shown::new(&app.console, String::new());
+    let (mut got, mut failed, mut there) = (Vec::new(), Vec::new(), 0_u64);
+    let mut on_received = |id: FileId, outcome: Result<Option<Received>, client::Error>| match outcome {
+        Ok(Some(one)) => got.push(one),
+        Ok(None) => there += 1,
+        Err(error) => failed.push((id, Fault::from(error))),
+    };
+    let (client, cancel) = (&session.client, &session.cancel);
+    let receive = client.receive_all(&me, request, &shown_progress, cancel, &mut on_received);
+    let outcome = session.run_to_its_end(receive);
+    shown_progress.end();
+    let console = &app.console;
+    for one in &got {
+        if !console.json {
+            let path = one.path.as_deref().map(shown).unwrap_or_default();
+            let from = person(console, &safe(one.sender.address.as_str()), one.sender.trust);
+            console.say(format!("{}  {} from {from}", safe(&path), size(one.bytes)))?;
+        }
+    }
+    console.note(format!(
+        "received {} files, verified and decrypted on this device; {there} were there already",
+        got.len()
+    ));
+    outcome.map_err(|fault| match fault.class {
+        Class::Cancelled => Fault::new(Class::Cancelled, "stopped before all was here")
+            .hint("what was received is whole; the same command fetches the rest"),
+        _ => fault.hint("what was received is whole; the same command fetches the rest"),
     })?;
-    tell(app, &got)
+    for (id, fault) in &failed {
+        console.note(format!("not received: {id}: {}", fault.what));
+    }
+    match failed.into_iter().next() {
+        None => {
+            console.result(&SeveralJson { files: got.iter().map(json).collect(), already_there: Some(there) })
+        }
+        Some((_, first)) => Err(first.hint("every other file was received")),
+    }
 }
 
 /// With a key that stands alone; no keys of one's own are needed.
-fn with_key(app: &App, session: &Session, args: &Get, key: &Path) -> Result<Received, Fault> {
-    let id: FileId = args.id.trim().to_lowercase().parse().map_err(|_| {
+fn with_key(app: &App, session: &Session, args: &Get, id: &str, key: &Path) -> Result<Received, Fault> {
+    let id: FileId = id.trim().to_lowercase().parse().map_err(|_| {
         Fault::new(Class::Usage, "with --key the id of the file must be given whole")
             .hint("the sender has it: wax send prints it")
     })?;
@@ -95,7 +171,11 @@ fn tell(app: &App, got: &Received) -> Result<(), Fault> {
     if matches!(got.sender.trust, Trust::Pinned | Trust::FirstContact) {
         console.note(format!("hint: compare the safety number with {from}: wax contacts verify {from}"));
     }
-    console.result(&GetJson {
+    Ok(())
+}
+
+fn json(got: &Received) -> GetJson<'_> {
+    GetJson {
         id: got.file_id.to_string(),
         name: &got.name,
         media_type: &got.media_type,
@@ -103,7 +183,7 @@ fn tell(app: &App, got: &Received) -> Result<(), Fault> {
         path: got.path.as_deref().map(shown),
         from: got.sender.address.as_str(),
         trust: got.sender.trust.into(),
-    })
+    }
 }
 
 /// A path as a person would write it.

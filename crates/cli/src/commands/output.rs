@@ -44,13 +44,18 @@ fn look_at(path: &Path, may_exist: bool) -> Result<(), Fault> {
     }
 }
 
-/// Where the file goes.
-pub(super) fn target(args: &Output) -> Target {
-    let on_conflict = match (args.force, args.keep_both) {
+/// What becomes of a file whose name is taken.
+pub(super) fn on_conflict(args: &Output) -> OnConflict {
+    match (args.force, args.keep_both) {
         (true, _) => OnConflict::Replace,
         (false, true) => OnConflict::KeepBoth,
         (false, false) => OnConflict::Refuse,
-    };
+    }
+}
+
+/// Where the file goes.
+pub(super) fn target(args: &Output) -> Target {
+    let on_conflict = on_conflict(args);
     match &args.path {
         None => Target::Directory { path: PathBuf::from("."), on_conflict },
         Some(path) if path == Path::new("-") => Target::Writer(Box::new(std::io::stdout())),

@@ -10,7 +10,7 @@ use crate::fault::{Class, Fault};
 use crate::keyfile::{self, read_public};
 use crate::keyring;
 use crate::progress::Shown;
-use client::{Address, Compress, RsaPublicKey, SendRequest, Sent, Unlocked};
+use client::{Address, Compress, RsaPublicKey, SendMany, SendRequest, Sent, Unlocked};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -79,20 +79,26 @@ pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
     args.files.iter().filter(|file| !is_stdin(file)).try_for_each(|file| look_at(file))?;
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
-    let mut done = Vec::new();
-    for (n, file) in args.files.iter().enumerate() {
-        match send_one(app, &session, &me, args, n, file, &to) {
-            Ok(sent) => done.push(sent),
-            Err(fault) if done.is_empty() => return Err(fault),
-            Err(fault) => {
-                let sent = serde_json::to_value(&done).unwrap_or_default();
-                return Err(fault
-                    .fact("sent", sent)
-                    .hint("the files named above were sent; send only the rest again"));
-            }
+    let several = args.files.len() > 1 && !args.files.iter().any(|file| is_stdin(file));
+    let teller = Teller::new(app, &session, args, &to)?;
+    let (done, outcome) = if several { send_many(&teller, &me) } else { send_each(&teller, &me) };
+    match outcome {
+        Ok(()) => {
+            teller.last_words(&done, several)?;
+            app.console.result(&SendJson { files: done })
         }
+        Err(fault) if done.is_empty() => Err(fault),
+        Err(fault) if several => {
+            Err(fault.fact("sent", serde_json::to_value(&done).unwrap_or_default()).hint(format!(
+                "{} of {} were sent; the same command sends only the rest",
+                done.len(),
+                args.files.len()
+            )))
+        }
+        Err(fault) => Err(fault
+            .fact("sent", serde_json::to_value(&done).unwrap_or_default())
+            .hint("the files named above were sent; send only the rest again")),
     }
-    app.console.result(&SendJson { files: done })
 }
 
 /// The addresses and keys, each once.
@@ -134,15 +140,20 @@ fn look_at(file: &Path) -> Result<(), Fault> {
     std::fs::File::open(file).map(drop).map_err(|e| Fault::file("read", file, &e))
 }
 
-fn send_one(
-    app: &App,
-    session: &Session,
-    me: &Unlocked,
-    args: &Send,
-    n: usize,
-    file: &PathBuf,
-    to: &Recipients,
-) -> Result<SentJson, Fault> {
+/// One after the other, each a transfer of its own.
+fn send_each(teller: &Teller<'_>, me: &Unlocked) -> (Vec<SentJson>, Result<(), Fault>) {
+    let mut done = Vec::new();
+    let outcome = teller.args.files.iter().enumerate().try_for_each(|(n, file)| {
+        let sent = send_one(teller, me, n, file)?;
+        teller.tell(&sent)?;
+        done.push(teller.json(sent));
+        Ok(())
+    });
+    (done, outcome)
+}
+
+fn send_one(teller: &Teller<'_>, me: &Unlocked, n: usize, file: &PathBuf) -> Result<Sent, Fault> {
+    let Teller { app, session, args, to, .. } = teller;
     let mut request = if is_stdin(file) {
         SendRequest::stream(
             Box::new(std::io::stdin()),
@@ -155,15 +166,42 @@ fn send_one(
     request.to_keys = to.keys.iter().map(|(_, key)| key.clone()).collect();
     request.expires_in = Duration::from_secs(args.expires.seconds());
     request.max_downloads = args.downloads;
-    request.compress = if args.compress { Compress::Auto } else { Compress::Never };
+    request.compress = compression(args);
     request.padded = !args.no_padding;
     request.name.clone_from(&args.name);
     let of = args.files.len();
     let shown = Shown::new(&app.console, if of > 1 { format!("{} of {of}: ", n + 1) } else { String::new() });
     let sent = session.run_to_its_end(session.client.send(me, request, &shown, &session.cancel));
     shown.end();
-    let sent = sent.map_err(|fault| resumable(fault, is_stdin(file)))?;
-    tell(app, session, args, n, sent, to)
+    sent.map_err(|fault| resumable(fault, is_stdin(file)))
+}
+
+/// Together: small files share requests.
+fn send_many(teller: &Teller<'_>, me: &Unlocked) -> (Vec<SentJson>, Result<(), Fault>) {
+    let Teller { app, session, args, to, .. } = teller;
+    let request = SendMany {
+        files: args.files.clone(),
+        to: to.people.clone(),
+        to_keys: to.keys.iter().map(|(_, key)| key.clone()).collect(),
+        expires_in: Duration::from_secs(args.expires.seconds()),
+        max_downloads: args.downloads,
+        compress: compression(args),
+        padded: !args.no_padding,
+    };
+    let shown = Shown::new(&app.console, format!("{} files: ", args.files.len()));
+    let mut sent = Vec::new();
+    let mut on_sent = |nth: usize, one: Sent| sent.push((nth, one));
+    let outcome =
+        session.run_to_its_end(session.client.send_many(me, request, &shown, &session.cancel, &mut on_sent));
+    shown.end();
+    sent.sort_by_key(|(nth, _)| *nth);
+    let told = sent.iter().try_for_each(|(_, one)| teller.tell_briefly(one));
+    let done = sent.into_iter().map(|(_, one)| teller.json(one)).collect();
+    (done, told.and(outcome.map_err(|fault| resumable(fault, false))))
+}
+
+fn compression(args: &Send) -> Compress {
+    if args.compress { Compress::Auto } else { Compress::Never }
 }
 
 /// After Ctrl-C: what becomes of what was sent so far.
@@ -181,72 +219,114 @@ fn resumable(fault: Fault, stream: bool) -> Fault {
     }
 }
 
-fn tell(
-    app: &App,
-    session: &Session,
-    args: &Send,
-    n: usize,
-    sent: Sent,
-    to: &Recipients,
-) -> Result<SentJson, Fault> {
-    let console = &app.console;
-    let contacts = session.client.contacts()?;
-    let me = session.client.signed_in()?;
-    let verified = |address: &Address| {
-        me.as_ref().is_some_and(|me| me.address == *address)
-            || contacts.iter().any(|contact| contact.address == *address && contact.verified)
-    };
-    console.note(format!("sent {} ({}, encrypted on this device)", safe(&sent.name), size(sent.bytes)));
-    if !console.json {
+/// Says what was sent, and to whom.
+struct Teller<'a> {
+    app: &'a App,
+    session: &'a Session,
+    args: &'a Send,
+    to: &'a Recipients,
+    /// Of each person, whether their keys were compared.
+    verified: Vec<bool>,
+}
+
+impl<'a> Teller<'a> {
+    fn new(app: &'a App, session: &'a Session, args: &'a Send, to: &'a Recipients) -> Result<Self, Fault> {
+        let contacts = session.client.contacts()?;
+        let me = session.client.signed_in()?;
+        let is_verified = |address: &Address| {
+            me.as_ref().is_some_and(|me| me.address == *address)
+                || contacts.iter().any(|contact| contact.address == *address && contact.verified)
+        };
+        let verified = to.people.iter().map(is_verified).collect();
+        Ok(Self { app, session, args, to, verified })
+    }
+
+    /// All about one file.
+    fn tell(&self, sent: &Sent) -> Result<(), Fault> {
+        let console = &self.app.console;
+        console.note(format!("sent {} ({}, encrypted on this device)", safe(&sent.name), size(sent.bytes)));
+        if console.json {
+            return Ok(());
+        }
         console.say(format!("id       {}", console.paint(Tone::Bold, &sent.file_id.to_string())))?;
-        for address in &to.people {
-            let mark = if verified(address) { "verified" } else { "not verified: trust on first use" };
-            console.say(format!("to       {} ({mark})", safe(address.as_str())))?;
-        }
-        for (file, key) in &to.keys {
-            console.say(format!("to       the key {} ({})", keyfile::shown(file), described(key)))?;
-        }
-        console.say(format!("limits   {}", limits_in_words(&args.expires.in_words(), args.downloads)))?;
-        console.say(format!("size     {}", sizes(&sent)))?;
-        if !to.people.is_empty() {
+        self.tell_terms()?;
+        console.say(format!("size     {}", sizes(sent)))?;
+        if !self.to.people.is_empty() {
             console.note(format!("they fetch it with: wax get {}", sent.file_id));
         }
-        if !to.keys.is_empty() {
+        if !self.to.keys.is_empty() {
             let id = sent.file_id;
             console.note(format!(
                 "tell the id to who has the key; they fetch it with: wax get {id} --key FILE.pem"
             ));
         }
+        Ok(())
     }
-    if args.files.len() == n + 1 {
-        for address in to.people.iter().filter(|address| !verified(address)) {
+
+    /// One line about one of many.
+    fn tell_briefly(&self, sent: &Sent) -> Result<(), Fault> {
+        let console = &self.app.console;
+        if console.json {
+            return Ok(());
+        }
+        let id = console.paint(Tone::Bold, &sent.file_id.to_string());
+        console.say(format!("{id}  {} ({})", safe(&sent.name), size(sent.bytes)))
+    }
+
+    fn tell_terms(&self) -> Result<(), Fault> {
+        let console = &self.app.console;
+        for (address, verified) in self.to.people.iter().zip(&self.verified) {
+            let mark = if *verified { "verified" } else { "not verified: trust on first use" };
+            console.say(format!("to       {} ({mark})", safe(address.as_str())))?;
+        }
+        for (file, key) in &self.to.keys {
+            console.say(format!("to       the key {} ({})", keyfile::shown(file), described(key)))?;
+        }
+        let (expires, downloads) = (self.args.expires.in_words(), self.args.downloads);
+        console.say(format!("limits   {}", limits_in_words(&expires, downloads)))
+    }
+
+    /// What holds for all that was sent.
+    fn last_words(&self, done: &[SentJson], together: bool) -> Result<(), Fault> {
+        let console = &self.app.console;
+        if together {
+            let bytes = done.iter().map(|sent| sent.bytes).sum();
+            console.note(format!("sent {} files ({}, encrypted on this device)", done.len(), size(bytes)));
+            if !console.json {
+                self.tell_terms()?;
+            }
+        }
+        for (address, _) in self.to.people.iter().zip(&self.verified).filter(|(_, verified)| !**verified) {
             let shown = safe(address.as_str());
             console
                 .note(format!("hint: compare the safety number with {shown}: wax contacts verify {shown}"));
         }
+        Ok(())
     }
-    Ok(SentJson {
-        id: sent.file_id.to_string(),
-        bytes: sent.bytes,
-        stored_bytes: sent.stored,
-        sealed_bytes: sent.body_len,
-        parts: sent.parts,
-        resumed_parts: sent.resumed_parts,
-        received_bytes: sent.received_bytes,
-        received_parts: sent.received_parts,
-        expires_at: stamp(sent.expires_at),
-        max_downloads: args.downloads,
-        to_keys: to.keys.iter().map(|(_, key)| KeyJson::of(key)).collect(),
-        to: to
-            .people
-            .iter()
-            .map(|address| RecipientJson {
-                address: address.as_str().to_owned(),
-                verified: verified(address),
-            })
-            .collect(),
-        name: sent.name,
-    })
+
+    fn json(&self, sent: Sent) -> SentJson {
+        let people = self.to.people.iter().zip(&self.verified);
+        SentJson {
+            id: sent.file_id.to_string(),
+            bytes: sent.bytes,
+            stored_bytes: sent.stored,
+            sealed_bytes: sent.body_len,
+            parts: sent.parts,
+            resumed_parts: sent.resumed_parts,
+            received_bytes: sent.received_bytes,
+            received_parts: sent.received_parts,
+            expires_at: stamp(sent.expires_at),
+            max_downloads: self.args.downloads,
+            to_keys: self.to.keys.iter().map(|(_, key)| KeyJson::of(key)).collect(),
+            to: people
+                .map(|(address, verified)| RecipientJson {
+                    address: address.as_str().to_owned(),
+                    verified: *verified,
+                })
+                .collect(),
+            name: sent.name,
+        }
+    }
 }
 
 /// `3.2 MB, 1.1 MB compressed, 1.2 MB encrypted`.

@@ -1,17 +1,21 @@
 //! Receiving: check the signatures, fetch in parts, open what is proven, rename at the end.
 
 mod fetch;
+mod many;
 mod ordered;
 mod part;
 pub(crate) mod sink;
 mod tickets;
 mod tree;
 
+use crate::client::Inner;
+use crate::files::OpenFileInfo;
 use crate::keys::Unlocked;
 use crate::opener::Opener;
 use crate::{Cancel, Client, FileId, Note, Phase, Progress, Result, RsaPrivateKey, Sender, Trust};
 use envelope::PartShape;
 use format::metadata::Compression;
+pub use many::{OnReceived, ReceiveAll};
 use part::Fetch;
 use sink::Sink;
 use std::io::Write;
@@ -135,13 +139,33 @@ impl Client {
         if file.sender.trust == Trust::FirstContact {
             progress.note(&Note::FirstContact { address: file.sender.address.clone() });
         }
+        inner.fetch(file, target, progress, cancel).await
+    }
+}
+
+impl Inner {
+    /// Fetches the content of a file whose signed parts were checked.
+    async fn fetch(
+        self: &Arc<Self>,
+        file: OpenFileInfo,
+        target: Target,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Received> {
+        let (inner, file_id) = (self, file.info.file_id);
         let (metadata, body) = (file.opened.metadata, file.opened.shape);
         let cut = PartShape::from_part_len(file.info.part_len).ok().filter(|cut| cut.holds(body));
         let cut = cut.ok_or(inner.server()?.odd("parts of an impossible length"))?;
         let compressed = metadata.compression == Compression::Gzip;
         let sink = Sink::prepare(target, &metadata)?;
-        let tickets =
-            Tickets::new(Arc::clone(inner), file_id, file.recipient, inner.download_id(file_id).await?);
+        // One request fetches a single segment: there is nothing to go on with, unless downloads are counted.
+        let remembered = body.segments() > 1 || file.info.max_downloads.is_some();
+        let download_id = if remembered {
+            inner.download_id(file_id).await?
+        } else {
+            format::random::file_id().to_string()
+        };
+        let tickets = Tickets::new(Arc::clone(inner), file_id, file.recipient, download_id);
         let tree = Tree::fetch(inner, &tickets, &file.manifest, progress, cancel).await?;
         let fetch = Fetch {
             inner: Arc::clone(inner),
@@ -156,7 +180,7 @@ impl Client {
         };
         let path = Box::pin(fetch::run(fetch, sink, &metadata, progress, cancel)).await?;
         progress.progress(Phase::Finishing, metadata.original_size, Some(metadata.original_size));
-        if let Err(error) = inner.download_ended(file_id).await {
+        if remembered && let Err(error) = inner.download_ended(file_id).await {
             // The file is here, which is what counts; the next download of it within a day is not counted.
             tracing::warn!(class = ?error.class(), "a finished download could not be noted");
         }

@@ -123,6 +123,15 @@ impl FileSink {
     }
 }
 
+/// Whether the folder holds a file of this name, size and time.
+pub(super) fn is_there(folder: &Path, metadata: &Metadata) -> bool {
+    let path = folder.join(safe_file_name(metadata.name.as_str()));
+    fs::symlink_metadata(path).is_ok_and(|there| {
+        let same_time = there.modified().is_ok_and(|time| time == time_of(metadata.modified_ms));
+        there.is_file() && there.len() == metadata.original_size && same_time
+    })
+}
+
 fn taken(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::AlreadyExists => Error::TargetExists(path.to_path_buf()),

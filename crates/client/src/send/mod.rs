@@ -1,6 +1,9 @@
 //! Sending: seal on this machine, upload in parts, sign, share.
 
+mod handful;
 pub(crate) mod journal;
+mod ledger;
+mod many;
 pub(crate) mod plan;
 mod produce;
 mod request;
@@ -19,6 +22,7 @@ use envelope::{BodyShape, PartShape, Suite};
 use format::small::{open_small, seal_small};
 use format::{FileKey, FileName, PayloadSealer, Secret};
 use journal::{Header, Journal, SourceIdentity, Unusable};
+pub use many::{OnSent, SendMany};
 use plan::{Plan, SourceFile};
 use proto::{B64, Begin, Code, UploadStatus, limits, paths};
 pub use request::{Compress, SendRequest, Sent, Source};
@@ -31,12 +35,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What does not change while one request is tried, however often.
+#[derive(Clone)]
 struct Job<'a> {
     inner: &'a Arc<Inner>,
     me: &'a Unlocked,
     name: FileName,
-    recipients: Vec<Checked>,
-    keys: Vec<RsaPublicKey>,
+    recipients: &'a [Checked],
+    keys: &'a [RsaPublicKey],
     options: &'a Limits,
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
@@ -67,17 +72,16 @@ impl Client {
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<Sent> {
-        let limits = check_limits(&request)?;
+        let limits = check_limits(&request.terms())?;
         let name = request.source.sealed_name(request.name.as_deref())?;
         let file = match &request.source {
             Source::File(path) => Some(SourceFile::open(path)?),
             Source::Stream { .. } => None,
         };
-        let mut keys = request.to_keys;
-        keys.sort_by_key(|key| key.recipient_id(None));
-        keys.dedup();
-        let recipients = self.recipients(me, &request.to, keys.len(), progress).await?;
-        let job = Job { inner: &self.inner, me, name, recipients, keys, options: &limits, progress, cancel };
+        let keys = each_once(request.to_keys);
+        let recipients = &self.recipients(me, &request.to, keys.len(), progress).await?;
+        let (inner, keys, options) = (&self.inner, &keys[..], &limits);
+        let job = Job { inner, me, name, recipients, keys, options, progress, cancel };
         match (file, request.source) {
             (Some(file), _) => Box::pin(job.send_file(&file)).await,
             (None, Source::Stream { reader, .. }) => Box::pin(job.send_stream(reader)).await,
@@ -109,6 +113,12 @@ impl Client {
         }
         Ok(recipients)
     }
+}
+
+fn each_once(mut keys: Vec<RsaPublicKey>) -> Vec<RsaPublicKey> {
+    keys.sort_by_key(|key| key.recipient_id(None));
+    keys.dedup();
+    keys
 }
 
 impl Job<'_> {

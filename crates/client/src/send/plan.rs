@@ -50,6 +50,16 @@ impl SourceFile {
         })
     }
 
+    /// A regular file as it is now, without opening it.
+    pub(crate) fn look(path: &Path) -> Result<SourceIdentity> {
+        let canonical = path.canonicalize().map_err(Error::io("open", path))?;
+        let meta = std::fs::metadata(&canonical).map_err(Error::io("open", path))?;
+        if !meta.is_file() {
+            return Err(Error::NotAFile(path.to_path_buf()));
+        }
+        Ok(identity(&canonical, &meta))
+    }
+
     /// Whether size, time and inode are still what they were, of the open file and of the path.
     pub(crate) fn is_unchanged(&self) -> bool {
         let path = &self.identity.path;

@@ -3,6 +3,7 @@
 use crate::{Address, Error, FileId, Result, RsaPublicKey};
 use format::FileName;
 use proto::limits;
+use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -93,7 +94,7 @@ impl SendRequest {
 }
 
 /// What was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// Its id.
     pub file_id: FileId,
@@ -118,6 +119,7 @@ pub struct Sent {
 }
 
 /// What was asked for besides source and name.
+#[derive(Clone, Copy)]
 pub(super) struct Limits {
     pub(super) expires_in: i64,
     pub(super) max_downloads: Option<u32>,
@@ -125,19 +127,30 @@ pub(super) struct Limits {
     pub(super) padded: bool,
 }
 
+/// How a file is to be sealed and how long it is to live, as somebody asks for it.
+pub(super) struct Terms {
+    pub(super) expires_in: Duration,
+    pub(super) max_downloads: Option<u32>,
+    pub(super) compress: Compress,
+    pub(super) padded: bool,
+}
+
+impl SendRequest {
+    pub(super) fn terms(&self) -> Terms {
+        let Self { expires_in, max_downloads, compress, padded, .. } = *self;
+        Terms { expires_in, max_downloads, compress, padded }
+    }
+}
+
 /// Refuses what no server would take.
-pub(super) fn check_limits(request: &SendRequest) -> Result<Limits> {
-    let expires_in = i64::try_from(request.expires_in.as_secs()).unwrap_or(i64::MAX);
+pub(super) fn check_limits(terms: &Terms) -> Result<Limits> {
+    let Terms { expires_in, max_downloads, compress, padded } = *terms;
+    let expires_in = i64::try_from(expires_in.as_secs()).unwrap_or(i64::MAX);
     if !(1..=limits::EXPIRY_MAX_SECONDS).contains(&expires_in) {
         return Err(Error::BadLimit("a file lives at least one second and at most 366 days"));
     }
-    if request.max_downloads == Some(0) {
+    if max_downloads == Some(0) {
         return Err(Error::BadLimit("a download limit of 0 would close the file at once"));
     }
-    Ok(Limits {
-        expires_in,
-        max_downloads: request.max_downloads,
-        compress: request.compress,
-        padded: request.padded,
-    })
+    Ok(Limits { expires_in, max_downloads, compress, padded })
 }

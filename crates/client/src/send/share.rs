@@ -42,8 +42,14 @@ impl Inner {
 }
 
 impl Job<'_> {
-    /// The bytes of the request: signed manifest, a grant for everybody and for oneself.
+    /// The bytes of the request that makes the file appear.
     pub(super) fn sealed_request(&self, sharing: &Sharing<'_>) -> Result<Vec<u8>> {
+        let request = self.signed(sharing)?;
+        serde_json::to_vec(&request).map_err(|_| Error::Internal("a request has no JSON form"))
+    }
+
+    /// Signed manifest, a grant for everybody and for oneself.
+    pub(super) fn signed(&self, sharing: &Sharing<'_>) -> Result<Complete> {
         let author = self.me.vault.identity.root();
         let metadata = Metadata {
             name: self.name.clone(),
@@ -83,13 +89,12 @@ impl Job<'_> {
         let holders = bundles().map(|bundle| Some(bundle.user_id())).chain(self.keys.iter().map(|_| None));
         let grants =
             holders.zip(grants).map(|(user_id, grant)| grant_to(user_id, grant.as_bytes())).collect();
-        let request = Complete {
+        Ok(Complete {
             manifest: B64(manifest.as_bytes().to_vec()),
             grants,
             expires_in: self.options.expires_in,
             max_downloads: self.options.max_downloads,
-        };
-        serde_json::to_vec(&request).map_err(|_| Error::Internal("a request has no JSON form"))
+        })
     }
 
     /// Makes the file appear; the same bytes again give the same answer.

@@ -143,7 +143,7 @@ fn new_finish(owner: UserId, file_id: FileId, body_len: u64, recipients: &[UserI
         revision: 1,
         body_len,
         body_root: digest(4),
-        leaves_blob: leaves_blob(file_id),
+        leaves_blob: Some(leaves_blob(file_id)),
         grants,
         members: Vec::new(),
         expires_at: NOW.plus(30 * DAY),

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 
 use super::*;
-use crate::{AbandonAnswer, AddGrants, AddGrantsAnswer, FileAccess, UploadState};
+use crate::{AbandonAnswer, AddFilesAnswer, AddGrants, AddGrantsAnswer, FileAccess, NewFile, UploadState};
 
 pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     beginning_twice_is_the_same_upload(&*empty(fixture).await).await;
@@ -16,6 +16,7 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     strangers_and_late_comers_record_nothing(&*empty(fixture).await).await;
     a_file_appears_for_everybody_at_once(&*empty(fixture).await).await;
     finishing_twice_is_the_same_and_differently_a_conflict(&*empty(fixture).await).await;
+    whole_files_appear_all_or_none(&*empty(fixture).await).await;
     an_incomplete_upload_does_not_finish(&*empty(fixture).await).await;
     a_failed_finish_changes_nothing(&*empty(fixture).await).await;
     grants_added_before_show_with_the_file(&*empty(fixture).await).await;
@@ -215,7 +216,7 @@ async fn a_file_appears_for_everybody_at_once(db: &dyn Database) {
     let layout = db.file_layout(file(1)).await.unwrap().unwrap();
     assert_eq!(
         (layout.body_len, layout.body_root, layout.leaves_blob),
-        (MIB, digest(4), leaves_blob(file(1)))
+        (MIB, digest(4), Some(leaves_blob(file(1))))
     );
     assert!(db.part(file(1), 0).await.unwrap().is_some());
     assert_eq!(db.leaves_of_part(file(1), 0).await.unwrap(), None, "they are in the blob now");
@@ -232,6 +233,49 @@ async fn finishing_twice_is_the_same_and_differently_a_conflict(db: &dyn Databas
     assert_eq!(db.finish_upload(other).await.unwrap(), FinishAnswer::Conflict);
     let again = db.begin_upload(new_upload(alice, file(1), Some(MIB))).await.unwrap();
     assert!(matches!(again, BeginAnswer::Same(upload) if upload.state == UploadState::Finished));
+}
+
+fn new_file(owner: UserId, file_id: FileId, to: &[UserId]) -> NewFile {
+    let finish = Finish { leaves_blob: None, ..new_finish(owner, file_id, 1000, to) };
+    NewFile { part_len: MIB, blob: blob(file_id, 0), finish }
+}
+
+async fn whole_files_appear_all_or_none(db: &dyn Database) {
+    let (alice, bob) = (person(db, 1).await, person(db, 2).await);
+    let batch: Vec<NewFile> = (1..=100).map(|n| new_file(alice, file(n), &[bob])).collect();
+    let added = db.add_files(batch.clone(), MIB).await.unwrap();
+    assert_eq!(added, AddFilesAnswer::Added(vec![FinishAnswer::Finished; 100]));
+    assert_eq!(db.usage(alice).await.unwrap().charged_bytes, 100_000);
+    let layout = db.file_layout(file(7)).await.unwrap().unwrap();
+    assert_eq!((layout.body_len, layout.body_root, layout.leaves_blob), (1000, digest(4), None));
+    let part = db.part(file(7), 0).await.unwrap().unwrap();
+    assert_eq!((part.len, part.node, part.blob, part.is_final), (1000, digest(4), blob(file(7), 0), true));
+    assert!(matches!(db.file_for(bob, file(7), NOW.plus(60)).await.unwrap(), FileAccess::Available(_)));
+    assert_eq!(db.upload(alice, file(7), NOW).await.unwrap().unwrap().received_parts, 1);
+    // The same again, with one that is new.
+    let again: Vec<NewFile> = [batch[0].clone(), new_file(alice, file(101), &[])].into();
+    let repeated = db.add_files(again, MIB).await.unwrap();
+    assert_eq!(repeated, AddFilesAnswer::Added(vec![FinishAnswer::Same, FinishAnswer::Finished]));
+    assert_eq!(db.usage(alice).await.unwrap().charged_bytes, 101_000, "charged once");
+    // One that cannot be refuses all.
+    begin(db, alice, file(110), Some(MIB)).await;
+    let mut differing = new_file(alice, file(2), &[]);
+    differing.finish.request_digest = digest(77);
+    for (bad, id) in [
+        (differing, file(2)),
+        (new_file(bob, file(3), &[]), file(3)),
+        (new_file(alice, file(110), &[]), file(110)),
+    ] {
+        let all = vec![new_file(alice, file(120), &[]), bad];
+        assert_eq!(db.add_files(all, 10 * MIB).await.unwrap(), AddFilesAnswer::Conflict(id));
+        assert_eq!(db.part(file(120), 0).await.unwrap(), None, "nothing was added");
+    }
+    let used = db.usage(alice).await.unwrap().charged_bytes;
+    let two = vec![new_file(alice, file(121), &[]), new_file(alice, file(122), &[])];
+    let refused = db.add_files(two, used + 1999).await.unwrap();
+    assert_eq!(refused, AddFilesAnswer::QuotaExceeded { used: used + 1000, quota: used + 1999 });
+    assert_eq!(db.usage(alice).await.unwrap().charged_bytes, used);
+    assert_eq!(db.part(file(121), 0).await.unwrap(), None);
 }
 
 async fn an_incomplete_upload_does_not_finish(db: &dyn Database) {
@@ -312,7 +356,7 @@ async fn one_of_many_finishes_makes_the_file(db: Arc<dyn Database>) {
     let tries = (0..8).map(|n| {
         let db = db.clone();
         let mut finish = new_finish(alice, file(1), MIB, &[]);
-        finish.leaves_blob = BlobRef::new(format!("leaves {n}"));
+        finish.leaves_blob = Some(BlobRef::new(format!("leaves {n}")));
         tokio::spawn(async move { db.finish_upload(finish).await.unwrap() })
     });
     let answers: Vec<_> = join_all(tries).await.into_iter().map(Result::unwrap).collect();

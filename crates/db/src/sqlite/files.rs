@@ -154,7 +154,7 @@ impl Files for Sqlite {
                 part_len: row.natural("part_len")?,
                 body_len: row.natural("body_len")?,
                 body_root: Digest::from_bytes(row.octets("body_root")?),
-                leaves_blob: row.blob("leaves_blob")?,
+                leaves_blob: row.maybe_blob("leaves_blob")?,
                 expires_at: row.time("expires_at")?,
             })
         })

@@ -6,6 +6,7 @@
 mod accounts;
 mod directory;
 mod files;
+mod finish;
 mod jobs;
 mod place;
 mod rows;

@@ -26,6 +26,8 @@ pub(super) trait Columns {
     fn flag(&self, column: &'static str) -> Result<bool, DbError>;
     /// The name of a blob.
     fn blob(&self, column: &'static str) -> Result<BlobRef, DbError>;
+    /// The same, or NULL.
+    fn maybe_blob(&self, column: &'static str) -> Result<Option<BlobRef>, DbError>;
 }
 
 impl Columns for SqliteRow {
@@ -68,6 +70,11 @@ impl Columns for SqliteRow {
     fn blob(&self, column: &'static str) -> Result<BlobRef, DbError> {
         let text: String = self.try_get(column)?;
         Ok(BlobRef::new(text))
+    }
+
+    fn maybe_blob(&self, column: &'static str) -> Result<Option<BlobRef>, DbError> {
+        let text: Option<String> = self.try_get(column)?;
+        Ok(text.map(BlobRef::new))
     }
 }
 

@@ -8,8 +8,9 @@ use super::Sqlite;
 use super::files::{ENDED, FILE, OPEN, end_file};
 use super::rows::{Columns, at_most, bound, integer};
 use crate::{
-    AbandonAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, DbError, Digest, Finish, FinishAnswer, NewGrant,
-    NewPart, NewUpload, Part, PartAnswer, UnixTime, Upload, UploadState, Uploads,
+    AbandonAnswer, AddFilesAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, DbError, Digest, Finish,
+    FinishAnswer, NewFile, NewGrant, NewPart, NewUpload, Part, PartAnswer, UnixTime, Upload, UploadState,
+    Uploads,
 };
 
 #[async_trait]
@@ -234,78 +235,26 @@ impl Uploads for Sqlite {
     }
 
     async fn finish_upload(&self, finish: Finish) -> Result<FinishAnswer, DbError> {
-        at_most(&finish.grants, 1000, "a list of grants")?;
-        let body_len = integer(finish.body_len, "the length of a body")?;
-        let revision = integer(finish.revision, "a revision")?;
-        let file = finish.file_id.as_bytes().as_slice();
-        let owner = finish.owner.as_bytes().as_slice();
         let mut tx = self.write().await?;
-        let Some(row) = sqlx::query(
-            "SELECT state, request_digest, expires_at, stored_bytes, stored_parts, charged_bytes,
-                    (SELECT COALESCE(MAX(n) + 1, 0) FROM parts WHERE file_id = $1) AS last_part
-             FROM files WHERE file_id = $1 AND owner = $2 AND state < 2",
-        )
-        .bind(file)
-        .bind(owner)
-        .fetch_optional(&mut *tx)
-        .await?
-        else {
-            return Ok(FinishAnswer::Missing);
-        };
-        if row.natural("state")? == FILE {
-            let same = row.octets("request_digest")? == *finish.request_digest.as_bytes();
-            return Ok(if same { FinishAnswer::Same } else { FinishAnswer::Conflict });
+        let answer = super::finish::finish(&mut tx, &finish).await?;
+        if answer == FinishAnswer::Finished {
+            tx.commit().await?;
         }
-        if row.time("expires_at")? <= finish.now {
-            return Ok(FinishAnswer::Missing);
-        }
-        let whole = row.natural("stored_bytes")? == finish.body_len
-            && row.natural("stored_parts")? == row.natural("last_part")?;
-        if !whole {
-            return Ok(FinishAnswer::Incomplete);
-        }
-        for &member in &finish.members {
-            if !put_member(&mut tx, &finish, member).await? {
-                return Ok(FinishAnswer::BadMember(member));
+        Ok(answer)
+    }
+
+    async fn add_files(&self, files: Vec<NewFile>, quota_bytes: u64) -> Result<AddFilesAnswer, DbError> {
+        at_most(&files, 100, "a batch of files")?;
+        let mut tx = self.write().await?;
+        let mut answers = Vec::with_capacity(files.len());
+        for file in &files {
+            match super::finish::add(&mut tx, file, quota_bytes).await? {
+                Ok(answer) => answers.push(answer),
+                Err(refused) => return Ok(refused),
             }
         }
-        put_grants(&mut tx, finish.file_id, &finish.grants, None).await?;
-        sqlx::query("UPDATE grants SET listed_at = $2 WHERE file_id = $1")
-            .bind(file)
-            .bind(finish.now.0)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("DELETE FROM part_leaves WHERE file_id = $1").bind(file).execute(&mut *tx).await?;
-        // What was reserved and not used is given back.
-        let charged = bound(row.natural("charged_bytes")?);
-        sqlx::query("UPDATE accounts SET charged_bytes = charged_bytes + $2 WHERE user_id = $1")
-            .bind(owner)
-            .bind(body_len - charged)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query(
-            "UPDATE files SET state = 1, finished_at = $2, expires_at = $3, max_downloads = $4, revision = $5,
-                 body_len = $6, charged_bytes = $6, body_root = $7, content_id = $8, author_root = $9,
-                 manifest_digest = $10, request_digest = $11, leaves_blob = $12, manifest = $13
-             WHERE file_id = $1",
-        )
-        .bind(file)
-        .bind(finish.now.0)
-        .bind(finish.expires_at.0)
-        .bind(finish.max_downloads.map(i64::from))
-        .bind(revision)
-        .bind(body_len)
-        .bind(finish.body_root.as_bytes().as_slice())
-        .bind(finish.content_id.as_bytes().as_slice())
-        .bind(finish.author_root.as_bytes().as_slice())
-        .bind(finish.manifest_digest.as_bytes().as_slice())
-        .bind(finish.request_digest.as_bytes().as_slice())
-        .bind(finish.leaves_blob.as_str())
-        .bind(finish.manifest.as_slice())
-        .execute(&mut *tx)
-        .await?;
         tx.commit().await?;
-        Ok(FinishAnswer::Finished)
+        Ok(AddFilesAnswer::Added(answers))
     }
 
     async fn abandon_upload(
@@ -330,7 +279,7 @@ impl Uploads for Sqlite {
 }
 
 /// Charges `more` octets (0 or more) to a person within the quota; otherwise the octets charged now.
-async fn charge(
+pub(super) async fn charge(
     tx: &mut SqliteConnection,
     user: UserId,
     more: i64,
@@ -358,7 +307,7 @@ async fn charge(
         .map(Err)
 }
 
-async fn put_grants(
+pub(super) async fn put_grants(
     tx: &mut SqliteConnection,
     file_id: FileId,
     grants: &[NewGrant],
@@ -397,22 +346,6 @@ async fn put_key_grant(tx: &mut SqliteConnection, file_id: FileId, grant: &NewGr
     .execute(&mut *tx)
     .await?;
     Ok(())
-}
-
-/// Whether `member` is a living file of the same owner; if so, it is noted.
-async fn put_member(tx: &mut SqliteConnection, finish: &Finish, member: FileId) -> Result<bool, DbError> {
-    let done = sqlx::query(
-        "INSERT INTO members (bundle_id, member_id)
-         SELECT $1, file_id FROM files WHERE file_id = $2 AND owner = $3 AND state = 1 AND expires_at > $4
-         ON CONFLICT (member_id, bundle_id) DO UPDATE SET bundle_id = excluded.bundle_id",
-    )
-    .bind(finish.file_id.as_bytes().as_slice())
-    .bind(member.as_bytes().as_slice())
-    .bind(finish.owner.as_bytes().as_slice())
-    .bind(finish.now.0)
-    .execute(&mut *tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
 }
 
 /// The upload of a row; `None` if it has ended.

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use proto::Code;
 use proto::limits::JSON_BODY_MAX;
 use serde::Serialize;
@@ -39,17 +39,14 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
             linger(app, body);
             return Err(too_large());
         }
-        let bytes = Limited::new(body, JSON_BODY_MAX)
-            .collect()
-            .await
-            .map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    too_large()
-                } else {
-                    Refusal::malformed("The body did not arrive whole.")
-                }
-            })?
-            .to_bytes();
+        let bytes = match whole(body, announced).await {
+            Ok(bytes) => bytes,
+            Err((error, body)) => {
+                // Closing while the rest is on its way would take the refusal away with it.
+                linger(app, body);
+                return Err(error);
+            }
+        };
         // The parser's own words could repeat what the body says, so only the place is told.
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             Refusal::malformed(format!(
@@ -59,6 +56,24 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
             ))
         })
     }
+}
+
+/// The body, if it is not too long; otherwise why not, and what is left of it.
+async fn whole(mut body: Body, announced: Option<u64>) -> Result<Vec<u8>, (Refusal, Body)> {
+    let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    // Nothing is reserved on the word of a header beyond what small requests need.
+    let mut bytes = Vec::with_capacity(expected.min(64 << 10));
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return Err((Refusal::malformed("The body did not arrive whole."), body));
+        };
+        let Some(data) = frame.data_ref() else { continue };
+        if bytes.len() + data.len() > JSON_BODY_MAX {
+            return Err((too_large(), body));
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(bytes)
 }
 
 fn too_large() -> Refusal {

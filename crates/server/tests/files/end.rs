@@ -46,7 +46,7 @@ async fn a_file_is_removed_by_its_authors_root_key_only() {
     assert_eq!(bob.get(&stage, &parcel.file_path()).await.code(), Code::NotFound);
     let tree = paths::fill(paths::TREE, &[&parcel.file_id]);
     assert_eq!(parcel.content(&stage, &ticket, &tree, None).await.code(), Code::NotFound);
-    assert_eq!(stage.run_jobs().await.deleted_blobs, 2);
+    assert_eq!(stage.run_jobs().await.deleted_blobs, 1);
     assert_eq!(stage.stored_files(), 0);
 }
 

@@ -1,5 +1,6 @@
 //! Files.
 
+mod batch;
 mod end;
 mod keys;
 mod list;

@@ -46,8 +46,8 @@ async fn the_same_complete_again_gives_the_same_answer_and_a_differing_one_confl
     fewer.grants.pop();
     assert_eq!(parcel.complete(&stage, &alice, &fewer).await.code(), Code::Conflict);
     assert_eq!(parcel.put(&stage, &alice, 0).await.code(), Code::Conflict);
-    // One part and one blob of leaves.
-    assert_eq!(stage.stored_files(), 2);
+    // One part; its only leaf is the root.
+    assert_eq!(stage.stored_files(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

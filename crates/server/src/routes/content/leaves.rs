@@ -32,8 +32,12 @@ pub(crate) async fn fetch(
         return Ok(not_modified(&etag));
     }
     let end = total.min(start + PAGE_BYTES);
-    let stream = app.blobs.read(blob_name(&layout.leaves_blob)?, start..end).await?;
-    let mut response = Response::new(Body::from_stream(stream));
+    let body = match &layout.leaves_blob {
+        Some(blob) => Body::from_stream(app.blobs.read(blob_name(blob)?, start..end).await?),
+        // The only leaf is the root.
+        None => Body::from(layout.body_root.as_bytes().to_vec()),
+    };
+    let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
     Ok(immutable(response, &etag))
 }

@@ -1,5 +1,6 @@
 //! Files: list, one, ticket, delete, take back, wrap again.
 
+pub(crate) mod batch;
 pub(crate) mod delete;
 pub(crate) mod info;
 pub(crate) mod list;

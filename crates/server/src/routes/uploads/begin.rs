@@ -68,7 +68,7 @@ fn check(request: &Begin, file_bytes: u64) -> Answer<()> {
     Ok(())
 }
 
-fn is_random_uuid(id: &FileId) -> bool {
+pub(crate) fn is_random_uuid(id: &FileId) -> bool {
     let bytes = id.as_bytes();
     bytes[6] >> 4 == 4 && bytes[8] >> 6 == 0b10
 }

@@ -8,6 +8,7 @@ use blobs::BlobName;
 use bytes::{Bytes, BytesMut};
 use db::{BlobRef, Digest, Finish, FinishAnswer, UploadState};
 use envelope::merkle::{Accumulator, Node};
+use envelope::{Bundle, Manifest};
 use proto::limits::EXPIRY_MAX_SECONDS;
 use proto::{Code, Complete, Completed, FileId, UserId};
 
@@ -28,7 +29,6 @@ pub(crate) async fn complete(
     Json(request): Json<Complete>,
 ) -> Answer<Response> {
     check_terms(&request)?;
-    let request_digest = digest_of(&request)?;
     let upload = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
     let signed = Signed::parse(&request.manifest, &request.grants)?;
     let repeated = upload.state == UploadState::Finished;
@@ -39,31 +39,17 @@ pub(crate) async fn complete(
         let grants = judge(&app, caller.user, file_id, &signed).await?;
         let parts = app.db.parts_of(file_id).await?;
         check_body(&signed.manifest, &upload, &parts)?;
-        let blob = write_leaves(&app, file_id, &parts, signed.manifest.body_root()).await?;
-        (grants, Some(blob))
+        // A single leaf is the root, which the manifest has.
+        let blob = match parts.len() {
+            1 if signed.manifest.body().segments() == 1 => None,
+            _ => Some(write_leaves(&app, file_id, &parts, signed.manifest.body_root()).await?),
+        };
+        (grants, blob)
     };
     let manifest = &signed.manifest;
-    let expires_at = app.time().plus(request.expires_in);
     let answer = app
         .db
-        .finish_upload(Finish {
-            file_id,
-            owner: caller.user,
-            manifest: manifest.as_bytes().to_vec(),
-            manifest_digest: Digest::from_bytes(manifest.digest()),
-            content_id: manifest.content_id(),
-            author_root: manifest.author_root_id(),
-            revision: manifest.revision(),
-            body_len: manifest.body_len(),
-            body_root: Digest::from_bytes(*manifest.body_root().as_bytes()),
-            leaves_blob: BlobRef::new(leaves_blob.unwrap_or_else(BlobName::generate).to_string()),
-            grants,
-            members: Vec::new(),
-            expires_at,
-            max_downloads: request.max_downloads,
-            request_digest,
-            now: app.time(),
-        })
+        .finish_upload(finish_of(&app, caller.user, file_id, manifest, leaves_blob, grants, &request)?)
         .await;
     if !matches!(answer, Ok(FinishAnswer::Finished))
         && let Some(name) = leaves_blob
@@ -94,7 +80,37 @@ pub(crate) async fn complete(
     }))
 }
 
-fn check_terms(request: &Complete) -> Answer<()> {
+/// What the database is told of a file that may appear.
+pub(crate) fn finish_of(
+    app: &App,
+    owner: UserId,
+    file_id: FileId,
+    manifest: &Manifest,
+    leaves_blob: Option<BlobName>,
+    grants: Vec<db::NewGrant>,
+    request: &Complete,
+) -> Answer<Finish> {
+    Ok(Finish {
+        file_id,
+        owner,
+        manifest: manifest.as_bytes().to_vec(),
+        manifest_digest: Digest::from_bytes(manifest.digest()),
+        content_id: manifest.content_id(),
+        author_root: manifest.author_root_id(),
+        revision: manifest.revision(),
+        body_len: manifest.body_len(),
+        body_root: Digest::from_bytes(*manifest.body_root().as_bytes()),
+        leaves_blob: leaves_blob.map(|name| BlobRef::new(name.to_string())),
+        grants,
+        members: Vec::new(),
+        expires_at: app.time().plus(request.expires_in),
+        max_downloads: request.max_downloads,
+        request_digest: digest_of(request)?,
+        now: app.time(),
+    })
+}
+
+pub(crate) fn check_terms(request: &Complete) -> Answer<()> {
     if !(1..=EXPIRY_MAX_SECONDS).contains(&request.expires_in) {
         return Err(Refusal::malformed("A file lives from one second to 366 days."));
     }
@@ -111,17 +127,22 @@ fn digest_of(request: &Complete) -> Answer<Digest> {
 }
 
 async fn judge(app: &App, author: UserId, file_id: FileId, signed: &Signed) -> Answer<Vec<db::NewGrant>> {
-    let mut users = signed.users();
+    let bundles = bundles_of(app, author, signed.users()).await?;
+    // Up to 501 signatures are too long for a task that others wait for.
+    tokio::task::block_in_place(|| signed.check(file_id, author, &bundles))
+}
+
+/// The newest bundles of the author and of everybody who is given something.
+pub(crate) async fn bundles_of(
+    app: &App,
+    author: UserId,
+    mut users: Vec<UserId>,
+) -> Answer<HashMap<UserId, Bundle>> {
     users.push(author);
     users.sort_unstable();
     users.dedup();
     let stored = app.db.newest_bundles(&users).await?;
-    let bundles = stored
-        .into_iter()
-        .map(|stored| Ok((stored.user, directory::read(app, stored)?)))
-        .collect::<Answer<HashMap<_, _>>>()?;
-    // Up to 501 signatures are too long for a task that others wait for.
-    tokio::task::block_in_place(|| signed.check(file_id, author, &bundles))
+    stored.into_iter().map(|stored| Ok((stored.user, directory::read(app, stored)?))).collect()
 }
 
 /// Writes the leaves of all parts as one blob, part by part, and proves them once more under the signed root.

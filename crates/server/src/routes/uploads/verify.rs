@@ -12,15 +12,15 @@ use proto::{B64, Code, FileId, GrantTo, UserId};
 use crate::error::{Answer, Refusal};
 
 /// The signed parts of a complete, read but not yet judged.
-pub(super) struct Signed {
-    pub(super) manifest: Manifest,
+pub(crate) struct Signed {
+    pub(crate) manifest: Manifest,
     /// Without an account: for a bare key.
     grants: Vec<(Option<UserId>, Grant)>,
 }
 
 impl Signed {
     /// Reads manifest and grants strictly.
-    pub(super) fn parse(manifest: &B64, grants: &[GrantTo]) -> Answer<Self> {
+    pub(crate) fn parse(manifest: &B64, grants: &[GrantTo]) -> Answer<Self> {
         if grants.len() > GRANTS_MAX {
             return Err(Refusal::malformed("At most 500 grants go with a complete."));
         }
@@ -38,12 +38,12 @@ impl Signed {
     }
 
     /// Every person who is given the file.
-    pub(super) fn users(&self) -> Vec<UserId> {
+    pub(crate) fn users(&self) -> Vec<UserId> {
         self.grants.iter().filter_map(|(user, _)| *user).collect()
     }
 
     /// Judges who signed what for whom. `bundles` holds the newest bundles of everybody concerned.
-    pub(super) fn check(
+    pub(crate) fn check(
         &self,
         file_id: FileId,
         author: UserId,

@@ -171,7 +171,7 @@ struct Buffers(Arc<Mutex<Vec<Filling>>>);
 impl Buffers {
     fn take(&self) -> Filling {
         let spare = self.0.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
-        spare.unwrap_or_else(Filling::new)
+        spare.unwrap_or_else(Filling::with_room)
     }
 
     fn lend(&self, filled: Filling) -> Bytes {
@@ -188,7 +188,7 @@ struct Filling {
 }
 
 impl Filling {
-    fn new() -> Self {
+    fn with_room() -> Self {
         let mut room: Vec<u8> = Vec::with_capacity(SEGMENT_LEN + DIRECT_ALIGN);
         let from = room.as_ptr().align_offset(DIRECT_ALIGN).min(DIRECT_ALIGN);
         room.resize(from, 0);

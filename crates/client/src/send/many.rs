@@ -1,0 +1,280 @@
+//! Many files in one go: small ones by the hundred in one request, large ones as usual, each exactly once.
+
+use super::handful::{Handful, is_small};
+use super::journal::SourceIdentity;
+use super::ledger::{Entry, Ledger, Pending};
+use super::plan::SourceFile;
+use super::request::{Terms, check_limits};
+use super::{Compress, Job, Sent, Source, each_once};
+use crate::http::retrying;
+use crate::keys::Unlocked;
+use crate::{Address, Cancel, Client, Error, Note, Phase, Progress, Result, RsaPublicKey};
+use proto::limits::{BATCH_FILES_MAX, JSON_BODY_MAX};
+use proto::{B64, BatchReply, Code, paths};
+use rayon::prelude::*;
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Several files to the same people, on the same terms.
+pub struct SendMany {
+    /// Regular files, each sealed under its own name.
+    pub files: Vec<PathBuf>,
+    /// As in [`super::SendRequest`].
+    pub to: Vec<Address>,
+    /// As in [`super::SendRequest`].
+    pub to_keys: Vec<RsaPublicKey>,
+    /// How long each file lives.
+    pub expires_in: Duration,
+    /// Downloads of each by others before it closes.
+    pub max_downloads: Option<u32>,
+    /// Compression.
+    pub compress: Compress,
+    /// Whether to hide the exact sizes.
+    pub padded: bool,
+}
+
+/// Hears of each file that was sent: its place in the request, from 0, and what was sent.
+pub type OnSent<'a> = &'a mut (dyn FnMut(usize, Sent) + Send);
+
+/// A file of the request, as it was when the command began.
+struct Item {
+    nth: usize,
+    source: SourceIdentity,
+}
+
+/// Small files that were sealed together.
+struct Sealed {
+    nths: Vec<usize>,
+    pending: Pending,
+}
+
+impl Client {
+    /// Seals and sends files one after the other; small ones go together. The same request again, after whatever
+    /// interrupted it, sends only what the server did not acknowledge.
+    ///
+    /// # Errors
+    /// As [`Client::send`], for the first file that cannot be sent; those of which `on_sent` heard are sent.
+    pub async fn send_many(
+        &self,
+        me: &Unlocked,
+        request: SendMany,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+        on_sent: OnSent<'_>,
+    ) -> Result<()> {
+        let SendMany { files, to, to_keys, expires_in, max_downloads, compress, padded } = request;
+        let options = &check_limits(&Terms { expires_in, max_downloads, compress, padded })?;
+        let keys = &each_once(to_keys)[..];
+        let sources = files.iter().map(|path| SourceFile::look(path)).collect::<Result<Vec<_>>>()?;
+        let recipients = &self.recipients(me, &to, keys.len(), progress).await?[..];
+        let (inner, total) = (&self.inner, sources.iter().map(|source| source.size).sum());
+        let name = Source::File(PathBuf::from("-")).sealed_name(None)?;
+        let job = Job { inner, me, name, recipients, keys, options, progress, cancel };
+        let ledger = Ledger::open(&inner.home, &job.many_digest()?)?;
+        let mut run = Run { job, ledger, on_sent, done: 0, total };
+        run.all(&sources).await?;
+        run.ledger.finish(&sources)
+    }
+}
+
+struct Run<'a> {
+    job: Job<'a>,
+    ledger: Ledger<'a>,
+    on_sent: OnSent<'a>,
+    /// Bytes of the sources that were sent, and of all.
+    done: u64,
+    total: u64,
+}
+
+impl Run<'_> {
+    async fn all(&mut self, sources: &[SourceIdentity]) -> Result<()> {
+        if let Some(pending) = self.ledger.pending.take() {
+            match self.deliver(&[], pending).await {
+                // Sealed with, or for, keys that were replaced since: nobody will ever take it, and nobody has.
+                Err(error) if matches!(error.code(), Some(Code::Rejected | Code::Conflict)) => {
+                    self.job.progress.note(&Note::BegunWithOldKeys);
+                }
+                delivered => delivered?,
+            }
+        }
+        let mut queue: VecDeque<Item> = (0..).zip(sources.iter().cloned()).map(Item::new).collect();
+        let there = self.forget_sent(&mut queue);
+        if there > 0 {
+            self.job.progress.note(&Note::Resumed { parts: there, of: sources.len() as u64 });
+        }
+        let mut sealed: Option<Sealed> = None;
+        while sealed.is_some() || !queue.is_empty() {
+            let window = self.window(&mut queue);
+            // The next files are sealed while the server works on those before.
+            let job = self.job.clone();
+            let sealing = async { tokio::task::block_in_place(|| seal(&job, window)) };
+            let (delivered, next) = match sealed.take() {
+                Some(Sealed { nths, pending }) => {
+                    futures::join!(self.deliver(&nths, pending), sealing)
+                }
+                None => (Ok(()), sealing.await),
+            };
+            delivered?;
+            sealed = next?;
+            if sealed.is_none()
+                && let Some(item) = queue.pop_front()
+            {
+                self.large(item).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out of the queue what an earlier try sent; how many.
+    fn forget_sent(&mut self, queue: &mut VecDeque<Item>) -> u64 {
+        let mut there = 0;
+        queue.retain(|item| {
+            let Some(sent) = self.ledger.sent(&item.source) else { return true };
+            let sent = Sent { resumed_parts: sent.parts, ..sent.clone() };
+            (self.on_sent)(item.nth, sent);
+            self.done += item.source.size;
+            there += 1;
+            false
+        });
+        there
+    }
+
+    /// Small files from the front of the queue, as many as surely fit into one request.
+    fn window(&self, queue: &mut VecDeque<Item>) -> Vec<Item> {
+        let grants = 1 + self.job.recipients.len() + self.job.keys.len();
+        let mut window = Vec::new();
+        let mut room = JSON_BODY_MAX;
+        while let Some(item) = queue.front()
+            && window.len() < BATCH_FILES_MAX
+            && is_small(item.source.size, self.job.options.padded)
+        {
+            // Base64 of body, manifest and grants; padding adds at most 12 %.
+            let size = usize::try_from(item.source.size).unwrap_or(usize::MAX);
+            let cost = (size + size / 8 + 2_048 + grants * 1_500) / 3 * 4;
+            if !window.is_empty() && cost > room {
+                break;
+            }
+            room = room.saturating_sub(cost);
+            window.extend(queue.pop_front());
+        }
+        window
+    }
+
+    /// Sends a request of small files, again and again until it is acknowledged.
+    async fn deliver(&mut self, nths: &[usize], pending: Pending) -> Result<()> {
+        self.ledger.begin(&pending)?;
+        let Pending { mut entries, request } = pending;
+        let Job { inner, progress, cancel, .. } = self.job;
+        let reply: BatchReply = retrying(inner.options.retry_for, progress, cancel, || {
+            inner.call(|server| {
+                server
+                    .request(Method::POST, paths::BATCH)
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(request.0.clone())
+            })
+        })
+        .await?;
+        let fits = reply.files.len() == entries.len()
+            && reply.files.iter().zip(&entries).all(|(file, entry)| file.file_id == entry.sent.file_id);
+        if !fits {
+            return Err(inner.server()?.odd("a batch of other files"));
+        }
+        for (entry, file) in entries.iter_mut().zip(&reply.files) {
+            entry.sent.expires_at = file.expires_at;
+        }
+        self.ledger.acknowledged(entries.clone())?;
+        for (nth, entry) in nths.iter().zip(entries) {
+            self.done += entry.source.size;
+            (self.on_sent)(*nth, entry.sent);
+        }
+        progress.progress(Phase::Uploading, self.done.min(self.total), Some(self.total));
+        Ok(())
+    }
+
+    async fn large(&mut self, item: Item) -> Result<()> {
+        let file = item.open()?;
+        let sum =
+            Sum { inner: self.job.progress, before: self.done, size: item.source.size, total: self.total };
+        let job = Job { progress: &sum, name: name_of(&item.source.path)?, ..self.job.clone() };
+        let sent = Box::pin(job.send_file(&file)).await?;
+        self.ledger.acknowledged(vec![Entry { source: item.source.clone(), sent: sent.clone() }])?;
+        self.done += item.source.size;
+        (self.on_sent)(item.nth, sent);
+        Ok(())
+    }
+}
+
+/// Seals small files on all cores into one request; `None` if there are none.
+fn seal(job: &Job<'_>, window: Vec<Item>) -> Result<Option<Sealed>> {
+    if window.is_empty() {
+        return Ok(None);
+    }
+    let each = window.par_iter().map(|item| {
+        if job.cancel.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
+        let job = Job { name: name_of(&item.source.path)?, ..job.clone() };
+        job.seal_small_file(&item.open()?)
+    });
+    let mut handful = Handful::default();
+    for sealed in each.collect::<Result<Vec<_>>>()? {
+        if !handful.add(sealed) {
+            return Err(Error::Internal("small files do not fit into one request"));
+        }
+    }
+    let (request, sent) = handful.request();
+    let nths = window.iter().map(|item| item.nth).collect();
+    let entries = window.into_iter().zip(sent).map(|(item, sent)| Entry { source: item.source, sent });
+    Ok(Some(Sealed { nths, pending: Pending { entries: entries.collect(), request: B64(request) } }))
+}
+
+fn name_of(path: &Path) -> Result<format::FileName> {
+    Source::File(path.to_path_buf()).sealed_name(None)
+}
+
+impl Item {
+    fn new((nth, source): (usize, SourceIdentity)) -> Self {
+        Self { nth, source }
+    }
+
+    /// The file, if it is still what it was when the command began.
+    fn open(&self) -> Result<SourceFile> {
+        let file = SourceFile::open(&self.source.path)?;
+        if file.identity != self.source {
+            return Err(Error::SourceChanged(self.source.path.clone()));
+        }
+        Ok(file)
+    }
+}
+
+impl Job<'_> {
+    /// SHA-256 over all that is asked for but the files.
+    fn many_digest(&self) -> Result<[u8; 32]> {
+        let nothing = SourceIdentity { path: PathBuf::new(), size: 0, mtime_ns: 0, device: 0, inode: 0 };
+        self.request_digest(&nothing)
+    }
+}
+
+/// The progress of one large file within that of all.
+struct Sum<'a> {
+    inner: &'a dyn Progress,
+    before: u64,
+    size: u64,
+    total: u64,
+}
+
+impl Progress for Sum<'_> {
+    fn progress(&self, phase: Phase, done: u64, _total: Option<u64>) {
+        // The body is a little longer than the file; the other phases are short.
+        if phase == Phase::Uploading {
+            self.inner.progress(phase, self.before + done.min(self.size), Some(self.total));
+        }
+    }
+
+    fn note(&self, note: &Note) {
+        self.inner.note(note);
+    }
+}
