@@ -29,7 +29,7 @@ const SEED: &str = "WAXWING_POWER_SEED";
 fn a_power_loss_loses_nothing_acknowledged_and_shows_nothing_half_written() {
     let began = Instant::now();
     let story = play(&[
-        Step::Send(40 << 20),
+        Step::Send(34 << 20),
         Step::Kill,
         Step::Send(70_000),
         Step::Remove(1),
