@@ -53,6 +53,8 @@ if [ "$goal" = test ]; then
   need openssl openssl
   need python3 python3
   need_venv
+  # The tests of power loss watch a server with it; they are for Linux alone.
+  [ "$(uname)" != Linux ] || need strace strace
 fi
 
 if [ "$goal" = bench ]; then

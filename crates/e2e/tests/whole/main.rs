@@ -5,4 +5,6 @@ mod blind;
 mod demo;
 mod killed;
 mod memory;
+#[cfg(target_os = "linux")]
+mod power;
 mod scene;
