@@ -164,6 +164,14 @@ impl Store {
                 _ => self.disk.sync_folder(Path::new("."))?,
             }
         }
+        // Also of a root that was there: whoever made it may have died before its name was durable.
+        if let Some(parent) = self.root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            match self.disk.sync_folder(parent) {
+                // A parent that this account may not read was not made by it.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
+        }
         self.disk.make_folder(&self.tmp())?;
         self.disk.sync_folder(&self.root)
     }
