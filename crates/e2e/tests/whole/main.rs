@@ -5,4 +5,5 @@ mod blind;
 mod demo;
 mod killed;
 mod memory;
-mod scene;
+
+use e2e::scene;
