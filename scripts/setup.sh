@@ -53,6 +53,8 @@ if [ "$goal" = test ]; then
   need openssl openssl
   need python3 python3
   need_venv
+  # Where it cannot be installed, the one test of a proxy before the server says that it was not run.
+  if on_debian_as_root; then need nginx nginx-light; fi
 fi
 
 if [ "$goal" = bench ]; then

@@ -18,7 +18,7 @@ fn whatever_strikes_and_wherever_a_transfer_ends_with_the_same_bytes() {
     let mut dice = Dice::thrown();
     let mut ground = Ground::new();
     let (mut acknowledged, mut parcels) = (Vec::new(), Vec::new());
-    let transfers = figure("WAXWING_FAULTS", 12).div_ceil(2 * EACH);
+    let transfers = figure("WAXWING_FAULTS", 8).div_ceil(2 * EACH);
     for n in 0..transfers {
         let parcel = ground.parcel(&format!("parcel-{n}"), dice.between(50 << 20, 90 << 20));
         let id = send_under_fire(&mut ground, &mut dice, &parcel, EACH, &acknowledged);
