@@ -5,13 +5,15 @@ use stage::{Done, Parcel, Person, Server, ServerOptions, Wire, WrongClock, sha25
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Length of a part unless the way asks for less.
 pub(crate) const PART: u64 = 16 << 20;
 /// What `wax` ends with when the server cannot be reached for longer than it is patient.
 const NETWORK: i32 = 4;
+/// How long a server may be away before a person gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Ground {
     pub(crate) alice: Rc<Person>,
@@ -142,16 +144,16 @@ impl Running {
     }
 }
 
-/// Runs a command, again when the server could not be reached, as often as a person would.
+/// Runs a command, again while the server cannot be reached, as a patient person would.
 pub(crate) fn persist(who: &Person, args: &[&str]) -> Done {
-    let mut done = who.attempt(args).unwrap();
-    for _ in 0..5 {
-        if done.status.code() != Some(NETWORK) {
-            break;
+    let began = Instant::now();
+    loop {
+        let done = who.attempt(args).unwrap();
+        if done.status.code() != Some(NETWORK) || began.elapsed() > PATIENCE {
+            return done.or_step(who, args).unwrap();
         }
-        done = who.attempt(args).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
     }
-    done.or_step(who, args).unwrap()
 }
 
 fn serve(root: &Path, port: u16, more: &[String], clock: Option<&WrongClock>) -> Server {
