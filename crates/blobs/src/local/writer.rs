@@ -78,7 +78,7 @@ impl LocalWriter {
         let (pieces, len) = self.filling.take();
         let offset = self.offset;
         self.offset += len;
-        let lies_right = offset % DIRECT_ALIGN as u64 == 0 && pieces.iter().all(lies_right);
+        let lies_right = offset.is_multiple_of(DIRECT_ALIGN as u64) && pieces.iter().all(lies_right);
         if let Some(path) =
             self.temporary.path.clone().filter(|_| lies_right && self.store.may_write_direct())
         {
