@@ -138,7 +138,7 @@ async fn a_failed_sync_of_the_folder_is_not_acknowledged() {
 
 /// A piece of `len` octets that begins at a page's edge plus `shift`.
 fn lying(len: usize, shift: usize) -> Bytes {
-    struct Lying(Vec<u8>, std::ops::Range<usize>);
+    struct Lying(Vec<u8>, Range<usize>);
     impl AsRef<[u8]> for Lying {
         fn as_ref(&self) -> &[u8] {
             &self.0[self.1.clone()]
