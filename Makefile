@@ -7,7 +7,7 @@ export WAXWING_TOOLS ?= $(CACHE)/tools
 export PATH := $(HOME)/.cargo/bin:$(WAXWING_TOOLS)/bin:$(PATH)
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help demo test bench fuzz known setup-demo setup-test setup-bench setup-fuzz build fmt lint layers unit release clean
+.PHONY: help demo test test-full soak bench fuzz known setup-demo setup-test setup-bench setup-fuzz build fmt lint layers unit release clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,6 +17,12 @@ demo: setup-demo build ## Alice sends Bob a file through a server that never see
 
 test: setup-test ## everything that must hold: format, lints, layers, tests
 	@scripts/test.sh
+
+test-full: setup-test ## the same, then the long forms: hundreds of faults, ten minutes without network
+	@scripts/test-full.sh
+
+soak: setup-test build ## 16 GiB under a bound of memory, then an hour of faults (SOAK_GIB=16 SOAK_MINUTES=60)
+	@scripts/soak.sh
 
 bench: setup-bench build ## speed beside curl and nginx in the same run (BENCH='--size 256 --runs 3')
 	@$(BIN)/bench $(BENCH)

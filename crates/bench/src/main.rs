@@ -1,8 +1,6 @@
 //! Speed beside tools that do not seal: each row and its peers in the same run on the same machine, in turn.
 
-mod certificate;
 mod containers;
-mod nginx;
 mod rows;
 mod small;
 mod sshd;
@@ -10,10 +8,9 @@ mod table;
 
 use clap::{Parser, ValueEnum};
 use containers::Place;
-use nginx::Nginx;
-use stage::{Doing, Parcel, Person, Server, ServerOptions, StageError};
+use stage::{Doing, Nginx, Parcel, Person, Role, Server, ServerOptions, StageError};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 /// Measure Waxwing beside its peers
 #[derive(Parser)]
@@ -90,7 +87,9 @@ impl Ground {
             person.quiet = true;
             person.sign_up(&server)?;
         }
-        let nginx = Nginx::start(&path)?;
+        // The peer is driven by curl: without it nginx is of no use.
+        let peer = stage::nginx_is_installed() && Command::new("curl").arg("-V").output().is_ok();
+        let nginx = if peer { Some(Nginx::start(&path, Role::Files)?) } else { None };
         let parcel = Parcel::make(&path.join("parcel.bin"), args.size << 20)?;
         Ok(Self { alice, bob, nginx, server, parcel, wax, root })
     }

@@ -1,8 +1,7 @@
 //! What is measured: each row runs in turn with its peers, once without counting and then several times.
 
-use crate::nginx::Nginx;
 use crate::{Ground, text};
-use stage::{Doing, StageError, sha256_of};
+use stage::{Doing, Nginx, StageError, sha256_of};
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;

@@ -1,1 +1,4 @@
-//! Tests of the whole: real executables, real processes. They live in `tests/`; there is nothing here.
+//! Tests of the whole: real executables, real processes. They live in `tests/`; here is the scene that they share.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+pub mod scene;

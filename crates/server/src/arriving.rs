@@ -3,8 +3,9 @@
 //! A client that was cut off comes back and asks while the server still reads the last bytes of its former
 //! connection, or makes that part durable. Answering at once would make it send a part that is as good as there.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::FileId;
@@ -19,7 +20,8 @@ pub(crate) struct Arriving(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    parts: Mutex<HashMap<FileId, u32>>,
+    parts: Mutex<HashMap<FileId, BTreeSet<u64>>>,
+    begun: AtomicU64,
     changed: Notify,
 }
 
@@ -27,23 +29,32 @@ struct Inner {
 pub(crate) struct OnItsWay {
     all: Arriving,
     file_id: FileId,
+    nth: u64,
 }
 
 impl Arriving {
     /// A part begins to arrive.
     pub(crate) fn begin(&self, file_id: FileId) -> OnItsWay {
-        *self.0.parts.lock().unwrap_or_else(PoisonError::into_inner).entry(file_id).or_default() += 1;
-        OnItsWay { all: self.clone(), file_id }
+        let nth = self.0.begun.fetch_add(1, Ordering::Relaxed);
+        self.lock().entry(file_id).or_default().insert(nth);
+        OnItsWay { all: self.clone(), file_id, nth }
     }
 
-    /// Waits until nothing of the upload is under way, but not for ever.
+    fn lock(&self) -> MutexGuard<'_, HashMap<FileId, BTreeSet<u64>>> {
+        self.0.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the parts of the upload that are under way now have settled, but not for ever. Those that begin
+    /// meanwhile are not waited for.
     pub(crate) async fn settled(&self, file_id: FileId) {
+        let now = self.0.begun.load(Ordering::Relaxed);
+        let is_waited_for = |parts: &BTreeSet<u64>| parts.first().is_some_and(|nth| *nth < now);
         let waiting = async {
             loop {
                 let mut changed = std::pin::pin!(self.0.changed.notified());
                 // Listening begins before looking, so that no change is missed between the two.
                 changed.as_mut().enable();
-                if !self.0.parts.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&file_id) {
+                if !self.lock().get(&file_id).is_some_and(is_waited_for) {
                     return;
                 }
                 changed.await;
@@ -56,10 +67,10 @@ impl Arriving {
 
 impl Drop for OnItsWay {
     fn drop(&mut self) {
-        let mut parts = self.all.0.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = parts.get_mut(&self.file_id) {
-            *count -= 1;
-            if *count == 0 {
+        let mut parts = self.all.lock();
+        if let Some(under_way) = parts.get_mut(&self.file_id) {
+            under_way.remove(&self.nth);
+            if under_way.is_empty() {
                 parts.remove(&self.file_id);
             }
         }
@@ -82,6 +93,7 @@ mod tests {
         assert!(futures::poll!(&mut waiting).is_pending());
         drop(first);
         assert!(futures::poll!(&mut waiting).is_pending());
+        let _later = arriving.begin(one);
         drop(second);
         waiting.await;
     }

@@ -3,19 +3,28 @@
 //! The demo and the tests of the whole tell their stories with it. Nothing here can open a sealed file: it
 //! starts programs, compares digests, searches bytes and reads what the kernel says of memory.
 
+mod certificate;
+mod clock;
 mod digest;
 mod memory;
+mod nginx;
 mod parcel;
 mod person;
+mod process;
 mod search;
 mod server;
+mod wire;
 
-pub use digest::sha256_of;
+pub use clock::WrongClock;
+pub use digest::{sha256_from, sha256_of};
 pub use memory::{Watch, peak_of};
+pub use nginx::{Nginx, Role, is_installed as nginx_is_installed};
 pub use parcel::Parcel;
 pub use person::{Done, Person, text_at};
+pub use process::{go_on, pause};
 pub use search::{Found, Needles, Searched};
 pub use server::{Server, ServerOptions};
+pub use wire::{Cut, Waited, Way, Wire};
 
 use std::path::PathBuf;
 

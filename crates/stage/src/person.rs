@@ -4,6 +4,7 @@ use crate::memory::Watch;
 use crate::server::Server;
 use crate::{Doing, StageError};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub struct Person {
     pub log: PathBuf,
     /// Run `wax` as people usually do, instead of at its most talkative.
     pub quiet: bool,
+    /// More of the environment that `wax` is started with.
+    pub env: Vec<(String, OsString)>,
     wax: PathBuf,
 }
 
@@ -56,6 +59,7 @@ impl Person {
             passphrase: format!("{} {}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()),
             log: logs.join(format!("{}.log", name.to_lowercase())),
             quiet: false,
+            env: Vec::new(),
             wax: wax.to_owned(),
         })
     }
@@ -65,8 +69,16 @@ impl Person {
     /// # Errors
     /// When a step fails.
     pub fn sign_up(&self, server: &Server) -> Result<String, StageError> {
-        let ca = server.ca.to_string_lossy().into_owned();
-        let args = ["login", &self.address, "--server", &server.url, "--ca", &ca];
+        self.sign_up_at(server, &server.url, &server.ca)
+    }
+
+    /// The same by another way to that server: `url`, trusted by `ca`.
+    ///
+    /// # Errors
+    /// When a step fails.
+    pub fn sign_up_at(&self, server: &Server, url: &str, ca: &Path) -> Result<String, StageError> {
+        let ca = ca.to_string_lossy().into_owned();
+        let args = ["login", &self.address, "--server", url, "--ca", &ca];
         let began = Instant::now();
         let mut child = self.start(&args)?;
         let code = server.code_for(&self.address)?;
@@ -111,12 +123,28 @@ impl Person {
     /// # Errors
     /// When it cannot be started.
     pub fn start(&self, args: &[&str]) -> Result<Child, StageError> {
+        let usual = if self.quiet { ["--json", "--quiet"] } else { ["--json", "-vv"] };
+        self.start_with(&usual, args)
+    }
+
+    /// Starts `wax ARGS…` that writes a file, and no word, to standard output; it is told nothing on standard input.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_piping(&self, args: &[&str]) -> Result<Child, StageError> {
+        let mut child = self.start_with(&["--quiet"], args)?;
+        drop(child.stdin.take());
+        Ok(child)
+    }
+
+    fn start_with(&self, usual: &[&str], args: &[&str]) -> Result<Child, StageError> {
         let log = OpenOptions::new().create(true).append(true).open(&self.log).doing("opening a log")?;
         Command::new(&self.wax)
             .arg("--home")
             .arg(&self.home)
-            .args(if self.quiet { ["--json", "--quiet"] } else { ["--json", "-vv"] })
+            .args(usual)
             .args(args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

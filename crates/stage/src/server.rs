@@ -2,6 +2,7 @@
 
 use crate::memory::peak_of;
 use crate::{Doing, StageError};
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -47,6 +48,14 @@ impl Server {
     /// # Errors
     /// [`StageError::Server`] when it ends before it is ready.
     pub fn start(options: &ServerOptions<'_>) -> Result<Self, StageError> {
+        Self::start_in(options, &[])
+    }
+
+    /// The same with more of an environment.
+    ///
+    /// # Errors
+    /// [`StageError::Server`] when it ends before it is ready.
+    pub fn start_in(options: &ServerOptions<'_>, env: &[(String, OsString)]) -> Result<Self, StageError> {
         std::fs::create_dir_all(options.logs).doing("making a folder for logs")?;
         let log = options.logs.join("waxd.log");
         let log_file = OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
@@ -55,6 +64,7 @@ impl Server {
             .args(["serve", "--listen", &format!("127.0.0.1:{}", options.port), "--data"])
             .arg(options.data)
             .args(options.more)
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .env("RUST_LOG", if options.quiet { "info" } else { "trace" })
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -104,6 +114,12 @@ impl Server {
     #[must_use]
     pub fn peak(&self) -> Option<u64> {
         peak_of(self.child.id())
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The port it listens on.

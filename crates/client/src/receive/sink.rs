@@ -8,7 +8,7 @@ use format::names::safe_file_name;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
@@ -19,7 +19,7 @@ pub(crate) enum Sink {
     Writer(Box<dyn Write + Send>),
 }
 
-/// A temporary file beside its later place; gone when dropped.
+/// A temporary file beside its later place; gone when dropped, and by the next process when this one was killed.
 pub(crate) struct FileSink {
     temp: NamedTempFile,
     folder: PathBuf,
@@ -70,12 +70,9 @@ impl Sink {
             }
             _ => {}
         }
-        let temp = tempfile::Builder::new()
-            .prefix(&temp_prefix(&name))
-            .rand_bytes(8)
-            .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(&folder)
-            .map_err(Error::io("create a file in", &folder))?;
+        remove_abandoned(&folder, &temp_prefix(&name));
+        let temp =
+            locked_temp(&folder, &temp_prefix(&name)).map_err(Error::io("create a file in", &folder))?;
         check_room(&folder, needed)?;
         Ok(Self::File(FileSink { temp, folder, name, on_conflict }))
     }
@@ -176,6 +173,43 @@ fn temp_prefix(name: &OsStr) -> String {
     format!(".{}.wax-part-", &name[..end])
 }
 
+/// Random characters behind the prefix.
+const RANDOM: usize = 8;
+
+/// A temporary file that is locked for as long as it is written, which tells it from one that was abandoned.
+fn locked_temp(folder: &Path, prefix: &str) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix).rand_bytes(RANDOM).permissions(fs::Permissions::from_mode(0o600));
+    loop {
+        let temp = builder.tempfile_in(folder)?;
+        // Where files cannot be locked nobody takes one for abandoned either.
+        drop(temp.as_file().lock());
+        // Another process may have taken it for abandoned before the lock.
+        if temp.as_file().metadata()?.nlink() > 0 {
+            return Ok(temp);
+        }
+    }
+}
+
+/// Removes what earlier processes for the same name left when they were killed. What cannot be removed is no reason
+/// not to go on: it only takes room.
+fn remove_abandoned(folder: &Path, prefix: &str) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.filter_map(io::Result::ok) {
+        let is_ours =
+            entry.file_name().to_str().and_then(|name| name.strip_prefix(prefix)).is_some_and(|rest| {
+                rest.len() == RANDOM && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            });
+        if is_ours
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+            && let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
 fn check_room(folder: &Path, needed: u64) -> Result<()> {
     // A file system that cannot say how much is free says so when it is full.
     let Ok(stat) = rustix::fs::statvfs(folder) else { return Ok(()) };
@@ -250,6 +284,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(file(Target::directory(folder.path()), "a.txt").unwrap());
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_goes_with_the_next_and_what_another_is_writing_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = [".a.txt.wax-part-abcd1234", ".a.txt.wax-part-short", ".b.txt.wax-part-abcd1234"];
+        for name in left {
+            fs::write(folder.path().join(name), b"left").unwrap();
+        }
+        let other = file(Target::file(folder.path().join("a.txt")), "a.txt").unwrap();
+        let sink = file(Target::file(folder.path().join("a.txt")), "a.txt").unwrap();
+        assert_eq!(names(folder.path()).len(), 4);
+        assert!(!folder.path().join(left[0]).exists());
+        drop(other);
+        sink.finish(0).unwrap();
+        assert_eq!(names(folder.path()), [left[1], left[2], "a.txt"]);
     }
 
     #[test]

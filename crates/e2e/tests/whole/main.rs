@@ -7,4 +7,5 @@ mod killed;
 mod memory;
 #[cfg(target_os = "linux")]
 mod power;
-mod scene;
+
+use e2e::scene;

@@ -104,16 +104,25 @@ async fn keep_expiring(app: &App, holder: &str) {
 async fn keep_sweeping(app: &App, holder: &str) {
     loop {
         let run = async {
-            if lease(app, Job::OrphanSweep, holder).await?.is_some() {
-                let orphans = orphans::run(app).await?;
-                if orphans > 0 {
-                    tracing::info!(blobs = orphans, "swept up blobs that nothing refers to");
-                }
+            if lease(app, Job::OrphanSweep, holder).await?.is_none() {
+                return Ok(false);
             }
-            Ok::<_, JobError>(())
+            let orphans = orphans::run(app).await?;
+            if orphans > 0 {
+                tracing::info!(blobs = orphans, "swept up blobs that nothing refers to");
+            }
+            Ok::<_, JobError>(true)
         };
-        note("orphan sweep", run.await);
-        tokio::time::sleep(SWEEP_EVERY).await;
+        // A lease may be that of a server that was killed a moment ago, this one's former self: not six hours for that.
+        let pause = match run.await {
+            Ok(true) => SWEEP_EVERY,
+            Ok(false) => Duration::from_secs(LEASE_SECONDS.into()),
+            Err(error) => {
+                note("orphan sweep", Err(error));
+                SWEEP_EVERY
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -1,9 +1,9 @@
 //! What must hold when a server comes back on a disk that a power loss has left.
 
 use super::disk::{Disk, Luck};
-use super::homes::restore_journal;
+use super::homes::{Homes, restore_journal};
 use super::recording::{Answer, Recording};
-use super::story::{Story, is_completion, is_part};
+use super::story::{Story, Watched, is_completion, is_part};
 use crate::scene::executable;
 use stage::{Person, Server, ServerOptions, sha256_of, text_at};
 use std::path::Path;

@@ -10,15 +10,22 @@ const COMPLETE: u8 = 2;
 /// Kind, number and length of a record.
 const RECORD_HEAD: usize = 9;
 
-impl Scene {
-    pub(crate) fn keep_homes(&self) {
+/// The notes of both people of a scene.
+pub(crate) trait Homes {
+    /// Keeps them aside.
+    fn keep_homes(&self);
+    /// Makes people forget what they saw in another course of events.
+    fn restore_homes(&self);
+}
+
+impl Homes for Scene {
+    fn keep_homes(&self) {
         for person in [&self.alice, &self.bob] {
             copy_notes(&person.home, &person.home.with_extension("kept"));
         }
     }
 
-    /// Makes people forget what they saw in another course of events.
-    pub(crate) fn restore_homes(&self) {
+    fn restore_homes(&self) {
         for person in [&self.alice, &self.bob] {
             for note in files_in(&person.home).filter(|path| is_note(path)).chain(files_in(&journals(person)))
             {

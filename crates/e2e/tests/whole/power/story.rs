@@ -1,7 +1,7 @@
 //! The story that is recorded: a first start, two people, files that are sent, one that is removed, a restart.
 
 use super::chance::Chance;
-use super::homes::send_keeping_journal;
+use super::homes::{Homes, send_keeping_journal};
 use super::recording::{Answer, CALLS, Recording};
 use super::trace;
 use crate::scene::{Scene, executable};
@@ -153,14 +153,20 @@ pub(crate) fn is_part(answer: &Answer) -> bool {
     answer.method == "PUT" && answer.route.contains("/parts/") && answer.status == 200
 }
 
-impl Scene {
+/// The places of a scene that the recording concerns.
+pub(crate) trait Watched {
     /// The folder whose disk is watched. The server's data folder is in it, and is made by the server.
-    pub(crate) fn host(&self) -> PathBuf {
+    fn host(&self) -> PathBuf;
+    /// A file of the server as it was when it was finished.
+    fn finished(&self, path: &Path) -> Option<PathBuf>;
+}
+
+impl Watched for Scene {
+    fn host(&self) -> PathBuf {
         self.path("host")
     }
 
-    /// A file of the server as it was when it was finished.
-    pub(crate) fn finished(&self, path: &Path) -> Option<PathBuf> {
+    fn finished(&self, path: &Path) -> Option<PathBuf> {
         path.strip_prefix("server/blobs").ok()?;
         Some(self.path("finished").join(path.file_name()?)).filter(|kept| kept.is_file())
     }

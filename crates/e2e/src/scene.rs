@@ -4,14 +4,19 @@ use stage::{Person, Server, ServerOptions};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-pub(crate) struct Scene {
-    pub(crate) alice: Person,
-    pub(crate) bob: Person,
-    pub(crate) root: TempDir,
+/// Two people of one server and the folder that all of it lies in.
+pub struct Scene {
+    /// Who sends.
+    pub alice: Person,
+    /// Who receives.
+    pub bob: Person,
+    /// Gone at the end, with everything in it.
+    pub root: TempDir,
 }
 
 impl Scene {
-    pub(crate) fn new(server: impl FnOnce(&Path) -> Server) -> (Self, Server) {
+    /// Signs both up at the server that `server` starts in the scene's folder.
+    pub fn new(server: impl FnOnce(&Path) -> Server) -> (Self, Server) {
         let root = tempfile::tempdir().unwrap();
         let server = server(root.path());
         let wax = executable("wax");
@@ -23,17 +28,19 @@ impl Scene {
         (Self { alice, bob, root }, server)
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    /// A path in the scene's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
-    pub(crate) fn text(&self, name: &str) -> String {
+    /// The same as text, for a command line.
+    pub fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 }
 
 /// A server whose data lies in the scene's folder; port 0 takes one that is free.
-pub(crate) fn serve(root: &Path, port: u16) -> Server {
+pub fn serve(root: &Path, port: u16) -> Server {
     let (data, logs) = (root.join("server"), root.join("logs"));
     let waxd = executable("waxd");
     Server::start(&ServerOptions { waxd: &waxd, data: &data, logs: &logs, port, quiet: false, more: &[] })
@@ -41,7 +48,7 @@ pub(crate) fn serve(root: &Path, port: u16) -> Server {
 }
 
 /// An executable of this build; the tests of its own package make cargo build it.
-pub(crate) fn executable(name: &str) -> PathBuf {
+pub fn executable(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let path = own.parent().unwrap().parent().unwrap().join(name);
     assert!(path.is_file(), "{} is not built: cargo build --workspace --bins", path.display());

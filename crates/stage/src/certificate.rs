@@ -1,7 +1,7 @@
-//! A certificate for the peer: its own authority, for `localhost`, for the time of the measurement.
+//! A certificate for the peer: its own authority, for `localhost`, for the time of the story.
 
+use crate::{Doing, StageError};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use stage::{Doing, StageError};
 use std::path::Path;
 
 /// Writes `cert.pem` and `key.pem`.

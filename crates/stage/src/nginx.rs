@@ -1,27 +1,43 @@
-//! The peer: nginx with a certificate of the same kind, taking and giving files over TLS, sealing nothing.
+//! nginx with a certificate of its own over TLS: the peer that seals nothing, or a proxy before the server.
 
 use crate::certificate;
-use stage::{Doing, StageError};
+use crate::{Doing, StageError};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// What it is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Takes and gives files of its own.
+    Files,
+    /// Stands before the server at this port of 127.0.0.1, as a hosting company's proxy does.
+    Proxy {
+        /// Where the server is; TLS is spoken there as well.
+        upstream: u16,
+        /// The longest body in MiB; 0 is none.
+        body_mib: u32,
+    },
+}
+
 /// A running nginx; it ends with this.
-pub(crate) struct Nginx {
+pub struct Nginx {
     child: Child,
-    pub(crate) url: String,
-    /// Where uploads land and downloads come from.
-    pub(crate) folder: PathBuf,
-    pub(crate) ca: PathBuf,
+    /// Where it answers.
+    pub url: String,
+    /// Where uploads land and downloads come from, if files are its role.
+    pub folder: PathBuf,
+    /// What clients trust it by.
+    pub ca: PathBuf,
 }
 
 impl Nginx {
-    /// Starts nginx, if it is installed together with curl.
-    pub(crate) fn start(root: &Path) -> Result<Option<Self>, StageError> {
-        if !["nginx", "curl"].iter().all(|tool| is_there(tool)) {
-            return Ok(None);
-        }
+    /// Starts nginx below a folder; whoever asks has seen that it [is installed](is_installed).
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(root: &Path, role: Role) -> Result<Self, StageError> {
         let folder = root.join("nginx");
         for part in ["files", "temp"] {
             std::fs::create_dir_all(folder.join(part)).doing("making folders for nginx")?;
@@ -30,7 +46,7 @@ impl Nginx {
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).doing("finding a port")?.port();
         let config = folder.join("nginx.conf");
-        std::fs::write(&config, configuration(&folder, port)).doing("writing nginx.conf")?;
+        std::fs::write(&config, configuration(&folder, port, role)).doing("writing nginx.conf")?;
         let child = Command::new("nginx")
             .arg("-p")
             .arg(&folder)
@@ -53,7 +69,7 @@ impl Nginx {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(Some(peer))
+        Ok(peer)
     }
 }
 
@@ -67,25 +83,37 @@ impl Drop for Nginx {
     }
 }
 
-fn is_there(tool: &str) -> bool {
-    Command::new(tool).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+/// Whether nginx is here.
+#[must_use]
+pub fn is_installed() -> bool {
+    Command::new("nginx").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
-/// Two workers as on the machine's two cores, large bodies straight to disk.
-fn configuration(folder: &Path, port: u16) -> String {
+/// Two workers as on the machine's two cores, large bodies straight to disk or to the server.
+fn configuration(folder: &Path, port: u16, role: Role) -> String {
     let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
+    let (limit, location) = match role {
+        Role::Files => (0, "dav_methods PUT DELETE;".to_owned()),
+        Role::Proxy { upstream, body_mib } => (
+            body_mib,
+            format!(
+                "proxy_pass https://127.0.0.1:{upstream}; proxy_http_version 1.1; proxy_request_buffering off;
+      proxy_buffering off;"
+            ),
+        ),
+    };
     format!(
         "{user} worker_processes 2; error_log {folder}/error.log; pid {folder}/nginx.pid;
 events {{ worker_connections 256; }}
 http {{
-  access_log off; sendfile on; client_max_body_size 0; client_body_buffer_size 1m;
+  access_log off; sendfile on; client_max_body_size {limit}m; client_body_buffer_size 1m;
   client_body_temp_path {folder}/temp; proxy_temp_path {folder}/temp; fastcgi_temp_path {folder}/temp;
   uwsgi_temp_path {folder}/temp; scgi_temp_path {folder}/temp;
   server {{
     listen 127.0.0.1:{port} ssl; server_name localhost;
     ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_protocols TLSv1.3;
     root {folder}/files;
-    location / {{ dav_methods PUT DELETE; }}
+    location / {{ {location} }}
   }}
 }}
 ",

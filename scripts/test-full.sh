@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Everything that `make test` runs, and then the long forms of what it runs in a short one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+WAXWING_LONG_FOLLOWS=1 scripts/test.sh
+printf '\n== faults, the long forms (about half an hour)\n'
+export WAXWING_FAULTS=${WAXWING_FAULTS:-400} WAXWING_INTERRUPTIONS=${WAXWING_INTERRUPTIONS:-100}
+export WAXWING_NO_NETWORK=${WAXWING_NO_NETWORK:-600}
+cargo nextest run --locked -p e2e -E 'binary(faults)' --no-fail-fast
+printf '\nall of it holds, in the long forms as well; left out: the soak (make soak)\n'
