@@ -8,4 +8,7 @@ printf '\n== faults, the long forms (about half an hour)\n'
 export WAXWING_FAULTS=${WAXWING_FAULTS:-400} WAXWING_INTERRUPTIONS=${WAXWING_INTERRUPTIONS:-100}
 export WAXWING_NO_NETWORK=${WAXWING_NO_NETWORK:-600}
 cargo nextest run --locked -p e2e -E 'binary(faults)' --no-fail-fast
+printf '\n== power loss on 500 states, a crowd of 1,000\n'
+export WAXWING_POWER_STATES=${WAXWING_POWER_STATES:-500} WAXWING_CROWD=${WAXWING_CROWD:-1000}
+cargo nextest run --locked --workspace -E 'test(a_power_loss) or test(a_crowd_larger)'
 printf '\nall of it holds, in the long forms as well; left out: the soak (make soak)\n'

@@ -5,6 +5,7 @@
 
 mod account;
 mod container;
+mod crowd;
 mod cuts;
 mod files;
 mod keys;

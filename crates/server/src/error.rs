@@ -17,7 +17,7 @@ use proto::{Code, Problem};
 pub(crate) struct Refusal {
     pub(crate) code: Code,
     detail: Cow<'static, str>,
-    retry_after: Option<u64>,
+    pub(crate) retry_after: Option<u64>,
     #[source]
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }

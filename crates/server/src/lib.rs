@@ -24,6 +24,7 @@ mod listener;
 pub mod logging;
 mod mail;
 mod observe;
+mod places;
 mod private_file;
 mod random;
 mod router;

@@ -22,6 +22,7 @@ use crate::config::{Config, ConfigError};
 use crate::jobs::{self, JobError, JobReport};
 use crate::listener::Listener;
 use crate::mail::{ConsoleMailer, Mailer};
+use crate::places::Places;
 use crate::private_file;
 use crate::router::router;
 use crate::secrets::Keys;
@@ -133,6 +134,7 @@ impl Server {
             behind_proxy: config.tls.behind_proxy,
             tasks: TaskTracker::new(),
             arriving: Arriving::default(),
+            places: Places::new(config.limits.parts_at_once),
             draining: AtomicBool::new(false),
         });
         Ok(Running::begin(app, tcp, bound, identity, &config))

@@ -13,6 +13,7 @@ use crate::auth::AccessTokens;
 use crate::clock::Clock;
 use crate::config::{Limits, SignupRule};
 use crate::mail::Mailer;
+use crate::places::Places;
 use crate::secrets::Keys;
 
 /// A handle to everything shared; cloning is cheap.
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     /// Parts whose bytes are coming in or being made durable.
     pub(crate) arriving: Arriving,
+    /// Whose turn it is to send.
+    pub(crate) places: Places,
     /// Set once the server has begun to stop.
     pub(crate) draining: AtomicBool,
 }

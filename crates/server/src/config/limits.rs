@@ -16,6 +16,9 @@ pub struct Limits {
     /// Unfinished uploads of one account
     #[arg(long, env = "WAXD_MAX_UPLOADS", value_name = "N", default_value_t = Limits::default().uploads)]
     pub uploads: u32,
+    /// Parts and batches that are received at once, each in at most 8 MiB of memory; more wait for their turn
+    #[arg(long, env = "WAXD_PARTS_AT_ONCE", value_name = "N", default_value_t = Limits::default().parts_at_once)]
+    pub parts_at_once: u32,
     /// Codes sent to one address in an hour
     #[arg(long, env = "WAXD_CODES_PER_ADDRESS", value_name = "N", default_value_t = Limits::default().codes_per_address)]
     pub codes_per_address: u32,
@@ -41,6 +44,9 @@ impl Limits {
         if self.file_bytes > envelope::segment::MAX_BODY_LEN {
             return Err(ConfigError::Figure("a file cannot be larger than 16 TiB"));
         }
+        if self.parts_at_once == 0 {
+            return Err(ConfigError::Figure("a server that receives no part at all would be of no use"));
+        }
         let figures = [self.idle_seconds, self.request_seconds, self.header_seconds];
         if figures.contains(&0) {
             return Err(ConfigError::Figure("a time limit of 0 seconds would refuse everything"));
@@ -55,6 +61,7 @@ impl Default for Limits {
             quota_bytes: 100 * GIB,
             file_bytes: 64 * GIB,
             uploads: 1_000,
+            parts_at_once: 256,
             codes_per_address: 5,
             sign_ins_per_ip: 120,
             lookups: 600,

@@ -2,14 +2,14 @@
 
 use super::disk::{Disk, Luck};
 use super::homes::{Homes, restore_journal};
-use super::recording::{Answer, Recording};
-use super::story::{Story, Watched, is_completion, is_part};
+use super::story::{Story, Watched, is_part};
 use crate::scene::executable;
 use stage::{Person, Server, ServerOptions, sha256_of, text_at};
 use std::path::Path;
 
 /// Sealed bytes: whatever stands under a final name is whole, and all that was acknowledged is there.
-pub(crate) fn sealed_bytes(recording: &Recording, at: usize, luck: Luck) -> Result<(), String> {
+pub(crate) fn sealed_bytes(story: &Story, at: usize, luck: Luck) -> Result<(), String> {
+    let recording = &story.recording;
     let disk = Disk::after_loss(recording, at, luck);
     let mut whole = 0;
     for path in disk.found.keys().filter(|path| is_blob(path)) {
@@ -18,8 +18,9 @@ pub(crate) fn sealed_bytes(recording: &Recording, at: usize, luck: Luck) -> Resu
         }
         whole += 1;
     }
-    let past = |answer: &&Answer| answer.at <= at;
-    let told = recording.answers.iter().filter(past).filter(|it| is_part(it) || is_completion(it)).count();
+    let parts = recording.answers.iter().filter(|answer| answer.at <= at && is_part(answer)).count();
+    let complete = story.sent.iter().filter(|sent| sent.told <= at).map(|sent| sent.blobs).sum::<usize>();
+    let told = parts + complete;
     let removals = recording.names.iter().filter(|change| change.span.began <= at && change.to.is_none());
     let removed = removals.filter(|change| change.from.as_ref().is_some_and(|(_, name)| is_name(name)));
     let removed = removed.count();
@@ -31,7 +32,7 @@ pub(crate) fn sealed_bytes(recording: &Recording, at: usize, luck: Luck) -> Resu
 
 /// The whole: a server starts, everybody finds their files, and every file opens and is what was sent.
 pub(crate) fn the_whole(story: &Story, at: usize, luck: Luck) -> Result<(), String> {
-    sealed_bytes(&story.recording, at, luck)?;
+    sealed_bytes(story, at, luck)?;
     let scene = &story.scene;
     let host = scene.host();
     std::fs::remove_dir_all(&host).unwrap();

@@ -5,7 +5,7 @@ use super::homes::{Homes, send_keeping_journal};
 use super::recording::{Answer, CALLS, Recording};
 use super::trace;
 use crate::scene::{Scene, executable};
-use stage::{Parcel, Server, ServerOptions, sha256_of};
+use stage::{Parcel, Server, ServerOptions, sha256_of, text_at};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// More than any write to the database; of sealed parts the finished files tell the rest.
 const SHOWN: usize = 9_000;
+
+/// Content of one segment, of which a file has only one leaf.
+const SEGMENT: u64 = 262_112;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -31,6 +34,9 @@ pub(crate) struct Sent {
     pub(crate) id: String,
     pub(crate) args: Vec<String>,
     pub(crate) digest: String,
+    /// Blobs that were promised together with its completion, beside those of its parts: its leaves, if they are more
+    /// than one, or all of it, if it came whole.
+    pub(crate) blobs: usize,
     /// The journal of the upload as it was at its end, unless that came too soon to be seen.
     pub(crate) journal: Option<PathBuf>,
     /// Its sender began to send it at some time after this.
@@ -60,6 +66,8 @@ impl Sent {
 pub(crate) enum Step {
     /// A file of so many bytes.
     Send(u64),
+    /// So many small files in one request.
+    Together(u32),
     /// Of the file that was sent as the `n`th.
     Remove(usize),
     /// In good order, and again.
@@ -94,6 +102,7 @@ pub(crate) fn play(steps: &[Step]) -> Story {
                     id: done.sent_id().unwrap(),
                     args: args.map(str::to_owned).to_vec(),
                     digest: sha256_of(&parcel.path).unwrap(),
+                    blobs: usize::from(*len > SEGMENT),
                     journal: seen.then_some(journal),
                     begun: from,
                     told: 0,
@@ -101,6 +110,11 @@ pub(crate) fn play(steps: &[Step]) -> Story {
                     gone: None,
                 });
                 windows.push((from, recorder.lines(), *step, sent.len() - 1));
+            }
+            Step::Together(count) => {
+                let first = sent.len();
+                sent.extend(send_together(&scene, n, *count, from));
+                windows.extend((first..sent.len()).map(|which| (from, recorder.lines(), *step, which)));
             }
             Step::Remove(which) => {
                 scene.alice.wax(&["rm", &sent[*which].id, "--yes"]).unwrap();
@@ -132,7 +146,9 @@ pub(crate) fn play(steps: &[Step]) -> Story {
     let signed_up = last(0, signed_up, &|answer| answer.status < 300);
     for (from, to, step, which) in windows {
         match step {
-            Step::Send(_) => sent[which].told = last(from, to, &|answer| is_completion(answer)),
+            Step::Send(_) | Step::Together(_) => {
+                sent[which].told = last(from, to, &|answer| is_completion(answer))
+            }
             _ => {
                 let told = last(from, to, &|answer| answer.method == "DELETE" && answer.status == 204);
                 sent[which].gone = Some(told);
@@ -143,9 +159,38 @@ pub(crate) fn play(steps: &[Step]) -> Story {
     Story { scene, recording, signed_up, sent, port }
 }
 
-/// Whether a sender was told that a file is complete.
-pub(crate) fn is_completion(answer: &Answer) -> bool {
-    answer.method == "POST" && answer.route.ends_with("/complete") && answer.status == 200
+/// Small files of differing lengths, in one request.
+fn send_together(scene: &Scene, step: usize, count: u32, begun: usize) -> Vec<Sent> {
+    let make = |n: u32| {
+        let path = scene.path(&format!("sent-{step}-{n}.bin"));
+        Parcel::make(&path, 1_000 + u64::from(n) * 4_000).unwrap()
+    };
+    let parcels: Vec<Parcel> = (0..count).map(make).collect();
+    let mut args = vec!["send", "--no-compress", "--to", &scene.bob.address];
+    args.extend(parcels.iter().map(|parcel| parcel.path.to_str().unwrap()));
+    let done = scene.alice.wax(&args).unwrap();
+    let files = done.said["files"].as_array().unwrap();
+    assert_eq!(files.len(), parcels.len());
+    let sent = files.iter().zip(&parcels).map(|(file, parcel)| Sent {
+        id: text_at(file, "id").unwrap(),
+        args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+        digest: sha256_of(&parcel.path).unwrap(),
+        blobs: 1,
+        journal: None,
+        begun,
+        told: 0,
+        doomed: None,
+        gone: None,
+    });
+    sent.collect()
+}
+
+/// Whether a sender was told that a file, or several, are complete.
+fn is_completion(answer: &Answer) -> bool {
+    let route = &answer.route;
+    answer.method == "POST"
+        && (route.ends_with("/complete") || route.ends_with("/batch"))
+        && answer.status == 200
 }
 
 /// Whether a sender was told that a part is kept.

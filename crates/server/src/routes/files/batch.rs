@@ -33,6 +33,7 @@ pub(crate) async fn take(
     caller: Caller,
     Json(request): Json<Batch>,
 ) -> Answer<Response> {
+    let place = app.places.take().await?;
     let files = tokio::task::block_in_place(|| read(request))?;
     let mut users: Vec<UserId> = files.iter().flat_map(|file| file.signed.users()).collect();
     users.sort_unstable();
@@ -44,7 +45,11 @@ pub(crate) async fn take(
     let new = tokio::task::block_in_place(|| judge(&app, caller.user, &files, &bundles))?;
     // From here on it runs to its end even if the client does not wait for the answer.
     let tasks = app.tasks.clone();
-    let kept = tasks.spawn(async move { keep(&app, files, new).await });
+    let kept = tasks.spawn(async move {
+        let kept = keep(&app, files, new).await;
+        drop(place);
+        kept
+    });
     Ok(reply(&kept.await.map_err(Refusal::internal)??))
 }
 

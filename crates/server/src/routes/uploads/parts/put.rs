@@ -13,7 +13,7 @@ use envelope::segment::MAX_PARTS;
 use envelope::{BodyShape, PartShape};
 use proto::{Code, FileId, PartRecord};
 
-use super::receive::{Ending, Expected, Received, receive};
+use super::receive::{Ending, Expected, Received, Room, receive};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, linger, reply, single};
@@ -48,11 +48,14 @@ async fn take(
         return Err(Refusal::new(Code::Conflict, "The upload is complete and takes no more parts."));
     }
     let expected = Expected { len, ending: ending(&upload, n, len, app.limits.file_bytes)? };
+    // The body is not touched before it is this part's turn.
+    let place = app.places.take().await?;
     let on_its_way = app.arriving.begin(file_id);
     let name = BlobName::generate();
     let mut writer = app.blobs.create(name).await?;
     let idle = Duration::from_secs(app.limits.idle_seconds);
-    let received = receive(body, expected, idle, writer.as_mut()).await?;
+    let received =
+        receive(body, expected, idle, Room::new(app.places.are_crowded()), writer.as_mut()).await?;
     if received.node != announced {
         return Err(Refusal::new(
             Code::NodeMismatch,
@@ -66,7 +69,7 @@ async fn take(
         let app = app.clone();
         async move {
             let kept = keep(&app, owner, part, writer).await;
-            drop(on_its_way);
+            drop((on_its_way, place));
             kept
         }
     });

@@ -19,9 +19,22 @@ use tokio::task::spawn_blocking;
 
 use crate::error::{Answer, Refusal};
 
-/// Segments that wait while the ones before them are hashed together (at most 16, 4 MiB) and written: with what
-/// the store holds, about 7 MiB.
-const WAITING: usize = 6;
+/// How much of a part may be in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Segments that wait while the ones before them are hashed and written.
+    waiting: usize,
+    /// Segments that are hashed together.
+    at_once: usize,
+}
+
+impl Room {
+    /// With what the store holds about 7 MiB, or 5 where many parts come at once.
+    pub(super) fn new(is_crowded: bool) -> Self {
+        let at_once = merkle::leaves_at_once();
+        if is_crowded { Self { waiting: 2, at_once: at_once.min(8) } } else { Self { waiting: 6, at_once } }
+    }
+}
 
 /// What the last segment of a part must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +68,14 @@ pub(super) async fn receive(
     body: &mut Body,
     expected: Expected,
     idle: Duration,
+    room: Room,
     writer: &mut dyn BlobWriter,
 ) -> Answer<Received> {
-    let (sender, receiver) = mpsc::channel(WAITING);
-    let (is_final, leaves) =
-        futures::try_join!(cut(body, expected, idle, sender), hash_and_write(receiver, writer))?;
+    let (sender, receiver) = mpsc::channel(room.waiting);
+    let (is_final, leaves) = futures::try_join!(
+        cut(body, expected, idle, sender),
+        hash_and_write(receiver, room.at_once, writer)
+    )?;
     let node = merkle::root(&leaves).ok_or_else(|| Refusal::malformed("The part is empty."))?;
     Ok(Received { node, leaves: merkle::nodes_to_bytes(&leaves), is_final })
 }
@@ -131,11 +147,12 @@ fn judge(segment: &[u8], is_last: bool, ending: Ending) -> Answer<bool> {
 
 async fn hash_and_write(
     mut segments: mpsc::Receiver<Bytes>,
+    at_once: usize,
     writer: &mut dyn BlobWriter,
 ) -> Answer<Vec<Node>> {
     let mut leaves = Vec::new();
     loop {
-        let arrived = run_of(&mut segments).await;
+        let arrived = run_of(&mut segments, at_once).await;
         if arrived.is_empty() {
             return Ok(leaves);
         }
@@ -152,8 +169,7 @@ async fn hash_and_write(
 }
 
 /// As many segments as are hashed together in one go; fewer only at the end.
-async fn run_of(segments: &mut mpsc::Receiver<Bytes>) -> Vec<Bytes> {
-    let at_once = merkle::leaves_at_once();
+async fn run_of(segments: &mut mpsc::Receiver<Bytes>, at_once: usize) -> Vec<Bytes> {
     let mut run = Vec::with_capacity(at_once);
     while run.len() < at_once {
         let room = at_once - run.len();
