@@ -153,6 +153,35 @@ async fn a_batch_whose_answer_was_lost_is_not_there_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_way_that_takes_only_small_requests_gets_smaller_ones() {
+    let (stage, alice, bob) = two().await;
+    let refused = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&refused);
+    let proxy = Proxy::start(
+        &stage,
+        move |exchange| {
+            if is_batch(exchange) && exchange.body.len() > 100_000 {
+                count.fetch_add(1, Ordering::SeqCst);
+                return Answer::Reply(413, "text/html", b"too large".to_vec());
+            }
+            Answer::Forward
+        },
+        |_| {},
+    )
+    .await;
+    via(&stage, &alice, &proxy).await;
+    let sources = files(&alice, &[5_000; 60]);
+    let (sent, outcome) = send(&alice, &sources, &bob, &Told::default()).await;
+    outcome.unwrap();
+    assert_eq!(sent.len(), 60);
+    assert!(refused.load(Ordering::SeqCst) > 0, "nothing was refused");
+    let (outcomes, ended) = receive(&bob, &bob.folder, OnConflict::Refuse).await;
+    ended.unwrap();
+    assert_eq!(outcomes.iter().filter(|(_, outcome)| matches!(outcome, Ok(Some(_)))).count(), 60);
+    assert!(ledgers(&alice).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_answers_for_other_files_is_refused() {
     let (stage, alice, bob) = two().await;
     let proxy = Proxy::start(

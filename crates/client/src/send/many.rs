@@ -10,7 +10,7 @@ use crate::http::retrying;
 use crate::keys::Unlocked;
 use crate::{Address, Cancel, Client, Error, Note, Phase, Progress, Result, RsaPublicKey};
 use proto::limits::{BATCH_FILES_MAX, JSON_BODY_MAX};
-use proto::{B64, BatchReply, Code, paths};
+use proto::{B64, Batch, BatchReply, Code, paths};
 use rayon::prelude::*;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -74,11 +74,14 @@ impl Client {
         let name = Source::File(PathBuf::from("-")).sealed_name(None)?;
         let job = Job { inner, me, name, recipients, keys, options, progress, cancel };
         let ledger = Ledger::open(&inner.home, &job.many_digest()?)?;
-        let mut run = Run { job, ledger, on_sent, done: 0, total };
+        let mut run = Run { job, ledger, on_sent, done: 0, total, room: JSON_BODY_MAX };
         run.all(&sources).await?;
         run.ledger.finish(&sources)
     }
 }
+
+/// A request, and the places of its files in what was asked for.
+type Waiting = (Vec<usize>, Pending);
 
 struct Run<'a> {
     job: Job<'a>,
@@ -87,6 +90,8 @@ struct Run<'a> {
     /// Bytes of the sources that were sent, and of all.
     done: u64,
     total: u64,
+    /// Bytes of one request: fewer once something on the way has refused so many.
+    room: usize,
 }
 
 impl Run<'_> {
@@ -146,7 +151,7 @@ impl Run<'_> {
     fn window(&self, queue: &mut VecDeque<Item>) -> Vec<Item> {
         let grants = 1 + self.job.recipients.len() + self.job.keys.len();
         let mut window = Vec::new();
-        let mut room = JSON_BODY_MAX;
+        let mut room = self.room;
         while let Some(item) = queue.front()
             && window.len() < BATCH_FILES_MAX
             && is_small(item.source.size, self.job.options.padded)
@@ -163,10 +168,28 @@ impl Run<'_> {
         window
     }
 
-    /// Sends a request of small files, again and again until it is acknowledged.
+    /// Sends a request of small files until it is acknowledged: as it is, or by halves where something on the way
+    /// takes only smaller ones. What was refused for its length was not taken, so halves send nothing twice.
     async fn deliver(&mut self, nths: &[usize], pending: Pending) -> Result<()> {
-        self.ledger.begin(&pending)?;
-        let Pending { mut entries, request } = pending;
+        let mut waiting = vec![(nths.to_vec(), pending)];
+        while let Some((nths, pending)) = waiting.pop() {
+            self.ledger.begin(&pending)?;
+            match self.post(&nths, &pending).await {
+                Err(Error::TooLarge) if pending.entries.len() > 1 => {
+                    self.room = (self.room / 2).max(1 << 16);
+                    self.job.progress.note(&Note::SmallerParts { part_len: self.room as u64 });
+                    let (first, second) = halves(nths, pending)?;
+                    waiting.extend([second, first]);
+                }
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn post(&mut self, nths: &[usize], pending: &Pending) -> Result<()> {
+        let Pending { entries, request } = pending;
+        let mut entries = entries.clone();
         let Job { inner, progress, cancel, .. } = self.job;
         let reply: BatchReply = retrying(inner.options.retry_for, progress, cancel, || {
             inner.call(|server| {
@@ -229,6 +252,21 @@ fn seal(job: &Job<'_>, window: Vec<Item>) -> Result<Option<Sealed>> {
     let nths = window.iter().map(|item| item.nth).collect();
     let entries = window.into_iter().zip(sent).map(|(item, sent)| Entry { source: item.source, sent });
     Ok(Some(Sealed { nths, pending: Pending { entries: entries.collect(), request: B64(request) } }))
+}
+
+/// Two requests of half as many files each.
+fn halves(mut nths: Vec<usize>, pending: Pending) -> Result<(Waiting, Waiting)> {
+    let damaged = |_| Error::Internal("a batch has no JSON form");
+    let Pending { mut entries, request } = pending;
+    let mut first: Batch = serde_json::from_slice(&request.0).map_err(damaged)?;
+    let half = entries.len() / 2;
+    let second = Batch { files: first.files.split_off(half.min(first.files.len())) };
+    let rest = entries.split_off(half);
+    // Of a request of an earlier try nobody is waiting to hear.
+    let rest_nths = nths.split_off(half.min(nths.len()));
+    let encoded = |batch: &Batch| serde_json::to_vec(batch).map(B64).map_err(damaged);
+    let (first, second) = (encoded(&first)?, encoded(&second)?);
+    Ok(((nths, Pending { entries, request: first }), (rest_nths, Pending { entries: rest, request: second })))
 }
 
 fn name_of(path: &Path) -> Result<format::FileName> {
