@@ -2,7 +2,9 @@
 
 use crate::rotation::via;
 use crate::stage::{Answer, Exchange, Person, Proxy, Stage, Told, noise};
-use client::{Cancel, Class, Error, FileId, Note, OnConflict, ReceiveAll, Received, SendMany, Sent, Trust};
+use client::{
+    Cancel, Class, Error, FileId, Note, OnConflict, ReceiveAll, Received, SendMany, SendRequest, Sent, Trust,
+};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,14 +25,8 @@ fn files(person: &Person, lens: &[usize]) -> Vec<PathBuf> {
     each.map(|(n, len)| person.file(&format!("file {n:03}"), &noise(*len, n as u64))).collect()
 }
 
-/// What was sent, by the place in the request, and how it ended.
-async fn send(
-    from: &Person,
-    files: &[PathBuf],
-    to: &Person,
-    told: &Told,
-) -> (Vec<(usize, Sent)>, Result<(), Error>) {
-    let request = SendMany {
+fn request_to(to: &Person, files: &[PathBuf]) -> SendMany {
+    SendMany {
         files: files.to_vec(),
         to: vec![to.address.clone()],
         to_keys: Vec::new(),
@@ -38,7 +34,17 @@ async fn send(
         max_downloads: None,
         compress: client::Compress::Never,
         padded: true,
-    };
+    }
+}
+
+/// What was sent, by the place in the request, and how it ended.
+async fn send(
+    from: &Person,
+    files: &[PathBuf],
+    to: &Person,
+    told: &Told,
+) -> (Vec<(usize, Sent)>, Result<(), Error>) {
+    let request = request_to(to, files);
     let mut sent = Vec::new();
     let mut on_sent = |nth, one| sent.push((nth, one));
     let outcome = from.client.send_many(&from.keys, request, told, &Cancel::new(), &mut on_sent).await;
@@ -262,4 +268,33 @@ async fn one_file_whose_name_is_taken_does_not_stop_the_others() {
     let came: Vec<_> = outcomes.into_iter().filter_map(|(_, outcome)| outcome.unwrap()).collect();
     assert_eq!(came.len(), 1);
     assert_eq!(bob.names(), ["file 000", "file 001", "file 001 (1)", "file 002"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn empty_files_for_a_dozen_people_fit_into_their_requests() {
+    let (stage, alice, bob) = two().await;
+    let mut to = vec![bob.address.clone()];
+    for n in 0..11 {
+        to.push(stage.person(&format!("reader{n}")).await.address);
+    }
+    let request = SendMany { to, ..request_to(&bob, &files(&alice, &[0; 100])) };
+    let (mut sent, told) = (0, Told::default());
+    let mut on_sent = |_, _| sent += 1;
+    alice.client.send_many(&alice.keys, request, &told, &Cancel::new(), &mut on_sent).await.unwrap();
+    assert_eq!(sent, 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_whose_downloads_are_used_does_not_stop_the_others() {
+    let (_stage, alice, bob) = two().await;
+    let mut once = SendRequest::file(alice.file("once", b"once"), vec![bob.address.clone()]);
+    once.max_downloads = Some(1);
+    let once = alice.send_request(once).await.unwrap().file_id;
+    let first = bob.receive(once).await.unwrap().path.unwrap();
+    std::fs::remove_file(first).unwrap();
+    send(&alice, &files(&alice, &[10, 20]), &bob, &Told::default()).await.1.unwrap();
+    let (outcomes, ended) = receive(&bob, &bob.folder, OnConflict::Refuse).await;
+    ended.unwrap();
+    assert_eq!(outcomes.iter().filter(|(_, outcome)| matches!(outcome, Ok(Some(_)))).count(), 2);
+    assert!(outcomes.iter().all(|(id, outcome)| (*id == once) == outcome.is_err()));
 }

@@ -1,6 +1,6 @@
 //! Uploads that were stopped go on, and no finished part goes twice.
 
-use crate::stage::{Answer, Person, Proxy, Stage, Told, noise};
+use crate::stage::{Answer, Exchange, Person, Proxy, Stage, Told, noise};
 use client::{Cancel, Class, ClientOptions, Error, Note, SendRequest};
 use std::io::Cursor;
 use std::path::Path;
@@ -17,27 +17,43 @@ async fn two() -> (Stage, Person, Person) {
     (stage, alice, bob)
 }
 
-fn is_part(exchange: &crate::stage::Exchange) -> bool {
+fn is_part(exchange: &Exchange) -> bool {
     exchange.method == "PUT" && exchange.path.contains("/parts/")
 }
 
-/// Lets so many parts through, then holds every further one up and says so.
-async fn stuck_after(stage: &Stage, parts: u64) -> (Proxy, Arc<Notify>) {
-    let (stuck, sent) = (Arc::new(Notify::new()), AtomicU64::new(0));
+/// A proxy that lets so many parts through and drops every further one, until it is opened.
+struct Stuck {
+    proxy: Proxy,
+    /// Told when those parts were answered by the server and a further one was dropped: not earlier, since whoever
+    /// then drops the sender must not tear a part that is still on its way.
+    stuck: Arc<Notify>,
+    open: Arc<AtomicBool>,
+}
+
+async fn stuck_after(stage: &Stage, parts: u64) -> Stuck {
+    let (stuck, open) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let (sent, dropped) = (AtomicU64::new(0), Arc::new(AtomicBool::new(false)));
+    let answered = Arc::new(AtomicU64::new(0));
+    let (told, opened, seen, refused) = (stuck.clone(), open.clone(), answered.clone(), dropped.clone());
+    let before = move |exchange: &Exchange| {
+        if !is_part(exchange) || opened.load(Ordering::SeqCst) || sent.fetch_add(1, Ordering::SeqCst) < parts
+        {
+            return Answer::Forward;
+        }
+        refused.store(true, Ordering::SeqCst);
+        if seen.load(Ordering::SeqCst) >= parts {
+            told.notify_one();
+        }
+        Answer::Drop
+    };
     let told = stuck.clone();
-    let proxy = Proxy::start(
-        stage,
-        move |exchange| {
-            if is_part(exchange) && sent.fetch_add(1, Ordering::SeqCst) >= parts {
-                told.notify_one();
-                return Answer::Drop;
-            }
-            Answer::Forward
-        },
-        |_| {},
-    )
-    .await;
-    (proxy, stuck)
+    let after = move |exchange: &mut Exchange| {
+        let all = is_part(exchange) && answered.fetch_add(1, Ordering::SeqCst) + 1 >= parts;
+        if all && dropped.load(Ordering::SeqCst) {
+            told.notify_one();
+        }
+    };
+    Stuck { proxy: Proxy::start(stage, before, after).await, stuck, open }
 }
 
 /// Sends until the proxy lets nothing through any more, then drops the future in the middle.
@@ -68,21 +84,7 @@ async fn an_upload_dropped_in_the_middle_goes_on_and_sends_nothing_twice() {
     let content = noise(9 << 20, 1);
     let path = alice.file("big", &content);
     // The same proxy both times: a journal belongs to one server.
-    let (open, stuck, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()), AtomicU64::new(0));
-    let (let_through, told) = (open.clone(), stuck.clone());
-    let proxy = Proxy::start(
-        &stage,
-        move |exchange| {
-            let hold = !let_through.load(Ordering::SeqCst);
-            if is_part(exchange) && hold && sent.fetch_add(1, Ordering::SeqCst) >= 4 {
-                told.notify_one();
-                return Answer::Drop;
-            }
-            Answer::Forward
-        },
-        |_| {},
-    )
-    .await;
+    let Stuck { proxy, stuck, open } = stuck_after(&stage, 4).await;
     via(&stage, &alice, &proxy).await;
     send_until_stuck(&alice, &path, &bob, &stuck).await;
     let unfinished = alice.client.uploads().unwrap();
@@ -162,7 +164,7 @@ async fn a_lost_answer_to_the_last_request_is_made_up_for_by_the_next_run() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopping_on_request_keeps_the_upload() {
     let (stage, alice, bob) = two().await;
-    let (proxy, stuck) = stuck_after(&stage, 2).await;
+    let Stuck { proxy, stuck, .. } = stuck_after(&stage, 2).await;
     via(&stage, &alice, &proxy).await;
     let path = alice.file("big", &noise(5 << 20, 3));
     let cancel = Cancel::new();
@@ -183,7 +185,7 @@ async fn a_server_that_stays_away_ends_patience_and_keeps_the_upload() {
     let (stage, alice, bob) = two().await;
     let options = ClientOptions { retry_for: Duration::from_millis(600), ..Stage::options() };
     let alice = stage.again(&alice, options).await;
-    let (proxy, _stuck) = stuck_after(&stage, 1).await;
+    let Stuck { proxy, .. } = stuck_after(&stage, 1).await;
     via(&stage, &alice, &proxy).await;
     let path = alice.file("big", &noise(3 << 20, 4));
     let error = alice.send(&path, &bob).await.unwrap_err();
@@ -194,7 +196,7 @@ async fn a_server_that_stays_away_ends_patience_and_keeps_the_upload() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_process_does_not_send_the_same_file_at_once() {
     let (stage, alice, bob) = two().await;
-    let (proxy, stuck) = stuck_after(&stage, 0).await;
+    let Stuck { proxy, stuck, .. } = stuck_after(&stage, 0).await;
     via(&stage, &alice, &proxy).await;
     let second = stage.again(&alice, Stage::options()).await;
     let path = alice.file("big", &noise(3 << 20, 5));
@@ -212,7 +214,7 @@ async fn a_second_process_does_not_send_the_same_file_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_source_or_another_request_is_another_upload() {
     let (stage, alice, bob) = two().await;
-    let (proxy, stuck) = stuck_after(&stage, 1).await;
+    let Stuck { proxy, stuck, .. } = stuck_after(&stage, 1).await;
     via(&stage, &alice, &proxy).await;
     let path = alice.file("big", &noise(3 << 20, 6));
     send_until_stuck(&alice, &path, &bob, &stuck).await;
@@ -256,7 +258,7 @@ async fn a_source_that_changes_while_it_is_sent_is_not_shared() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_that_changed_unseen_between_two_runs_is_found_out_by_its_leaves() {
     let (stage, alice, bob) = two().await;
-    let (proxy, stuck) = stuck_after(&stage, 1).await;
+    let Stuck { proxy, stuck, .. } = stuck_after(&stage, 1).await;
     via(&stage, &alice, &proxy).await;
     let path = alice.file("big", &noise(3 << 20, 10));
     let time = std::fs::metadata(&path).unwrap().modified().unwrap();
@@ -272,28 +274,13 @@ async fn a_source_that_changed_unseen_between_two_runs_is_found_out_by_its_leave
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_that_the_server_has_forgotten_starts_afresh() {
     let (stage, alice, bob) = two().await;
-    let cancel_after = Arc::new(AtomicBool::new(true));
-    let (stuck, active) = (Arc::new(Notify::new()), cancel_after.clone());
-    let (told, sent) = (stuck.clone(), AtomicU64::new(0));
-    let proxy = Proxy::start(
-        &stage,
-        move |exchange| {
-            if is_part(exchange) && active.load(Ordering::SeqCst) && sent.fetch_add(1, Ordering::SeqCst) >= 1
-            {
-                told.notify_one();
-                return Answer::Drop;
-            }
-            Answer::Forward
-        },
-        |_| {},
-    )
-    .await;
+    let Stuck { proxy, stuck, open } = stuck_after(&stage, 1).await;
     via(&stage, &alice, &proxy).await;
     let content = noise(3 << 20, 12);
     let path = alice.file("big", &content);
     send_until_stuck(&alice, &path, &bob, &stuck).await;
     let first = alice.client.uploads().unwrap()[0].file_id;
-    cancel_after.store(false, Ordering::SeqCst);
+    open.store(true, Ordering::SeqCst);
     stage.clock.advance(8 * 86_400);
     stage.run_jobs().await;
     via(&stage, &alice, &proxy).await;

@@ -7,7 +7,7 @@ use crate::console::{safe, size};
 use crate::fault::{Class, Fault};
 use crate::progress::Shown;
 use crate::{keyfile, keyring};
-use client::{FileId, ReceiveAll, Received, Trust};
+use client::{FileId, ReceiveAll, Received, RsaPrivateKey, Trust, Unlocked};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -42,16 +42,11 @@ pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
     if args.all {
         return all(app, &session, args);
     }
-    let mut got = Vec::new();
-    for id in &args.ids {
-        let one = match &args.key {
-            Some(key) => with_key(app, &session, args, id, key),
-            None => with_own_keys(app, &session, args, id),
-        };
-        let one = one.map_err(|fault| stopped(fault, args.output.is_stdout()))?;
-        tell(app, &one)?;
-        got.push(one);
+    if args.key.is_some() {
+        // Told before anybody is asked for a passphrase.
+        args.ids.iter().try_for_each(|id| whole_id(id).map(drop))?;
     }
+    let got = each(app, &session, args).map_err(|fault| stopped(fault, args.output.is_stdout()))?;
     match got.as_slice() {
         [one] => app.console.result(&json(one)),
         several => app
@@ -60,14 +55,72 @@ pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
     }
 }
 
-fn with_own_keys(app: &App, session: &Session, args: &Get, id: &str) -> Result<Received, Fault> {
-    let me = keyring::unlock(app, session)?;
-    let id = file_id(session, &me, id)?;
-    let shown = Shown::new(&app.console, String::new());
-    let target = output::target(&args.output);
-    let got = session.run_to_its_end(session.client.receive(&me, id, target, &shown, &session.cancel));
+/// One after the other; whoever has to type a passphrase types it once.
+fn each(app: &App, session: &Session, args: &Get) -> Result<Vec<Received>, Fault> {
+    let keys = match &args.key {
+        Some(path) => Keys::Alone(alone(app, session, path)?),
+        None => Keys::Own(Box::new(keyring::unlock(app, session)?)),
+    };
+    let mut got: Vec<Received> = Vec::new();
+    for id in &args.ids {
+        match one(app, session, args, &keys, id) {
+            Ok(received) => {
+                tell(app, &received)?;
+                got.push(received);
+            }
+            Err(fault) if got.is_empty() => return Err(fault),
+            Err(fault) => {
+                let there =
+                    serde_json::to_value(got.iter().map(json).collect::<Vec<_>>()).unwrap_or_default();
+                return Err(fault.fact("received", there).hint("the files named above were received"));
+            }
+        }
+    }
+    Ok(got)
+}
+
+/// What opens files.
+enum Keys {
+    Own(Box<Unlocked>),
+    /// A key that stands alone; no keys of one's own are needed. And what its file is called.
+    Alone((RsaPrivateKey, String)),
+}
+
+fn alone(app: &App, session: &Session, path: &Path) -> Result<(RsaPrivateKey, String), Fault> {
+    if session.client.signed_in()?.is_none() {
+        return Err(client::Error::NotSignedIn.into());
+    }
+    let key = keyfile::read_private(app, path, app.global.passphrase_fd)?;
+    Ok((key, safe(&path.display().to_string())))
+}
+
+fn one(app: &App, session: &Session, args: &Get, keys: &Keys, id: &str) -> Result<Received, Fault> {
+    let (client, cancel) = (&session.client, &session.cancel);
+    let id = match keys {
+        Keys::Own(me) => file_id(session, me, id)?,
+        Keys::Alone(_) => whole_id(id)?,
+    };
+    let (shown, target) = (Shown::new(&app.console, String::new()), output::target(&args.output));
+    let got = match keys {
+        Keys::Own(me) => session.run_to_its_end(client.receive(me, id, target, &shown, cancel)),
+        Keys::Alone((key, _)) => {
+            session.run_to_its_end(client.receive_with_key(id, key, target, &shown, cancel))
+        }
+    };
     shown.end();
-    got
+    got.map_err(|fault| match keys {
+        Keys::Alone((_, name)) if fault.class == Class::NotFound => {
+            fault.hint(format!("it may not have been sent to {name}"))
+        }
+        _ => fault,
+    })
+}
+
+fn whole_id(id: &str) -> Result<FileId, Fault> {
+    id.trim().to_lowercase().parse().map_err(|_| {
+        Fault::new(Class::Usage, "with --key the id of the file must be given whole")
+            .hint("the sender has it: wax send prints it")
+    })
 }
 
 /// What is said after Ctrl-C.
@@ -124,28 +177,6 @@ fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
         }
         Some((_, first)) => Err(first.hint("every other file was received")),
     }
-}
-
-/// With a key that stands alone; no keys of one's own are needed.
-fn with_key(app: &App, session: &Session, args: &Get, id: &str, key: &Path) -> Result<Received, Fault> {
-    let id: FileId = id.trim().to_lowercase().parse().map_err(|_| {
-        Fault::new(Class::Usage, "with --key the id of the file must be given whole")
-            .hint("the sender has it: wax send prints it")
-    })?;
-    if session.client.signed_in()?.is_none() {
-        return Err(client::Error::NotSignedIn.into());
-    }
-    let name = safe(&key.display().to_string());
-    let key = keyfile::read_private(app, key, app.global.passphrase_fd)?;
-    let shown = Shown::new(&app.console, String::new());
-    let receive =
-        session.client.receive_with_key(id, &key, output::target(&args.output), &shown, &session.cancel);
-    let got = session.run_to_its_end(receive);
-    shown.end();
-    got.map_err(|fault| match fault.class {
-        Class::NotFound => fault.hint(format!("it may not have been sent to {name}")),
-        _ => fault,
-    })
 }
 
 fn tell(app: &App, got: &Received) -> Result<(), Fault> {

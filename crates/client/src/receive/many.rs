@@ -76,7 +76,9 @@ impl Client {
 fn stops_all(error: &Error) -> bool {
     match error {
         Error::TargetExists(_) | Error::TargetIsDirectory(_) => false,
-        error => !matches!(error.class(), Class::Authentication | Class::Identity | Class::NotFound),
+        error => {
+            !matches!(error.class(), Class::Authentication | Class::Identity | Class::NotFound | Class::Gone)
+        }
     }
 }
 

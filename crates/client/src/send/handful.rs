@@ -61,12 +61,16 @@ impl Handful {
     }
 }
 
-/// Whether a file of this size is sealed into one segment, and so goes with others.
-pub(super) fn is_small(size: u64, padded: bool) -> bool {
-    plan::shape(size, padded).is_ok_and(|shape| shape.segments() == 1)
-}
-
 impl Job<'_> {
+    /// The most that a file of this size takes of a request, if it is sealed into one segment and so goes with others.
+    pub(super) fn cost_of_small(&self, size: u64) -> Option<usize> {
+        let shape = plan::shape(size, self.options.padded).ok().filter(|shape| shape.segments() == 1)?;
+        let body = usize::try_from(shape.body_len()).ok()?;
+        let grants = 1 + self.recipients.len() + self.keys.len();
+        // Base64 of body, manifest and grants, and the JSON around them.
+        Some((body + 2_048 + grants * 1_500) / 3 * 4 + 512)
+    }
+
     /// Seals a small file whole. Blocks.
     pub(super) fn seal_small_file(&self, file: &SourceFile) -> Result<Sealed> {
         let size = usize::try_from(file.identity.size).map_err(|_| Error::SourceTooLong)?;

@@ -1,6 +1,6 @@
 //! Many files in one go: small ones by the hundred in one request, large ones as usual, each exactly once.
 
-use super::handful::{Handful, is_small};
+use super::handful::Handful;
 use super::journal::SourceIdentity;
 use super::ledger::{Entry, Ledger, Pending};
 use super::plan::SourceFile;
@@ -149,16 +149,12 @@ impl Run<'_> {
 
     /// Small files from the front of the queue, as many as surely fit into one request.
     fn window(&self, queue: &mut VecDeque<Item>) -> Vec<Item> {
-        let grants = 1 + self.job.recipients.len() + self.job.keys.len();
         let mut window = Vec::new();
         let mut room = self.room;
         while let Some(item) = queue.front()
             && window.len() < BATCH_FILES_MAX
-            && is_small(item.source.size, self.job.options.padded)
+            && let Some(cost) = self.job.cost_of_small(item.source.size)
         {
-            // Base64 of body, manifest and grants; padding adds at most 12 %.
-            let size = usize::try_from(item.source.size).unwrap_or(usize::MAX);
-            let cost = (size + size / 8 + 2_048 + grants * 1_500) / 3 * 4;
             if !window.is_empty() && cost > room {
                 break;
             }
