@@ -1,6 +1,7 @@
 //! Speed beside tools that do not seal: each row and its peers in the same run on the same machine, in turn.
 
 mod containers;
+mod full;
 mod rows;
 mod small;
 mod sshd;
@@ -8,9 +9,12 @@ mod table;
 
 use clap::{Parser, ValueEnum};
 use containers::Place;
+use full::{Scale, Wanted};
+use rows::Group;
 use stage::{Doing, Nginx, Parcel, Person, Role, Server, ServerOptions, StageError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use table::Sheet;
 
 /// Measure Waxwing beside its peers
 #[derive(Parser)]
@@ -24,6 +28,12 @@ pub(crate) struct BenchArgs {
     /// Small files that are sent together
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     files: u32,
+    /// Files in the list of which pages are fetched
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
+    listed: u64,
+    /// Transfers at once
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    transfers: u32,
     /// Only these rows
     #[arg(long, value_name = "ROWS", value_delimiter = ',')]
     only: Vec<Rows>,
@@ -46,9 +56,17 @@ enum Rows {
     Small,
     /// `wax seal` and `wax open` beside age and cp
     Containers,
+    /// Pages of a very long list, and requests beside a handler that asks nobody who they are
+    Listing,
+    /// Many transfers at once at a server that holds much
+    Capacity,
+    /// Starting `waxd` and `wax`
+    Start,
 }
 
 fn main() -> ExitCode {
+    // Only the first of a process succeeds, and this is the first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match run(&BenchArgs::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -71,10 +89,7 @@ pub(crate) struct Ground {
 
 impl Ground {
     fn prepare(args: &BenchArgs) -> Result<Self, StageError> {
-        let root = tempfile::Builder::new()
-            .prefix("waxwing-bench-")
-            .tempdir_in(&args.dir)
-            .doing("making a folder")?;
+        let root = folder(args)?;
         let path = root.path().canonicalize().doing("finding the folder")?;
         let (data, logs) = (path.join("server"), path.join("logs"));
         let waxd = beside("waxd")?;
@@ -100,28 +115,66 @@ impl Ground {
 }
 
 fn run(args: &BenchArgs) -> Result<(), StageError> {
-    let ground = Ground::prepare(args)?;
-    let wanted = |rows| args.only.is_empty() || args.only.contains(&rows);
+    let (groups, sheets) = (transfers(args)?, full(args)?);
+    for sheet in &sheets {
+        table::print_sheet(sheet);
+    }
+    if let Some(path) = &args.json {
+        table::write_json(path, &groups, &sheets)?;
+    }
+    Ok(())
+}
+
+fn wanted(args: &BenchArgs, rows: Rows) -> bool {
+    args.only.is_empty() || args.only.contains(&rows)
+}
+
+/// Rows of files that go around, with their peers; printed as soon as they are there.
+fn transfers(args: &BenchArgs) -> Result<Vec<Group>, StageError> {
     let mut groups = Vec::new();
-    if wanted(Rows::Send) {
+    if ![Rows::Send, Rows::Get, Rows::Small, Rows::Containers].into_iter().any(|rows| wanted(args, rows)) {
+        return Ok(groups);
+    }
+    let ground = Ground::prepare(args)?;
+    if wanted(args, Rows::Send) {
         groups.push(rows::send(&ground, args.runs)?);
     }
-    if wanted(Rows::Get) {
+    if wanted(args, Rows::Get) {
         groups.push(rows::get(&ground, args.runs)?);
     }
-    if wanted(Rows::Small) {
+    if wanted(args, Rows::Small) {
         groups.extend(small::both(&ground, args.runs, args.files)?);
     }
-    if wanted(Rows::Containers) {
+    if wanted(args, Rows::Containers) {
         for place in [Place::Memory, Place::Disk] {
             groups.extend(containers::both(&ground, args.runs, place)?);
         }
     }
     table::print(&ground, &groups);
-    if let Some(path) = &args.json {
-        table::write_json(path, &groups)?;
+    Ok(groups)
+}
+
+/// Rows of a server that holds much.
+fn full(args: &BenchArgs) -> Result<Vec<Sheet>, StageError> {
+    let all =
+        [(Rows::Start, Wanted::Start), (Rows::Listing, Wanted::Listing), (Rows::Capacity, Wanted::Capacity)];
+    let wanted: Vec<Wanted> =
+        all.into_iter().filter(|(rows, _)| wanted(args, *rows)).map(|(_, wanted)| wanted).collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(())
+    let root = folder(args)?;
+    let transfers = usize::try_from(args.transfers).unwrap_or(usize::MAX);
+    full::measure(
+        &root.path().canonicalize().doing("finding the folder")?,
+        &Scale { listed: args.listed, accounts: 10_000, transfers },
+        &wanted,
+    )
+}
+
+/// A folder that goes away with everything in it.
+fn folder(args: &BenchArgs) -> Result<tempfile::TempDir, StageError> {
+    tempfile::Builder::new().prefix("waxwing-bench-").tempdir_in(&args.dir).doing("making a folder")
 }
 
 /// An executable of the same build.

@@ -2,7 +2,7 @@
 
 use crate::Ground;
 use crate::rows::{Group, Row};
-use serde_json::json;
+use serde_json::{Value, json};
 use stage::{Doing, StageError};
 use std::path::Path;
 use std::time::Duration;
@@ -25,8 +25,27 @@ pub(crate) fn print(ground: &Ground, groups: &[Group]) {
     );
 }
 
+/// Figures that are no times of a tool beside its peers.
+pub(crate) struct Sheet {
+    pub(crate) title: String,
+    pub(crate) head: Vec<&'static str>,
+    pub(crate) rows: Vec<Vec<String>>,
+    /// The same for programs.
+    pub(crate) figures: Value,
+}
+
+/// Prints a sheet as a Markdown table.
+pub(crate) fn print_sheet(sheet: &Sheet) {
+    println!("\n{}\n", sheet.title);
+    println!("| {} |", sheet.head.join(" | "));
+    println!("|{}", "---|".repeat(sheet.head.len()));
+    for row in &sheet.rows {
+        println!("| {} |", row.join(" | "));
+    }
+}
+
 /// Writes the same figures as JSON: seconds and bytes.
-pub(crate) fn write_json(path: &Path, groups: &[Group]) -> Result<(), StageError> {
+pub(crate) fn write_json(path: &Path, groups: &[Group], sheets: &[Sheet]) -> Result<(), StageError> {
     let groups: Vec<_> = groups
         .iter()
         .map(|group| {
@@ -42,7 +61,10 @@ pub(crate) fn write_json(path: &Path, groups: &[Group]) -> Result<(), StageError
             json!({ "task": group.task, "bytes": group.bytes, "rows": rows })
         })
         .collect();
-    let text = serde_json::to_string_pretty(&groups).unwrap_or_default();
+    let sheets: Vec<_> =
+        sheets.iter().map(|sheet| json!({ "task": sheet.title, "figures": sheet.figures })).collect();
+    let all: Vec<Value> = groups.into_iter().chain(sheets).collect();
+    let text = serde_json::to_string_pretty(&all).unwrap_or_default();
     std::fs::write(path, text + "\n").doing("writing the figures")
 }
 
