@@ -11,6 +11,8 @@ step "lints, warnings denied"
 cargo clippy --locked --workspace --all-targets -- -D warnings
 step "walls between the rooms"
 scripts/layers.sh
+step "every threat has its tests"
+scripts/threats.sh
 step "tests"
 cargo nextest run --locked --workspace --no-fail-fast
 step "the independent reader"

@@ -184,6 +184,9 @@ impl From<client::Error> for Fault {
             E::IdentityChanged(change) => identity_changed(fault, change),
             E::NotSignedIn => fault.hint("sign in first: wax login ADDRESS --server https://HOST"),
             E::SessionEnded => fault.hint("sign in again: wax login; unfinished uploads are kept"),
+            E::SecondFactorNeeded => fault
+                .hint("if you have an authenticator app, sign in again with it: wax login")
+                .hint("if you have none yet, add one: wax 2fa enable"),
             E::NoServer => fault.hint("sign in first: wax login ADDRESS --server https://HOST"),
             E::TargetExists(_) => {
                 fault.hint("nothing was changed; write it elsewhere with `-o NAME`, keep both with `--keep-both`, or replace it with `--force`")

@@ -1,6 +1,5 @@
 //! QR codes at the terminal: two rows of modules to a line of half blocks.
 
-use client::SafetyNumber;
 use qrcode::{Color, EcLevel, QrCode};
 
 /// Modules of white around the code, which scanners need.
@@ -9,10 +8,10 @@ const QUIET: usize = 4;
 const BLACK_ON_WHITE: &str = "\u{1b}[38;5;16;48;5;231m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// The lines of the code of a safety number. Without colour the background is taken for dark, as most terminals are.
-pub(crate) fn lines(number: &SafetyNumber, colour: bool) -> Vec<String> {
-    let code = QrCode::with_error_correction_level(number.qr_text(), EcLevel::M)
-        .expect("77 characters fit into a code");
+/// The lines of the code of a text of at most 2,000 octets. Without colour the background is taken for dark, as most
+/// terminals are.
+pub(crate) fn lines(text: &str, colour: bool) -> Vec<String> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::M).expect("2,000 octets fit into a code");
     let (width, modules) = (code.width(), code.to_colors());
     let dark = |x: usize, y: usize| {
         let inside = (QUIET..QUIET + width).contains(&x) && (QUIET..QUIET + width).contains(&y);
@@ -47,7 +46,7 @@ mod tests {
         let side = code.width() + 2 * QUIET;
         for colour in [true, false] {
             let mut dark = Vec::new();
-            for line in lines(&number, colour) {
+            for line in lines(&number.qr_text(), colour) {
                 let line = line.replace(BLACK_ON_WHITE, "").replace(PLAIN, "");
                 assert_eq!(line.chars().count(), side);
                 for top in [true, false] {

@@ -15,3 +15,4 @@ mod sending;
 mod signing_in;
 mod stopping;
 mod terminal;
+mod two_factor;

@@ -2,7 +2,10 @@
 
 use crate::client::Inner;
 use crate::{Address, Client, Error, Result, UserId};
-use proto::{CodeRequest, LogoutRequest, RefreshRequest, SessionReply, SessionRequest, Token, paths};
+use proto::{
+    CodeRequest, LogoutRequest, RefreshRequest, SecondFactorRequest, SessionReply, SessionRequest, Token,
+    paths,
+};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +30,22 @@ pub struct SignedIn {
     pub clock_off: Option<i64>,
 }
 
+/// What came of a right code.
+#[derive(Debug)]
+pub enum SignIn {
+    /// Signed in.
+    Done(SignedIn),
+    /// The account has a second factor, which [`Client::show_second_factor`] takes.
+    SecondFactor(HalfSignIn),
+}
+
+/// A sign-in that lacks its second factor. It lives for ten minutes.
+#[derive(Debug)]
+pub struct HalfSignIn {
+    address: Address,
+    token: Token,
+}
+
 /// What the server says of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhoAmI {
@@ -44,6 +63,12 @@ pub struct WhoAmI {
     pub used_bytes: u64,
     /// Bytes that may be stored.
     pub quota_bytes: u64,
+    /// Whether signing in needs a second factor.
+    pub second_factor: bool,
+    /// Backup codes that were not used yet.
+    pub backup_codes_left: u32,
+    /// Whether the server demands a second factor of everybody.
+    pub second_factor_demanded: bool,
     /// Seconds that this machine's clock is ahead of the server's (negative: behind), if more than five minutes.
     pub clock_off: Option<i64>,
 }
@@ -98,15 +123,43 @@ impl Client {
         Ok(())
     }
 
-    /// Trades the six digits for a session; the first correct code makes the account.
+    /// Trades the six digits for a session, or for the way to the second factor; the first correct code makes the
+    /// account.
     ///
     /// # Errors
     /// [`Error::CodeRejected`] for a code that is wrong, used or too old.
-    pub async fn sign_in(&self, address: &Address, code: &str) -> Result<SignedIn> {
+    pub async fn sign_in(&self, address: &Address, code: &str) -> Result<SignIn> {
         let server = self.inner.server()?;
         let body = SessionRequest { email: address.as_str().to_owned(), code: code.trim().to_owned() };
         let response = server.send(server.request(Method::POST, paths::SESSION).json(&body)).await?;
+        match server.json(response).await? {
+            proto::SignIn::Session(reply) => Ok(SignIn::Done(self.keep(&server, address, reply).await?)),
+            proto::SignIn::Half { second_factor } => {
+                Ok(SignIn::SecondFactor(HalfSignIn { address: address.clone(), token: second_factor.token }))
+            }
+        }
+    }
+
+    /// Ends a sign-in by its second factor: six digits of the authenticator app, or a backup code.
+    ///
+    /// # Errors
+    /// [`Error::CodeRejected`] for a code that is wrong or used; after five of them the sign-in is over, which is
+    /// [`Error::SessionEnded`].
+    pub async fn show_second_factor(&self, half: &HalfSignIn, code: &str) -> Result<SignedIn> {
+        let server = self.inner.server()?;
+        let body = SecondFactorRequest { token: half.token.clone(), code: code.trim().to_owned() };
+        let response = server.send(server.request(Method::POST, paths::SECOND).json(&body)).await?;
         let reply: SessionReply = server.json(response).await?;
+        self.keep(&server, &half.address, reply).await
+    }
+
+    /// Keeps a session that was just opened.
+    async fn keep(
+        &self,
+        server: &crate::http::Server,
+        address: &Address,
+        reply: SessionReply,
+    ) -> Result<SignedIn> {
         let now = self.inner.now();
         let clock_off = clock_off(now, reply.server_time);
         let session = Session::new(server.origin(), address.clone(), reply, now);
@@ -152,6 +205,9 @@ impl Client {
             has_bundle: reply.has_bundle,
             used_bytes: reply.used_bytes,
             quota_bytes: reply.quota_bytes,
+            second_factor: reply.second_factor,
+            backup_codes_left: reply.backup_codes_left,
+            second_factor_demanded: reply.second_factor_demanded,
             clock_off: clock_off(self.inner.now(), reply.server_time),
         })
     }

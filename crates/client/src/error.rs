@@ -181,6 +181,9 @@ pub enum Error {
     /// The code is wrong, used or too old.
     #[error("the code is wrong or has expired")]
     CodeRejected,
+    /// The session has shown no second factor, and this needs one.
+    #[error("this needs a session with a second factor")]
+    SecondFactorNeeded,
     /// The server said no, in its own words.
     #[error("the server refused: {}", words(.0))]
     Refused(Box<Problem>),
@@ -312,7 +315,7 @@ impl Error {
             E::NoKeys | E::NeverPublished => Class::Local,
             E::Unreachable { .. } | E::CertificateNotTrusted { .. } | E::TimedOut { .. } => Class::Network,
             E::Broken { .. } | E::NotAServer { .. } => Class::Network,
-            E::NotSignedIn | E::SessionEnded => Class::NotSignedIn,
+            E::NotSignedIn | E::SessionEnded | E::SecondFactorNeeded => Class::NotSignedIn,
             E::Refused(_) | E::CodeRejected | E::TooLarge | E::LaterFormat(_) => Class::Refused,
             E::NotFound | E::UnknownRecipients(_) | E::UnknownContact(_) => Class::NotFound,
             E::Expired | E::DownloadsUsed => Class::Gone,
@@ -354,6 +357,7 @@ impl Error {
         match problem.code {
             Code::CodeRejected => Self::CodeRejected,
             Code::SignInNeeded => Self::SessionEnded,
+            Code::SecondFactorNeeded => Self::SecondFactorNeeded,
             Code::NotFound => Self::NotFound,
             Code::Expired => Self::Expired,
             Code::DownloadsUsed => Self::DownloadsUsed,
@@ -370,6 +374,7 @@ impl Error {
         match self {
             Self::Refused(problem) => Some(problem.code),
             Self::CodeRejected => Some(Code::CodeRejected),
+            Self::SecondFactorNeeded => Some(Code::SecondFactorNeeded),
             Self::NotFound => Some(Code::NotFound),
             Self::Expired => Some(Code::Expired),
             Self::DownloadsUsed => Some(Code::DownloadsUsed),

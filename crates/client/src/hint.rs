@@ -52,6 +52,9 @@ impl Error {
                 "try again; an unfinished upload goes on where it stopped"
             }
             E::NotAServer { .. } => "check the server's address",
+            E::SecondFactorNeeded => {
+                "sign in again with your authenticator app, or add one if you have none yet"
+            }
             E::NotSignedIn | E::SessionEnded => {
                 "sign in again: wax login ADDRESS; unfinished uploads are kept"
             }

@@ -24,6 +24,7 @@ mod client;
 mod contacts;
 mod container;
 mod downloads;
+mod factors;
 mod files;
 mod hint;
 mod home;
@@ -36,7 +37,7 @@ mod receive;
 mod seen;
 mod send;
 
-pub use account::{SignedIn, WhoAmI, clock_warning};
+pub use account::{HalfSignIn, SignIn, SignedIn, WhoAmI, clock_warning};
 pub use client::{Client, ClientOptions};
 pub use contacts::{Contact, ImportedContact};
 pub use container::{
@@ -45,6 +46,7 @@ pub use container::{
 };
 pub use envelope::{Address, ParseError};
 pub use error::{Class, Error, FileError, IdentityChange};
+pub use factors::{Offered, OpenSession};
 pub use files::{
     FileList, FilePaging, FileSummary, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload,
 };
@@ -56,7 +58,7 @@ pub use format::secret::{Secret, VaultKey};
 pub use home::Home;
 pub use keys::{KeysState, Rewrapped, Unlocked};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
-pub use proto::{FileId, RecipientId, RootId, UserId};
+pub use proto::{FileId, RecipientId, RootId, Token, UserId};
 pub use receive::{OnConflict, OnReceived, ReceiveAll, Received, Target};
 pub use send::{Compress, OnSent, SendMany, SendRequest, Sent, Source};
 

@@ -7,6 +7,7 @@ mod account;
 mod container;
 mod crowd;
 mod cuts;
+mod factors;
 mod files;
 mod keys;
 mod lies;

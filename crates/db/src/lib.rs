@@ -5,7 +5,7 @@
 //! the time. File names, addresses, codes and tokens never come here in clear: addresses arrive sealed, and what
 //! must be found again arrives as a keyed hash.
 //!
-//! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Directory`], [`Uploads`],
+//! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Directory`], [`Uploads`],
 //! [`Files`], [`Jobs`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
@@ -14,6 +14,7 @@ mod accounts;
 pub mod conformance;
 mod directory;
 mod error;
+mod factors;
 mod files;
 mod jobs;
 mod sessions;
@@ -26,6 +27,7 @@ use async_trait::async_trait;
 pub use accounts::{Account, Accounts, Enrolled, Hit, HitAnswer, NewAccount, NewCode, Redemption, SentCode};
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
 pub use error::DbError;
+pub use factors::{ConfirmTotp, Factors, HalfSignIn, Totp};
 pub use files::{
     DeleteAnswer, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer, ReplaceAnswer,
     ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, Usage,
@@ -33,7 +35,7 @@ pub use files::{
 pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
 pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
 pub use sqlite::Sqlite;
-pub use types::{BlobRef, CodeMac, Digest, DownloadId, Lookup, RefreshHash, SessionId, UnixTime};
+pub use types::{BlobRef, CodeMac, Digest, DownloadId, HalfHash, Lookup, RefreshHash, SessionId, UnixTime};
 pub use uploads::{
     AbandonAnswer, AddFilesAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, Finish, FinishAnswer, NewFile,
     NewGrant, NewPart, NewUpload, Part, PartAnswer, Upload, UploadState, Uploads,
@@ -46,7 +48,7 @@ pub use uploads::{
 /// [`DbError::is_transient`] nothing has happened and the same call may be repeated. After any other error the
 /// call may or may not have happened: repeating it is safe exactly where its documentation calls it idempotent.
 #[async_trait]
-pub trait Database: Accounts + Sessions + Directory + Uploads + Files + Jobs {
+pub trait Database: Accounts + Sessions + Factors + Directory + Uploads + Files + Jobs {
     /// Whether the database answers. Called by readiness checks, every second or so.
     async fn ping(&self) -> Result<(), DbError>;
 

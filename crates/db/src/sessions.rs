@@ -15,7 +15,9 @@ pub trait Sessions: Send + Sync {
     /// per session.
     ///
     /// A token is good once. One that was exchanged before has been copied: the whole session ends at once, and
-    /// with it every token. Of parallel calls with one token at most one is [`Rotation::Rotated`].
+    /// with it every token. There is one exception, for an answer that was lost: within `grace_secs` the same
+    /// exchange, `new` included, is answered as before as long as `new` itself was not exchanged. So of parallel
+    /// calls with one token at most one `new` ever comes into force.
     async fn rotate_refresh(&self, rotate: RotateRefresh) -> Result<Rotation, DbError>;
 
     /// A living session; `None` if there is none of that id, it has ended, or it has expired at `now`. Called with
@@ -27,6 +29,15 @@ pub trait Sessions: Send + Sync {
 
     /// Ends every session of a person; says how many there were. Idempotent.
     async fn end_sessions_of(&self, user: UserId) -> Result<u64, DbError>;
+
+    /// The living sessions of a person, the last used first; at most 1,000.
+    async fn sessions_of(&self, user: UserId, now: UnixTime) -> Result<Vec<Session>, DbError>;
+
+    /// Ends a session if it is this person's; says whether it was. Idempotent in effect.
+    async fn end_session_of(&self, user: UserId, sid: SessionId) -> Result<bool, DbError>;
+
+    /// Ends every session of a person but one; says how many there were. Idempotent.
+    async fn end_other_sessions(&self, user: UserId, keep: SessionId) -> Result<u64, DbError>;
 }
 
 /// A session that begins.
@@ -42,6 +53,10 @@ pub struct NewSession {
     pub now: UnixTime,
     /// When token and session expire unless they are exchanged.
     pub expires_at: UnixTime,
+    /// What the client calls itself; shown to its owner alone.
+    pub client: String,
+    /// Whether a second factor was shown.
+    pub strong: bool,
 }
 
 /// An exchange of refresh tokens.
@@ -55,6 +70,8 @@ pub struct RotateRefresh {
     pub now: UnixTime,
     /// When the new token and the session expire.
     pub expires_at: UnixTime,
+    /// How long the same exchange is answered again, in seconds.
+    pub grace_secs: u32,
 }
 
 /// What came of an exchange.
@@ -79,7 +96,7 @@ pub enum Rotation {
 }
 
 /// A living session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Its id.
     pub sid: SessionId,
@@ -89,4 +106,10 @@ pub struct Session {
     pub created_at: UnixTime,
     /// When it expires unless it is prolonged.
     pub expires_at: UnixTime,
+    /// When it was opened or last prolonged.
+    pub last_used_at: UnixTime,
+    /// What the client called itself.
+    pub client: String,
+    /// Whether a second factor was shown.
+    pub strong: bool,
 }

@@ -55,6 +55,10 @@ macro_rules! octets {
 }
 
 octets! {
+    /// The hash of a token that continues a sign-in.
+    HalfHash, 32, false
+}
+octets! {
     /// The keyed hash by which an address is found again (HMAC under a key of the server).
     Lookup, 32, false
 }

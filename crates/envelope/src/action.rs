@@ -1,9 +1,34 @@
 //! Signed actions: what only the holder of a root key may ask a server to do.
 
 use crate::ed25519::{BadSignature, PublicKey, Signature, verify_strict};
+use crate::ids::UserId;
 
 /// The purpose of deleting a file; the signed bytes are the 16 bytes of its id.
 pub const DELETE: &str = "delete";
+
+/// The purpose of changing the second factor of an account; the signed bytes are [`factor_bytes`].
+pub const SECOND_FACTOR: &str = "second-factor";
+
+/// What may be done to a second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactorChange {
+    /// Add an authenticator app.
+    Add = 1,
+    /// Remove it, and the backup codes with it.
+    Remove = 2,
+    /// Make new backup codes in the place of the old ones.
+    BackupCodes = 3,
+}
+
+/// What is signed for a change of the second factor: the account's id ‖ unix seconds, 8 bytes, the high end first ‖
+/// the change, 1 byte. The time keeps a signature from being of use later.
+pub fn factor_bytes(user: &UserId, unix_seconds: u64, change: FactorChange) -> [u8; 25] {
+    let mut bytes = [0; 25];
+    bytes[..16].copy_from_slice(user.as_bytes());
+    bytes[16..24].copy_from_slice(&unix_seconds.to_be_bytes());
+    bytes[24] = change as u8;
+    bytes
+}
 
 /// What the signature of an action covers before the action's own bytes:
 /// `"waxwing/v1/action/"` purpose `"\0"`.

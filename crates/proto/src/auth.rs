@@ -97,6 +97,15 @@ pub struct WhoAmI {
     pub used_bytes: u64,
     /// Bytes this account may store.
     pub quota_bytes: u64,
+    /// Whether signing in needs a second factor.
+    #[serde(default)]
+    pub second_factor: bool,
+    /// Backup codes that were not used yet.
+    #[serde(default)]
+    pub backup_codes_left: u32,
+    /// Whether this server demands a second factor of everybody.
+    #[serde(default)]
+    pub second_factor_demanded: bool,
     /// The server's clock.
     pub server_time: UnixSeconds,
 }

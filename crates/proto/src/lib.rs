@@ -7,6 +7,7 @@
 mod auth;
 mod binary;
 mod directory;
+mod factor;
 mod file;
 pub mod headers;
 pub mod limits;
@@ -18,6 +19,10 @@ pub use auth::{CodeRequest, LogoutRequest, RefreshRequest, SessionReply, Session
 pub use binary::{B64, B64Error};
 pub use directory::{Chain, Lookup, LookupReply, Person, PublishBundle, Published};
 pub use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
+pub use factor::{
+    BackupCodes, FactorProof, FactorRequest, SecondFactor, SecondFactorRequest, SessionInfo, SessionList,
+    SessionsEnded, SignIn, TotpConfirm, TotpSecret,
+};
 pub use file::{FileInfo, FilePage, FileQuery, Health, ReplaceGrant, Role, Ticket, TicketRequest};
 pub use problem::{Code, Problem};
 pub use upload::{

@@ -28,10 +28,22 @@ pub const CODE_DIGITS: usize = 6;
 pub const CODE_SECONDS: i64 = 600;
 /// Tries that a code allows.
 pub const CODE_ATTEMPTS: u32 = 3;
+/// Seconds within which a sign-in that has proved the mailbox must show its second factor.
+pub const SECOND_FACTOR_SECONDS: i64 = 600;
+/// Tries at the second factor that one sign-in allows.
+pub const SECOND_FACTOR_ATTEMPTS: u32 = 5;
+/// Backup codes that are made at once.
+pub const BACKUP_CODES: usize = 10;
+/// Seconds by which the time of a proof may differ from the server's.
+pub const PROOF_SECONDS: i64 = 600;
+/// Longest name of a client that is kept with its session, bytes.
+pub const CLIENT_MAX: usize = 64;
 /// Seconds an access token lives.
 pub const ACCESS_SECONDS: i64 = 3_600;
 /// Seconds a refresh token lives.
 pub const REFRESH_SECONDS: i64 = 7 * 86_400;
+/// Seconds within which the same refresh is answered again, for a client whose answer was lost.
+pub const REFRESH_GRACE_SECONDS: u32 = 30;
 /// Seconds a ticket lives.
 pub const TICKET_SECONDS: i64 = 600;
 /// Seconds within which a download id counts once.

@@ -11,6 +11,22 @@ pub const SESSION: &str = "/api/v1/auth/session";
 pub const REFRESH: &str = "/api/v1/auth/refresh";
 /// `POST`: end a session.
 pub const LOGOUT: &str = "/api/v1/auth/logout";
+/// `POST`: show the second factor of a sign-in that lacks it.
+pub const SECOND: &str = "/api/v1/auth/second";
+/// `GET`: the caller's sessions.
+pub const SESSIONS: &str = "/api/v1/auth/sessions";
+/// `DELETE`: end one of the caller's sessions.
+pub const ONE_SESSION: &str = "/api/v1/auth/sessions/{session_id}";
+/// `POST`: end all of the caller's sessions but this one.
+pub const OTHER_SESSIONS: &str = "/api/v1/auth/sessions/end-others";
+/// `POST`: offer a secret for an authenticator app.
+pub const TOTP: &str = "/api/v1/auth/totp";
+/// `POST`: confirm it by a code.
+pub const TOTP_CONFIRM: &str = "/api/v1/auth/totp/confirm";
+/// `POST`: remove it.
+pub const TOTP_REMOVE: &str = "/api/v1/auth/totp/remove";
+/// `POST`: new backup codes.
+pub const BACKUP_CODES: &str = "/api/v1/auth/backup-codes";
 /// `GET`: who calls.
 pub const WHOAMI: &str = "/api/v1/auth/whoami";
 /// `PUT`: publish the caller's bundle. `GET`: the caller's newest bundle as a [`crate::PublishBundle`].

@@ -39,6 +39,8 @@ codes! {
     SignupClosed = "signup_closed", 403, "This server does not accept new accounts for this address";
     /// The action needs a signature by the account's root key.
     ProofNeeded = "proof_needed", 403, "This needs a signature by your root key";
+    /// The server's policy demands a second factor, and this session has shown none.
+    SecondFactorNeeded = "second_factor_needed", 403, "This server demands a second factor";
     /// Known to the caller, but not allowed.
     Forbidden = "forbidden", 403, "Not allowed";
     /// Nothing here for this caller.

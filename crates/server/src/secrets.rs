@@ -23,6 +23,9 @@ enum Purpose {
     LimitSubject,
     TicketMac,
     AccessToken,
+    RefreshSuccessor,
+    FactorEncryption,
+    BackupCode,
 }
 
 impl Purpose {
@@ -35,6 +38,9 @@ impl Purpose {
             Self::LimitSubject => b"waxwing/v1/server/limit-subject",
             Self::TicketMac => b"waxwing/v1/server/ticket",
             Self::AccessToken => b"waxwing/v1/server/access-token",
+            Self::RefreshSuccessor => b"waxwing/v1/server/refresh-successor",
+            Self::FactorEncryption => b"waxwing/v1/server/factor-encryption",
+            Self::BackupCode => b"waxwing/v1/server/backup-code",
         }
     }
 }
@@ -47,6 +53,9 @@ pub(crate) struct Keys {
     code: hmac::Key,
     subject: hmac::Key,
     ticket: hmac::Key,
+    successor: hmac::Key,
+    factor: RandomizedNonceKey,
+    backup: hmac::Key,
     /// Ed25519 seeds of access tokens: the one that signs, then those still believed.
     pub(crate) access_seeds: Vec<Zeroizing<[u8; 32]>>,
 }
@@ -82,6 +91,9 @@ impl Keys {
             code: mac(Purpose::CodeMac),
             subject: mac(Purpose::LimitSubject),
             ticket: mac(Purpose::TicketMac),
+            successor: mac(Purpose::RefreshSuccessor),
+            factor: aead(Purpose::FactorEncryption),
+            backup: mac(Purpose::BackupCode),
             access_seeds: vec![subkey(jwt_secret, Purpose::AccessToken)],
         }
     }
@@ -95,6 +107,34 @@ impl Keys {
     pub(crate) fn seal_address(&self, address: &Address) -> Vec<u8> {
         let lookup = self.lookup(address);
         seal(&self.address, lookup.as_bytes(), address.as_str().as_bytes())
+    }
+
+    /// An address that rested; `None` if it was sealed with another `SECRET_KEY`, or for another lookup value.
+    pub(crate) fn open_address(&self, lookup: &Lookup, sealed: Vec<u8>) -> Option<Address> {
+        let plain = open(&self.address, lookup.as_bytes(), sealed)?;
+        Address::parse(std::str::from_utf8(&plain).ok()?).ok()
+    }
+
+    /// The secret of an authenticator app as it rests, bound to its owner.
+    pub(crate) fn seal_factor(&self, user: UserId, secret: &[u8; 20]) -> Vec<u8> {
+        seal(&self.factor, user.as_bytes(), secret)
+    }
+
+    /// Such a secret that rested; `None` if it was sealed with another `SECRET_KEY`, or for somebody else.
+    pub(crate) fn open_factor(&self, user: UserId, sealed: Vec<u8>) -> Option<Zeroizing<[u8; 20]>> {
+        let plain = Zeroizing::new(open(&self.factor, user.as_bytes(), sealed)?);
+        Some(Zeroizing::new(plain.as_slice().try_into().ok()?))
+    }
+
+    /// A backup code together with whose it is.
+    pub(crate) fn backup_mac(&self, user: UserId, code: &str) -> CodeMac {
+        CodeMac::from_bytes(mac(&self.backup, &[user.as_bytes(), code.as_bytes()]))
+    }
+
+    /// The refresh token that takes another's place: always the same one, so that an answer that was lost can be
+    /// given again, and none that anybody without the server's key could compute.
+    pub(crate) fn refresh_successor(&self, token: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(mac(&self.successor, &[token]))
     }
 
     /// A bundle as it rests: public to whoever asks with an account, but it names an address, and whoever reads
@@ -211,6 +251,9 @@ mod tests {
             Purpose::LimitSubject,
             Purpose::TicketMac,
             Purpose::AccessToken,
+            Purpose::RefreshSuccessor,
+            Purpose::FactorEncryption,
+            Purpose::BackupCode,
         ];
         let keys: std::collections::BTreeSet<_> =
             all.into_iter().map(|purpose| *subkey(b"same secret", purpose)).collect();
@@ -225,6 +268,28 @@ mod tests {
         let opened = |aad: [u8; 32]| open(&keys.address, &aad, sealed.clone());
         assert_eq!(opened(*keys.lookup(&address).as_bytes()).unwrap(), b"alice@wax.example");
         assert_eq!(opened([0; 32]), None);
+    }
+
+    #[test]
+    fn the_secret_of_an_app_opens_for_its_owner_alone() {
+        let keys = keys();
+        let (alice, bob) = (UserId::from_bytes([1; 16]), UserId::from_bytes([2; 16]));
+        let sealed = keys.seal_factor(alice, &[7; 20]);
+        assert_eq!(keys.open_factor(alice, sealed.clone()).as_deref(), Some(&[7; 20]));
+        assert!(keys.open_factor(bob, sealed.clone()).is_none());
+        assert!(keys.open_factor(alice, sealed[..20].to_vec()).is_none());
+        assert_ne!(keys.backup_mac(alice, "code"), keys.backup_mac(bob, "code"));
+    }
+
+    #[test]
+    fn a_refresh_token_has_one_successor_under_one_key() {
+        let (keys, token) = (keys(), [9; 32]);
+        assert_eq!(*keys.refresh_successor(&token), *keys.refresh_successor(&token));
+        assert_ne!(*keys.refresh_successor(&token), token);
+        let others = Keys::derive(b"one secret key for tests", b"a later secret for tokens");
+        assert_ne!(*keys.refresh_successor(&token), *others.refresh_successor(&[8; 32]));
+        let foreign = Keys::derive(b"somebody else's secret key", b"another secret for tokens");
+        assert_ne!(*keys.refresh_successor(&token), *foreign.refresh_successor(&token));
     }
 
     #[test]

@@ -131,6 +131,7 @@ impl Server {
             keys,
             limits: config.limits.clone(),
             signup: config.signup_rule(),
+            second_factor: config.factor.second_factor,
             behind_proxy: config.tls.behind_proxy,
             tasks: TaskTracker::new(),
             arriving: Arriving::default(),

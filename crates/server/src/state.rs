@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::arriving::Arriving;
 use crate::auth::AccessTokens;
 use crate::clock::Clock;
-use crate::config::{Limits, SignupRule};
+use crate::config::{Limits, SecondFactorRule, SignupRule};
 use crate::mail::Mailer;
 use crate::places::Places;
 use crate::secrets::Keys;
@@ -30,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) access: AccessTokens,
     pub(crate) limits: Limits,
     pub(crate) signup: SignupRule,
+    pub(crate) second_factor: SecondFactorRule,
     pub(crate) behind_proxy: bool,
     /// Work that outlives its request: letters, and the last step of a part that arrived whole.
     pub(crate) tasks: TaskTracker,

@@ -181,7 +181,7 @@ fn verify(
                 app.console.say("")?;
             }
             if shape.qr {
-                for line in crate::qr::lines(&number, app.console.has_colour()) {
+                for line in crate::qr::lines(&number.qr_text(), app.console.has_colour()) {
                     app.console.say(line)?;
                 }
                 app.console.say("")?;

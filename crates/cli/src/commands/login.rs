@@ -3,10 +3,10 @@
 use super::{address, stamp};
 use crate::app::{App, Session};
 use crate::args::Login;
-use crate::ask;
+use crate::ask::{self, SecretText};
 use crate::console::safe;
 use crate::fault::{Class, Fault};
-use client::{Address, KeysState, SignedIn};
+use client::{Address, HalfSignIn, KeysState, SignIn, SignedIn};
 use serde::Serialize;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -65,9 +65,13 @@ pub(super) fn run(app: &App, args: &Login) -> Result<(), Fault> {
             code_sent: true,
         });
     }
-    let signed_in = match &args.code {
+    let step = match &args.code {
         Some(code) => session.run(session.client.sign_in(&address, &digits(code)?))?,
         None => sign_in_asking(app, &session, &address)?,
+    };
+    let signed_in = match step {
+        SignIn::Done(signed_in) => signed_in,
+        SignIn::SecondFactor(half) => second_factor(app, &session, &half, args)?,
     };
     app.console.note(format!("signed in as {shown}"));
     if let Some(seconds) = signed_in.clock_off {
@@ -124,18 +128,53 @@ fn certificate(path: &Path) -> Result<String, Fault> {
     }
 }
 
+/// The code of the mail, asked for.
+fn sign_in_asking(app: &App, session: &Session, address: &Address) -> Result<SignIn, Fault> {
+    asking(
+        app,
+        || {
+            let code = ask::line("code: ")?;
+            if code.trim().is_empty() {
+                return Err(Fault::new(Class::SignIn, "no code was given")
+                    .hint("when the mail has come: wax login --code CODE, with the same address"));
+            }
+            Ok(code)
+        },
+        |code| digits(code).and_then(|code| session.run(session.client.sign_in(address, &code))),
+    )
+}
+
+/// The code of the authenticator app, from the command line or asked for.
+fn second_factor(app: &App, session: &Session, half: &HalfSignIn, args: &Login) -> Result<SignedIn, Fault> {
+    let show = |code: &str| session.run(session.client.show_second_factor(half, code));
+    if let Some(code) = &args.second_factor {
+        return show(code);
+    }
+    asking(
+        app,
+        || {
+            let code = ask::line("code of your authenticator app, or a backup code: ")?;
+            if code.trim().is_empty() {
+                return Err(Fault::new(Class::SignIn, "no code of the authenticator app was given")
+                    .hint("it can be given beforehand: wax login --second-factor CODE"));
+            }
+            Ok(code)
+        },
+        show,
+    )
+}
+
 /// At a terminal a mistyped code may be typed again; a program has one try.
-fn sign_in_asking(app: &App, session: &Session, address: &Address) -> Result<SignedIn, Fault> {
+fn asking<T>(
+    app: &App,
+    ask: impl Fn() -> Result<SecretText, Fault>,
+    try_it: impl Fn(&str) -> Result<T, Fault>,
+) -> Result<T, Fault> {
     let at_terminal = std::io::stdin().is_terminal();
     let mut tries = 1;
     loop {
-        let code = ask::line("code: ")?;
-        if code.trim().is_empty() {
-            return Err(Fault::new(Class::SignIn, "no code was given")
-                .hint("when the mail has come: wax login --code CODE, with the same address"));
-        }
-        let done = digits(&code).and_then(|code| session.run(session.client.sign_in(address, &code)));
-        match done {
+        let code = ask()?;
+        match try_it(&code) {
             Err(fault)
                 if at_terminal && tries < TRIES && matches!(fault.class, Class::SignIn | Class::Usage) =>
             {

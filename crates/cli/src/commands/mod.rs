@@ -15,6 +15,8 @@ mod rm;
 mod rsa;
 mod seal;
 mod send;
+mod sessions;
+mod two_factor;
 mod unshare;
 mod uploads;
 mod whoami;
@@ -35,6 +37,8 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Fault> {
         Command::Login(args) => login::run(app, &args),
         Command::Logout => logout::run(app),
         Command::Whoami => whoami::run(app),
+        Command::Sessions(args) => sessions::run(app, args),
+        Command::TwoFactor(args) => two_factor::run(app, args),
         Command::Keys(args) => keys::run(app, args),
         Command::Contacts(args) => contacts::run(app, args),
         Command::Send(args) => send::run(app, &args),

@@ -9,7 +9,7 @@ use client::KeysState;
 use serde::Serialize;
 
 /// `{"address", "user_id", "server", "created", "session_ends", "used_bytes", "quota_bytes", "keys_published",
-/// "keys_here", "unlocked_seconds"}`.
+/// "keys_here", "second_factor", "backup_codes_left", "unlocked_seconds"}`.
 #[derive(Serialize)]
 struct WhoamiJson<'a> {
     address: &'a str,
@@ -21,6 +21,8 @@ struct WhoamiJson<'a> {
     quota_bytes: u64,
     keys_published: bool,
     keys_here: bool,
+    second_factor: bool,
+    backup_codes_left: u32,
     /// Seconds until the agent forgets the keys; absent while they are locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     unlocked_seconds: Option<u32>,
@@ -49,6 +51,9 @@ pub(super) fn run(app: &App) -> Result<(), Fault> {
         (false, false, _) => "none yet; make them with: wax keys generate".to_owned(),
     };
     console.say(format!("keys     {keys}"))?;
+    if me.second_factor {
+        console.say(format!("2fa      authenticator app; {} backup codes left", me.backup_codes_left))?;
+    }
     console.result(&WhoamiJson {
         address: me.address.as_str(),
         user_id: me.user_id.to_string(),
@@ -59,6 +64,8 @@ pub(super) fn run(app: &App) -> Result<(), Fault> {
         quota_bytes: me.quota_bytes,
         keys_published: me.has_bundle,
         keys_here,
+        second_factor: me.second_factor,
+        backup_codes_left: me.backup_codes_left,
         unlocked_seconds: unlocked,
     })
 }

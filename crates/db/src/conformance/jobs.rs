@@ -146,6 +146,8 @@ async fn what_nobody_needs_is_forgotten(db: &dyn Database) {
             refresh: RefreshHash::from_bytes([n; 32]),
             now,
             expires_at: now.plus(7 * DAY),
+            client: String::new(),
+            strong: false,
         };
         db.open_session(session).await.unwrap();
         db.count_hit(Hit { bucket: vec![n], window_secs: 3600, max: 5, now }).await.unwrap();

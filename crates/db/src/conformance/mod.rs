@@ -6,6 +6,7 @@
 
 mod accounts;
 mod directory;
+mod factors;
 mod files;
 mod jobs;
 mod sessions;
@@ -36,6 +37,7 @@ pub trait Fixture: Send {
 pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     accounts::run(&fixture).await;
     sessions::run(&fixture).await;
+    factors::run(&fixture).await;
     directory::run(&fixture).await;
     uploads::run(&fixture).await;
     files::run(&fixture).await;

@@ -13,7 +13,13 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     a_token_shown_twice_at_once_gives_at_most_one(empty(fixture).await).await;
     an_ended_session_is_over_at_once(&*empty(fixture).await).await;
     nobody_without_an_account_has_a_session(&*empty(fixture).await).await;
+    a_lost_answer_is_given_again_for_a_short_while(&*empty(fixture).await).await;
+    an_answer_that_was_used_is_not_given_again(&*empty(fixture).await).await;
+    the_same_exchange_at_once_gives_one_successor(empty(fixture).await).await;
+    people_see_and_end_their_own_sessions_alone(&*empty(fixture).await).await;
 }
+
+const GRACE: u32 = 30;
 
 fn sid(n: u8) -> SessionId {
     SessionId::from_bytes([n; 16])
@@ -24,13 +30,23 @@ fn token(n: u8) -> RefreshHash {
 }
 
 async fn open(db: &dyn Database, who: UserId, n: u8) {
-    let new =
-        NewSession { sid: sid(n), user: who, refresh: token(n), now: NOW, expires_at: NOW.plus(7 * DAY) };
-    db.open_session(new).await.unwrap();
+    db.open_session(new_session(who, n)).await.unwrap();
+}
+
+fn new_session(who: UserId, n: u8) -> NewSession {
+    NewSession {
+        sid: sid(n),
+        user: who,
+        refresh: token(n),
+        now: NOW,
+        expires_at: NOW.plus(7 * DAY),
+        client: format!("client {n}"),
+        strong: n == 3,
+    }
 }
 
 fn rotate(old: u8, new: u8, now: UnixTime) -> RotateRefresh {
-    RotateRefresh { old: token(old), new: token(new), now, expires_at: now.plus(7 * DAY) }
+    RotateRefresh { old: token(old), new: token(new), now, expires_at: now.plus(7 * DAY), grace_secs: GRACE }
 }
 
 async fn a_session_lives_until_it_expires(db: &dyn Database) {
@@ -107,7 +123,74 @@ async fn an_ended_session_is_over_at_once(db: &dyn Database) {
 }
 
 async fn nobody_without_an_account_has_a_session(db: &dyn Database) {
-    let new =
-        NewSession { sid: sid(1), user: user(9), refresh: token(1), now: NOW, expires_at: NOW.plus(DAY) };
-    assert!(matches!(db.open_session(new).await, Err(DbError::UnknownAccount)));
+    assert!(matches!(db.open_session(new_session(user(9), 1)).await, Err(DbError::UnknownAccount)));
+}
+
+async fn a_lost_answer_is_given_again_for_a_short_while(db: &dyn Database) {
+    let alice = person(db, 1).await;
+    open(db, alice, 1).await;
+    let rotated = Rotation::Rotated { user: alice, sid: sid(1) };
+    assert_eq!(db.rotate_refresh(rotate(1, 11, NOW)).await.unwrap(), rotated);
+    let again = NOW.plus(i64::from(GRACE) - 1);
+    assert_eq!(db.rotate_refresh(rotate(1, 11, again)).await.unwrap(), rotated);
+    let late = NOW.plus(i64::from(GRACE));
+    let reused = db.rotate_refresh(rotate(1, 11, late)).await.unwrap();
+    assert_eq!(reused, Rotation::Reused { user: alice, sid: sid(1) }, "the grace is over");
+}
+
+async fn an_answer_that_was_used_is_not_given_again(db: &dyn Database) {
+    let alice = person(db, 1).await;
+    open(db, alice, 1).await;
+    db.rotate_refresh(rotate(1, 11, NOW)).await.unwrap();
+    db.rotate_refresh(rotate(11, 12, NOW)).await.unwrap();
+    let reused = db.rotate_refresh(rotate(1, 11, NOW)).await.unwrap();
+    assert_eq!(reused, Rotation::Reused { user: alice, sid: sid(1) });
+    assert_eq!(db.rotate_refresh(rotate(12, 13, NOW)).await.unwrap(), Rotation::Unknown);
+}
+
+async fn the_same_exchange_at_once_gives_one_successor(db: Arc<dyn Database>) {
+    let alice = person(&*db, 1).await;
+    open(&*db, alice, 1).await;
+    let tries = (0..8).map(|_| {
+        let db = db.clone();
+        tokio::spawn(async move { db.rotate_refresh(rotate(1, 11, NOW)).await.unwrap() })
+    });
+    for answer in join_all(tries).await {
+        assert_eq!(answer.unwrap(), Rotation::Rotated { user: alice, sid: sid(1) });
+    }
+    let next = db.rotate_refresh(rotate(11, 12, NOW)).await.unwrap();
+    assert_eq!(next, Rotation::Rotated { user: alice, sid: sid(1) }, "one successor, still good");
+}
+
+async fn people_see_and_end_their_own_sessions_alone(db: &dyn Database) {
+    let (alice, bob) = (person(db, 1).await, person(db, 2).await);
+    for n in 1..=3 {
+        open(db, alice, n).await;
+    }
+    open(db, bob, 4).await;
+    db.rotate_refresh(rotate(2, 12, NOW.plus(60))).await.unwrap();
+    let seen = db.sessions_of(alice, NOW.plus(60)).await.unwrap();
+    assert_eq!(
+        seen.iter().map(|one| one.sid).collect::<Vec<_>>(),
+        [sid(2), sid(1), sid(3)],
+        "last used first"
+    );
+    assert_eq!(
+        (seen[0].last_used_at, seen[0].client.as_str(), seen[0].strong),
+        (NOW.plus(60), "client 2", false)
+    );
+    assert!(seen[2].strong);
+    assert!(
+        db.sessions_of(alice, NOW.plus(30 * DAY)).await.unwrap().is_empty(),
+        "expired ones are not shown"
+    );
+    assert!(!db.end_session_of(alice, sid(4)).await.unwrap());
+    assert!(db.session(sid(4), NOW).await.unwrap().is_some(), "not hers to end");
+    assert!(db.end_session_of(alice, sid(1)).await.unwrap());
+    assert!(!db.end_session_of(alice, sid(1)).await.unwrap());
+    assert_eq!(db.end_other_sessions(alice, sid(3)).await.unwrap(), 1);
+    assert!(
+        db.session(sid(3), NOW).await.unwrap().is_some() && db.session(sid(2), NOW).await.unwrap().is_none()
+    );
+    assert!(db.session(sid(4), NOW).await.unwrap().is_some());
 }

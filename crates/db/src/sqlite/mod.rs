@@ -5,6 +5,7 @@
 
 mod accounts;
 mod directory;
+mod factors;
 mod files;
 mod finish;
 mod jobs;

@@ -2,6 +2,8 @@
 
 use async_trait::async_trait;
 use envelope::ids::UserId;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::Sqlite;
 use super::rows::Columns;
@@ -11,13 +13,18 @@ use crate::{DbError, NewSession, RotateRefresh, Rotation, Session, SessionId, Se
 impl Sessions for Sqlite {
     async fn open_session(&self, new: NewSession) -> Result<(), DbError> {
         let mut tx = self.write().await?;
-        sqlx::query("INSERT INTO sessions (sid, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
-            .bind(new.sid.as_bytes().as_slice())
-            .bind(new.user.as_bytes().as_slice())
-            .bind(new.now.0)
-            .bind(new.expires_at.0)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO sessions (sid, user_id, created_at, last_used_at, expires_at, client, strong)
+             VALUES ($1, $2, $3, $3, $4, $5, $6)",
+        )
+        .bind(new.sid.as_bytes().as_slice())
+        .bind(new.user.as_bytes().as_slice())
+        .bind(new.now.0)
+        .bind(new.expires_at.0)
+        .bind(new.client)
+        .bind(new.strong)
+        .execute(&mut *tx)
+        .await?;
         sqlx::query("INSERT INTO refresh_tokens (hash, sid, expires_at) VALUES ($1, $2, $3)")
             .bind(new.refresh.as_bytes().as_slice())
             .bind(new.sid.as_bytes().as_slice())
@@ -31,7 +38,7 @@ impl Sessions for Sqlite {
     async fn rotate_refresh(&self, rotate: RotateRefresh) -> Result<Rotation, DbError> {
         let mut tx = self.write().await?;
         let Some(token) = sqlx::query(
-            "SELECT t.used, s.sid, s.user_id
+            "SELECT t.used_at, s.sid, s.user_id
              FROM refresh_tokens t JOIN sessions s ON s.sid = t.sid
              WHERE t.hash = $1 AND t.expires_at > $2 AND s.expires_at > $2",
         )
@@ -45,10 +52,12 @@ impl Sessions for Sqlite {
         let sid = SessionId::from_bytes(token.octets("sid")?);
         let user = UserId::from_bytes(token.octets("user_id")?);
         // Two who show the same token are told apart here, whatever the engine isolates.
-        let used = sqlx::query("UPDATE refresh_tokens SET used = 1 WHERE hash = $1 AND used = 0")
-            .bind(rotate.old.as_bytes().as_slice())
-            .execute(&mut *tx)
-            .await?;
+        let used =
+            sqlx::query("UPDATE refresh_tokens SET used = 1, used_at = $2 WHERE hash = $1 AND used = 0")
+                .bind(rotate.old.as_bytes().as_slice())
+                .bind(rotate.now.0)
+                .execute(&mut *tx)
+                .await?;
         let answer = if used.rows_affected() == 1 {
             sqlx::query("INSERT INTO refresh_tokens (hash, sid, expires_at) VALUES ($1, $2, $3)")
                 .bind(rotate.new.as_bytes().as_slice())
@@ -56,11 +65,14 @@ impl Sessions for Sqlite {
                 .bind(rotate.expires_at.0)
                 .execute(&mut *tx)
                 .await?;
-            sqlx::query("UPDATE sessions SET expires_at = $2 WHERE sid = $1")
+            sqlx::query("UPDATE sessions SET expires_at = $2, last_used_at = $3 WHERE sid = $1")
                 .bind(sid.as_bytes().as_slice())
                 .bind(rotate.expires_at.0)
+                .bind(rotate.now.0)
                 .execute(&mut *tx)
                 .await?;
+            Rotation::Rotated { user, sid }
+        } else if is_repeated(&mut tx, &rotate, sid, token.maybe_natural("used_at")?).await? {
             Rotation::Rotated { user, sid }
         } else {
             sqlx::query("DELETE FROM sessions WHERE sid = $1")
@@ -74,22 +86,49 @@ impl Sessions for Sqlite {
     }
 
     async fn session(&self, sid: SessionId, now: UnixTime) -> Result<Option<Session>, DbError> {
-        let row = sqlx::query(
-            "SELECT user_id, created_at, expires_at FROM sessions WHERE sid = $1 AND expires_at > $2",
+        sqlx::query(
+            "SELECT sid, user_id, created_at, last_used_at, expires_at, client, strong
+             FROM sessions WHERE sid = $1 AND expires_at > $2",
         )
         .bind(sid.as_bytes().as_slice())
         .bind(now.0)
         .fetch_optional(&self.readers)
-        .await?;
-        row.map(|row| {
-            Ok(Session {
-                sid,
-                user: UserId::from_bytes(row.octets("user_id")?),
-                created_at: row.time("created_at")?,
-                expires_at: row.time("expires_at")?,
-            })
-        })
+        .await?
+        .map(|row| session(&row))
         .transpose()
+    }
+
+    async fn sessions_of(&self, user: UserId, now: UnixTime) -> Result<Vec<Session>, DbError> {
+        sqlx::query(
+            "SELECT sid, user_id, created_at, last_used_at, expires_at, client, strong
+             FROM sessions WHERE user_id = $1 AND expires_at > $2
+             ORDER BY last_used_at DESC, sid LIMIT 1000",
+        )
+        .bind(user.as_bytes().as_slice())
+        .bind(now.0)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(session)
+        .collect()
+    }
+
+    async fn end_session_of(&self, user: UserId, sid: SessionId) -> Result<bool, DbError> {
+        let ended = sqlx::query("DELETE FROM sessions WHERE sid = $1 AND user_id = $2")
+            .bind(sid.as_bytes().as_slice())
+            .bind(user.as_bytes().as_slice())
+            .execute(&self.writer)
+            .await?;
+        Ok(ended.rows_affected() == 1)
+    }
+
+    async fn end_other_sessions(&self, user: UserId, keep: SessionId) -> Result<u64, DbError> {
+        let ended = sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND sid <> $2")
+            .bind(user.as_bytes().as_slice())
+            .bind(keep.as_bytes().as_slice())
+            .execute(&self.writer)
+            .await?;
+        Ok(ended.rows_affected())
     }
 
     async fn end_session(&self, sid: SessionId) -> Result<bool, DbError> {
@@ -107,4 +146,36 @@ impl Sessions for Sqlite {
             .await?;
         Ok(ended.rows_affected())
     }
+}
+
+fn session(row: &SqliteRow) -> Result<Session, DbError> {
+    Ok(Session {
+        sid: SessionId::from_bytes(row.octets("sid")?),
+        user: UserId::from_bytes(row.octets("user_id")?),
+        created_at: row.time("created_at")?,
+        expires_at: row.time("expires_at")?,
+        last_used_at: row.time("last_used_at")?,
+        client: row.try_get("client")?,
+        strong: row.flag("strong")?,
+    })
+}
+
+/// Whether this is an exchange whose answer was lost: the same two tokens, a moment later, and the newer one unused.
+async fn is_repeated(
+    tx: &mut SqliteConnection,
+    rotate: &RotateRefresh,
+    sid: SessionId,
+    used_at: Option<u64>,
+) -> Result<bool, DbError> {
+    let grace = rotate.now.plus(-i64::from(rotate.grace_secs)).0;
+    let recent = used_at.and_then(|at| i64::try_from(at).ok()).is_some_and(|at| at > grace);
+    if !recent {
+        return Ok(false);
+    }
+    let waiting = sqlx::query("SELECT 1 FROM refresh_tokens WHERE hash = $1 AND sid = $2 AND used = 0")
+        .bind(rotate.new.as_bytes().as_slice())
+        .bind(sid.as_bytes().as_slice())
+        .fetch_optional(tx)
+        .await?;
+    Ok(waiting.is_some())
 }

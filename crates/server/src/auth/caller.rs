@@ -1,4 +1,4 @@
-//! The extractor of routes that need a signed-in person.
+//! The extractors of routes that need a signed-in person.
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -10,14 +10,21 @@ use proto::Code;
 use crate::error::Refusal;
 use crate::state::App;
 
-/// A signed-in person. The session was alive when the request came.
+/// A signed-in person. The session was alive when the request came, and satisfies the server's policy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller {
     pub(crate) user: UserId,
-    pub(crate) sid: SessionId,
 }
 
-impl FromRequestParts<App> for Caller {
+/// A signed-in person, whatever the policy demands: for the routes by which it can be satisfied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) user: UserId,
+    pub(crate) sid: SessionId,
+    pub(crate) strong: bool,
+}
+
+impl FromRequestParts<App> for SignedIn {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
@@ -35,6 +42,21 @@ impl FromRequestParts<App> for Caller {
         if session.user != bearer.user {
             return Err(ended());
         }
-        Ok(Self { user: bearer.user, sid: bearer.sid })
+        Ok(Self { user: bearer.user, sid: bearer.sid, strong: session.strong })
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let caller = SignedIn::from_request_parts(parts, app).await?;
+        if app.second_factor.is_demanded() && !caller.strong {
+            return Err(Refusal::new(
+                Code::SecondFactorNeeded,
+                "This server demands a second factor. Add an authenticator app, or sign in again with yours.",
+            ));
+        }
+        Ok(Self { user: caller.user })
     }
 }

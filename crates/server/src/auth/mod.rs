@@ -1,10 +1,11 @@
-//! Who calls: codes, access tokens, refresh tokens, tickets.
+//! Who calls: codes, second factors, access tokens, refresh tokens, tickets.
 
 pub(crate) mod access;
 pub(crate) mod caller;
 pub(crate) mod code;
+pub(crate) mod factor;
 pub(crate) mod session;
 pub(crate) mod ticket;
 
 pub(crate) use access::AccessTokens;
-pub(crate) use caller::Caller;
+pub(crate) use caller::{Caller, SignedIn};

@@ -2,17 +2,18 @@
 
 use db::{NewSession, RotateRefresh, Rotation, SessionId};
 use envelope::ids::UserId;
-use proto::limits::{ACCESS_SECONDS, REFRESH_SECONDS};
+use proto::limits::{ACCESS_SECONDS, REFRESH_GRACE_SECONDS, REFRESH_SECONDS};
 use proto::{B64, Code, SessionReply, Token};
 use zeroize::Zeroizing;
 
 use super::access::Bearer;
 use crate::error::{Answer, Refusal};
+use crate::http::ClientName;
 use crate::secrets::refresh_hash;
 use crate::state::App;
 
-/// Opens a session for a person who has proved their address.
-pub(crate) async fn open(app: &App, user: UserId) -> Answer<SessionReply> {
+/// Opens a session for a person who has proved their address, and shown a second factor if it is `strong`.
+pub(crate) async fn open(app: &App, user: UserId, client: ClientName, strong: bool) -> Answer<SessionReply> {
     let sid = SessionId::from_bytes(crate::random::uuid());
     let refresh = Zeroizing::new(crate::random::bytes::<32>());
     app.db
@@ -22,17 +23,20 @@ pub(crate) async fn open(app: &App, user: UserId) -> Answer<SessionReply> {
             refresh: refresh_hash(&refresh),
             now: app.time(),
             expires_at: app.time().plus(REFRESH_SECONDS),
+            client: client.0,
+            strong,
         })
         .await?;
     Ok(reply(app, Bearer { user, sid }, &refresh))
 }
 
-/// Exchanges a refresh token; one that was used before has been copied, and ends its session.
+/// Exchanges a refresh token; one that was used before has been copied, and ends its session. Within half a minute the
+/// same exchange gives the same token again, for a client that never saw the first answer.
 pub(crate) async fn renew(app: &App, token: &Token) -> Answer<SessionReply> {
     let ended = || Refusal::new(Code::SignInNeeded, "The session has ended. Sign in again.");
     let old = B64::parse(token.expose_secret()).map(|bytes| Zeroizing::new(bytes.0)).map_err(|_| ended())?;
     let old: &[u8; 32] = old.as_slice().try_into().map_err(|_| ended())?;
-    let fresh = Zeroizing::new(crate::random::bytes::<32>());
+    let fresh = app.keys.refresh_successor(old);
     let rotation = app
         .db
         .rotate_refresh(RotateRefresh {
@@ -40,6 +44,7 @@ pub(crate) async fn renew(app: &App, token: &Token) -> Answer<SessionReply> {
             new: refresh_hash(&fresh),
             now: app.time(),
             expires_at: app.time().plus(REFRESH_SECONDS),
+            grace_secs: REFRESH_GRACE_SECONDS,
         })
         .await?;
     match rotation {

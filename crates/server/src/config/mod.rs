@@ -1,5 +1,6 @@
 //! What an operator may say: flags and environment, one small file of definitions per concern.
 
+mod factor;
 mod given;
 mod limits;
 mod listen;
@@ -11,6 +12,7 @@ mod tls;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub use factor::{Factor, SecondFactorRule};
 pub use given::{GivenSecret, Secrets};
 pub use limits::Limits;
 pub use listen::Listen;
@@ -34,6 +36,9 @@ pub struct Config {
     /// Who may sign up.
     #[command(flatten)]
     pub signup: Signup,
+    /// Whether a second factor is demanded.
+    #[command(flatten)]
+    pub factor: Factor,
     /// How codes reach people.
     #[command(flatten)]
     pub mail: Mail,

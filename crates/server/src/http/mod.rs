@@ -1,6 +1,7 @@
 //! How requests are read: strict JSON, path fields, query fields, and where they come from.
 
 mod client_ip;
+mod client_name;
 mod json;
 mod linger;
 mod range;
@@ -11,6 +12,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 pub(crate) use client_ip::{ClientIp, Peer};
+pub(crate) use client_name::ClientName;
 pub(crate) use json::{Json, reply};
 pub(crate) use linger::linger;
 pub(crate) use range::{Wanted, wanted};

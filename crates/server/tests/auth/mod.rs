@@ -1,6 +1,8 @@
 //! Sign-in.
 
 mod code;
+mod factor;
 mod refresh;
 mod session;
+mod sessions;
 mod token;

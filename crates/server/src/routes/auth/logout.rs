@@ -3,11 +3,11 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use crate::auth::Caller;
+use crate::auth::SignedIn;
 use crate::error::Answer;
 use crate::state::App;
 
-pub(crate) async fn end(State(app): State<App>, caller: Caller) -> Answer<StatusCode> {
+pub(crate) async fn end(State(app): State<App>, caller: SignedIn) -> Answer<StatusCode> {
     app.db.end_session(caller.sid).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,7 +3,10 @@
 pub(crate) mod code;
 pub(crate) mod logout;
 pub(crate) mod refresh;
+pub(crate) mod second;
 pub(crate) mod session;
+pub(crate) mod sessions;
+pub(crate) mod totp;
 pub(crate) mod whoami;
 
 use db::{Hit, HitAnswer};

@@ -1,19 +1,21 @@
-//! `POST /auth/session`: trades a code for a session; the first right code makes the account.
+//! `POST /auth/session`: trades a code for a session, or for the way to the second factor; the first right code makes the
+//! account.
 
 use axum::extract::State;
 use axum::response::Response;
 use db::NewAccount;
 use envelope::ids::UserId;
-use proto::{Code, SessionRequest};
+use proto::{Code, SessionRequest, SignIn};
 
-use crate::auth::{code, session};
+use crate::auth::{code, factor, session};
 use crate::error::{Answer, Refusal};
-use crate::http::{ClientIp, Json, reply};
+use crate::http::{ClientIp, ClientName, Json, reply};
 use crate::state::App;
 
 pub(crate) async fn open(
     State(app): State<App>,
     client: ClientIp,
+    name: ClientName,
     Json(request): Json<SessionRequest>,
 ) -> Answer<Response> {
     super::count(&app, "ip-session", &client).await?;
@@ -40,5 +42,10 @@ pub(crate) async fn open(
     if enrolled.is_new {
         tracing::info!(user = %enrolled.account.user, "an account was made");
     }
-    Ok(reply(&session::open(&app, enrolled.account.user).await?))
+    let user = enrolled.account.user;
+    Ok(reply(&if factor::is_set(&app, user).await? {
+        SignIn::Half { second_factor: factor::ask(&app, user).await? }
+    } else {
+        SignIn::Session(session::open(&app, user, name, false).await?)
+    }))
 }

@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::response::Response;
 use proto::WhoAmI;
 
-use crate::auth::Caller;
+use crate::auth::{SignedIn, factor};
 use crate::error::{Answer, Refusal};
 use crate::http::reply;
 use crate::state::App;
 
-pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Answer<Response> {
+pub(crate) async fn show(State(app): State<App>, caller: SignedIn) -> Answer<Response> {
     let account = app.db.account(caller.user).await?.ok_or_else(Refusal::not_found)?;
     let usage = app.db.usage(caller.user).await?;
     Ok(reply(&WhoAmI {
@@ -18,6 +18,9 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Answer<Respo
         has_bundle: app.db.newest_bundle(caller.user).await?.is_some(),
         used_bytes: usage.charged_bytes,
         quota_bytes: app.limits.quota_bytes,
+        second_factor: factor::is_set(&app, caller.user).await?,
+        backup_codes_left: app.db.backup_codes_left(caller.user).await?,
+        second_factor_demanded: app.second_factor.is_demanded(),
         server_time: app.now(),
     }))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::response::Response;
 use blobs::BlobName;
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use proto::{Batch, BatchFile, BatchReply, Code, Complete, Completed, FileId, Use
 
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
-use crate::http::{Json, reply};
+use crate::http::{Json, linger, reply};
 use crate::routes::uploads::begin::is_random_uuid;
 use crate::routes::uploads::complete::{bundles_of, check_terms, finish_of};
 use crate::routes::uploads::verify::Signed;
@@ -31,9 +31,17 @@ struct Read {
 pub(crate) async fn take(
     State(app): State<App>,
     caller: Caller,
-    Json(request): Json<Batch>,
+    request: Request,
 ) -> Answer<Response> {
-    let place = app.places.take().await?;
+    // A place before the body: thousands that wait must not be thousands of bodies in memory.
+    let place = match app.places.take().await {
+        Ok(place) => place,
+        Err(refusal) => {
+            linger(&app, request.into_body());
+            return Err(refusal);
+        }
+    };
+    let Json(request) = Json::<Batch>::from_request(request, &app).await?;
     let files = tokio::task::block_in_place(|| read(request))?;
     let mut users: Vec<UserId> = files.iter().flat_map(|file| file.signed.users()).collect();
     users.sort_unstable();

@@ -1,0 +1,169 @@
+//! Second factors in SQLite.
+
+use async_trait::async_trait;
+use envelope::ids::UserId;
+use sqlx::sqlite::SqliteConnection;
+
+use super::Sqlite;
+use super::rows::{Columns, at_most, integer};
+use crate::{CodeMac, ConfirmTotp, DbError, Factors, HalfHash, HalfSignIn, Totp, UnixTime};
+
+#[async_trait]
+impl Factors for Sqlite {
+    async fn offer_totp(&self, user: UserId, sealed: Vec<u8>, now: UnixTime) -> Result<bool, DbError> {
+        let offered = sqlx::query(
+            "INSERT INTO totp (user_id, sealed_secret, confirmed, created_at) VALUES ($1, $2, 0, $3)
+             ON CONFLICT (user_id) DO UPDATE SET sealed_secret = excluded.sealed_secret, last_step = 0,
+                 created_at = excluded.created_at WHERE totp.confirmed = 0",
+        )
+        .bind(user.as_bytes().as_slice())
+        .bind(sealed)
+        .bind(now.0)
+        .execute(&self.writer)
+        .await?;
+        Ok(offered.rows_affected() == 1)
+    }
+
+    async fn totp(&self, user: UserId) -> Result<Option<Totp>, DbError> {
+        let row = sqlx::query("SELECT sealed_secret, confirmed, last_step FROM totp WHERE user_id = $1")
+            .bind(user.as_bytes().as_slice())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| {
+            Ok(Totp {
+                sealed: row.bytes("sealed_secret")?,
+                confirmed: row.flag("confirmed")?,
+                last_step: row.natural("last_step")?,
+            })
+        })
+        .transpose()
+    }
+
+    async fn confirm_totp(&self, confirm: ConfirmTotp) -> Result<bool, DbError> {
+        at_most(&confirm.backup, 50, "a list of backup codes")?;
+        let mut tx = self.write().await?;
+        let confirmed =
+            sqlx::query("UPDATE totp SET confirmed = 1, last_step = $2 WHERE user_id = $1 AND confirmed = 0")
+                .bind(confirm.user.as_bytes().as_slice())
+                .bind(integer(confirm.step, "a step")?)
+                .execute(&mut *tx)
+                .await?;
+        if confirmed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        lay_out(&mut tx, confirm.user, &confirm.backup).await?;
+        sqlx::query("UPDATE sessions SET strong = 1 WHERE sid = $1 AND user_id = $2")
+            .bind(confirm.sid.as_bytes().as_slice())
+            .bind(confirm.user.as_bytes().as_slice())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn use_totp_step(&self, user: UserId, step: u64) -> Result<bool, DbError> {
+        let used = sqlx::query(
+            "UPDATE totp SET last_step = $2 WHERE user_id = $1 AND confirmed = 1 AND last_step < $2",
+        )
+        .bind(user.as_bytes().as_slice())
+        .bind(integer(step, "a step")?)
+        .execute(&self.writer)
+        .await?;
+        Ok(used.rows_affected() == 1)
+    }
+
+    async fn use_backup_code(&self, user: UserId, mac: CodeMac) -> Result<bool, DbError> {
+        let used = sqlx::query("DELETE FROM backup_codes WHERE user_id = $1 AND mac = $2")
+            .bind(user.as_bytes().as_slice())
+            .bind(mac.as_bytes().as_slice())
+            .execute(&self.writer)
+            .await?;
+        Ok(used.rows_affected() == 1)
+    }
+
+    async fn replace_backup_codes(&self, user: UserId, macs: &[CodeMac]) -> Result<bool, DbError> {
+        at_most(macs, 50, "a list of backup codes")?;
+        let mut tx = self.write().await?;
+        let has = sqlx::query("SELECT 1 FROM totp WHERE user_id = $1 AND confirmed = 1")
+            .bind(user.as_bytes().as_slice())
+            .fetch_optional(&mut *tx)
+            .await?;
+        if has.is_none() {
+            return Ok(false);
+        }
+        lay_out(&mut tx, user, macs).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn backup_codes_left(&self, user: UserId) -> Result<u32, DbError> {
+        sqlx::query("SELECT COUNT(*) AS left FROM backup_codes WHERE user_id = $1")
+            .bind(user.as_bytes().as_slice())
+            .fetch_one(&self.readers)
+            .await?
+            .small("left")
+    }
+
+    async fn remove_totp(&self, user: UserId) -> Result<bool, DbError> {
+        let mut tx = self.write().await?;
+        lay_out(&mut tx, user, &[]).await?;
+        let removed = sqlx::query("DELETE FROM totp WHERE user_id = $1")
+            .bind(user.as_bytes().as_slice())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(removed.rows_affected() == 1)
+    }
+
+    async fn open_half(&self, half: HalfSignIn) -> Result<(), DbError> {
+        sqlx::query("INSERT INTO half_sign_ins (hash, user_id, expires_at) VALUES ($1, $2, $3)")
+            .bind(half.hash.as_bytes().as_slice())
+            .bind(half.user.as_bytes().as_slice())
+            .bind(half.expires_at.0)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn try_half(
+        &self,
+        hash: HalfHash,
+        max_attempts: u32,
+        now: UnixTime,
+    ) -> Result<Option<UserId>, DbError> {
+        let row = sqlx::query(
+            "UPDATE half_sign_ins SET attempts = attempts + 1
+             WHERE hash = $1 AND expires_at > $2 AND attempts < $3 RETURNING user_id",
+        )
+        .bind(hash.as_bytes().as_slice())
+        .bind(now.0)
+        .bind(i64::from(max_attempts))
+        .fetch_optional(&self.writer)
+        .await?;
+        row.map(|row| row.octets("user_id").map(UserId::from_bytes)).transpose()
+    }
+
+    async fn end_half(&self, hash: HalfHash) -> Result<bool, DbError> {
+        let ended = sqlx::query("DELETE FROM half_sign_ins WHERE hash = $1")
+            .bind(hash.as_bytes().as_slice())
+            .execute(&self.writer)
+            .await?;
+        Ok(ended.rows_affected() == 1)
+    }
+}
+
+/// These backup codes and no others.
+async fn lay_out(tx: &mut SqliteConnection, user: UserId, macs: &[CodeMac]) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM backup_codes WHERE user_id = $1")
+        .bind(user.as_bytes().as_slice())
+        .execute(&mut *tx)
+        .await?;
+    for mac in macs {
+        sqlx::query("INSERT INTO backup_codes (user_id, mac) VALUES ($1, $2)")
+            .bind(user.as_bytes().as_slice())
+            .bind(mac.as_bytes().as_slice())
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! The authenticator app: `POST /auth/totp`, `/auth/totp/confirm`, `/auth/totp/remove`, `/auth/backup-codes`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use envelope::action::FactorChange;
+use proto::{FactorRequest, TotpConfirm};
+
+use crate::auth::{SignedIn, factor};
+use crate::error::{Answer, Refusal};
+use crate::http::{Json, reply};
+use crate::state::App;
+
+pub(crate) async fn offer(
+    State(app): State<App>,
+    caller: SignedIn,
+    Json(request): Json<FactorRequest>,
+) -> Answer<Response> {
+    factor::prove(&app, caller.user, FactorChange::Add, request.proof).await?;
+    Ok(reply(&factor::offer(&app, caller.user).await?))
+}
+
+pub(crate) async fn confirm(
+    State(app): State<App>,
+    caller: SignedIn,
+    Json(request): Json<TotpConfirm>,
+) -> Answer<Response> {
+    Ok(reply(&factor::confirm(&app, &caller, &request.code).await?))
+}
+
+pub(crate) async fn remove(
+    State(app): State<App>,
+    caller: SignedIn,
+    Json(request): Json<FactorRequest>,
+) -> Answer<StatusCode> {
+    strong(&app, &caller).await?;
+    factor::prove(&app, caller.user, FactorChange::Remove, request.proof).await?;
+    app.db.remove_totp(caller.user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn renew_backup_codes(
+    State(app): State<App>,
+    caller: SignedIn,
+    Json(request): Json<FactorRequest>,
+) -> Answer<Response> {
+    strong(&app, &caller).await?;
+    factor::prove(&app, caller.user, FactorChange::BackupCodes, request.proof).await?;
+    Ok(reply(&factor::renew_backup_codes(&app, caller.user).await?))
+}
+
+/// A session that was opened before the app was added has not shown it.
+async fn strong(app: &App, caller: &SignedIn) -> Answer<()> {
+    if caller.strong || !factor::is_set(app, caller.user).await? {
+        return Ok(());
+    }
+    let detail = "This session has not shown your authenticator app. Sign in again, with it.";
+    Err(Refusal::new(proto::Code::SecondFactorNeeded, detail))
+}

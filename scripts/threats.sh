@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Every test that spec/THREATS.md names exists, by exactly that name.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=0
+while read -r name; do
+  if ! grep -rqE "fn ${name}\b" --include='*.rs' crates; then
+    echo "threats: spec/THREATS.md names a test that does not exist: ${name}" >&2
+    missing=1
+  fi
+done < <(grep '^| [0-9]' spec/THREATS.md | grep -oE '`[a-z0-9_]+`' | tr -d '`' | grep _ | sort -u)
+[ "$missing" = 0 ] && echo "threats: every test that spec/THREATS.md names exists"
+exit "$missing"
