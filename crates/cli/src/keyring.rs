@@ -122,6 +122,17 @@ fn unlock_by_passphrase(app: &App, session: &Session, way: Way) -> Result<(Unloc
     with_passphrase(app, app.global.passphrase_fd, "passphrase: ", open)
 }
 
+/// Does something that needs the passphrase itself, agent or not; a wrong one may be typed again.
+pub(crate) fn with_own_passphrase<T>(
+    app: &App,
+    open: impl Fn(&Passphrase) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    if app.global.passphrase_fd.is_none() && !ask::somebody_is_there() {
+        return Err(nobody_to_ask());
+    }
+    Ok(with_passphrase(app, app.global.passphrase_fd, "passphrase: ", |passphrase| open(&passphrase))?.0)
+}
+
 /// Opens a key file with its passphrase, from that descriptor or the terminal.
 pub(crate) fn open_key_file<T>(
     app: &App,

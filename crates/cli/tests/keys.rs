@@ -141,3 +141,30 @@ fn a_safety_number_is_shown_as_digits_words_and_a_code() {
     alice.wax(["contacts", "verify", BOB, "--number", "WAXWING-SAFETY-2:1"], &[]).failed(2, "60 digits");
     alice.wax(["contacts", "verify", BOB, "--number", text], &[]).ok();
 }
+
+#[test]
+fn keys_come_back_from_the_server_to_a_new_device() {
+    let house = House::open();
+    let alice = house.member("alice@mail.example");
+    assert!(alice.wax(["keys"], &[]).ok().out().contains("backup       none from this device"));
+    assert_eq!(alice.wax(["keys", "backup", "--json"], &[]).ok().json()["backup"], "current");
+    let laptop = house.newcomer("alice@mail.example");
+    let ca = laptop.ca.to_str().unwrap();
+    laptop.wax(["login", &laptop.address, "--server", &laptop.url, "--ca", ca, "--request-code"], &[]).ok();
+    let code = house.code_for(&laptop.address);
+    let done = laptop.wax(["login", &laptop.address, "--code", &code], &[]).ok();
+    assert!(done.err.contains("wax keys restore"));
+    laptop.types("another passphrase altogether");
+    laptop.wax(["keys", "restore"], &[]).failed(8, "the passphrase is wrong");
+    laptop.types(PASSPHRASE);
+    let restored = laptop.wax(["keys", "restore", "--json"], &[]).ok().json();
+    let own = alice.wax(["keys", "--json"], &[]).ok().json();
+    assert_eq!(restored["fingerprint"], own["fingerprint"]);
+    laptop.wax(["keys", "restore"], &[]).failed(9, "there are keys on this machine already");
+    assert_eq!(alice.wax(["keys", "backup", "--remove", "--json"], &[]).ok().json()["removed"], true);
+    let phone = house.newcomer("alice@mail.example");
+    phone.wax(["login", &phone.address, "--server", &phone.url, "--ca", ca, "--request-code"], &[]).ok();
+    let code = house.code_for(&phone.address);
+    phone.wax(["login", &phone.address, "--code", &code], &[]).ok();
+    phone.wax(["keys", "restore"], &[]).failed(5, "no backup of your keys is at the server");
+}

@@ -37,7 +37,7 @@ impl Error {
             E::NeverPublished => "sign in and unlock them once while the server can be reached: wax unlock",
             E::KeysExist => "they were left as they are",
             E::KeysElsewhere => {
-                "bring the key file from that machine; making new ones here would lock you out of what was sent to you"
+                "bring them here out of the backup at the server (wax keys restore), or bring the key file from that machine; new ones would lock you out of what was sent to you"
             }
             E::OtherAccount => {
                 "sign in with the account that the keys were made for, or use another home folder (WAX_HOME)"

@@ -56,7 +56,7 @@ pub use format::rsa::{RsaBits, RsaKeyError, RsaPrivateKey, RsaPublicKey};
 pub use format::safety::{SafetyNumber, safety_number};
 pub use format::secret::{Secret, VaultKey};
 pub use home::Home;
-pub use keys::{KeysState, Rewrapped, Unlocked};
+pub use keys::{BackupState, KeysState, RestoreWith, Rewrapped, Unlocked};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
 pub use proto::{FileId, RecipientId, RootId, Token, UserId};
 pub use receive::{OnConflict, OnReceived, ReceiveAll, Received, Target};

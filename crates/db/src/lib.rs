@@ -6,7 +6,7 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Jobs`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Vaults`], [`Jobs`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
@@ -21,6 +21,7 @@ mod sessions;
 mod sqlite;
 mod types;
 mod uploads;
+mod vaults;
 
 use async_trait::async_trait;
 
@@ -40,6 +41,7 @@ pub use uploads::{
     AbandonAnswer, AddFilesAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, Finish, FinishAnswer, NewFile,
     NewGrant, NewPart, NewUpload, Part, PartAnswer, Upload, UploadState, Uploads,
 };
+pub use vaults::{NewVault, StoreVaultAnswer, StoredVault, Vaults};
 
 /// Everything that the server remembers. Shared as `Arc<dyn Database>`; every method may be called from many
 /// tasks at once, and from several processes where the driver allows it.
@@ -48,7 +50,7 @@ pub use uploads::{
 /// [`DbError::is_transient`] nothing has happened and the same call may be repeated. After any other error the
 /// call may or may not have happened: repeating it is safe exactly where its documentation calls it idempotent.
 #[async_trait]
-pub trait Database: Accounts + Sessions + Factors + Directory + Uploads + Files + Jobs {
+pub trait Database: Accounts + Sessions + Factors + Directory + Uploads + Files + Vaults + Jobs {
     /// Whether the database answers. Called by readiness checks, every second or so.
     async fn ping(&self) -> Result<(), DbError>;
 

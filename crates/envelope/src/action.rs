@@ -9,6 +9,22 @@ pub const DELETE: &str = "delete";
 /// The purpose of changing the second factor of an account; the signed bytes are [`factor_bytes`].
 pub const SECOND_FACTOR: &str = "second-factor";
 
+/// The purpose of keeping a key file at the server; the signed bytes are [`vault_bytes`].
+pub const VAULT: &str = "vault";
+
+/// The purpose of removing it from there; the signed bytes are [`vault_bytes`] with a digest of zeros.
+pub const VAULT_REMOVAL: &str = "vault-removal";
+
+/// What is signed for a key file at the server: the account's id ‖ the key file's number, 4 bytes, the high end first ‖
+/// SHA-256 of the key file. The number only grows, which keeps a signature from being of use later.
+pub fn vault_bytes(user: &UserId, version: u32, digest: &[u8; 32]) -> [u8; 52] {
+    let mut bytes = [0; 52];
+    bytes[..16].copy_from_slice(user.as_bytes());
+    bytes[16..20].copy_from_slice(&version.to_be_bytes());
+    bytes[20..].copy_from_slice(digest);
+    bytes
+}
+
 /// What may be done to a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactorChange {

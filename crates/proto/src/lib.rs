@@ -14,6 +14,7 @@ pub mod limits;
 pub mod paths;
 mod problem;
 mod upload;
+mod vault;
 
 pub use auth::{CodeRequest, LogoutRequest, RefreshRequest, SessionReply, SessionRequest, Token, WhoAmI};
 pub use binary::{B64, B64Error};
@@ -28,6 +29,7 @@ pub use problem::{Code, Problem};
 pub use upload::{
     Batch, BatchFile, BatchReply, Begin, Complete, Completed, GrantTo, PartRecord, UploadList, UploadStatus,
 };
+pub use vault::{PutVault, RemoveVault, VaultReply};
 
 /// Seconds since 1970-01-01T00:00:00Z.
 pub type UnixSeconds = i64;

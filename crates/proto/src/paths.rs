@@ -29,6 +29,10 @@ pub const TOTP_REMOVE: &str = "/api/v1/auth/totp/remove";
 pub const BACKUP_CODES: &str = "/api/v1/auth/backup-codes";
 /// `GET`: who calls.
 pub const WHOAMI: &str = "/api/v1/auth/whoami";
+/// `PUT`: keep the caller's key file. `GET`: that key file.
+pub const VAULT: &str = "/api/v1/vault";
+/// `POST`: remove it.
+pub const VAULT_REMOVE: &str = "/api/v1/vault/remove";
 /// `PUT`: publish the caller's bundle. `GET`: the caller's newest bundle as a [`crate::PublishBundle`].
 pub const MY_BUNDLE: &str = "/api/v1/directory/me";
 /// `POST`: bundles for addresses.

@@ -5,11 +5,13 @@ use std::error::Error;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use blobs::BlobError;
 use db::DbError;
 use proto::{Code, Problem};
+
+use crate::limited::Limit;
 
 /// Why a request is not served: a stable code, a sentence for a person, and for the log the cause.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -18,6 +20,7 @@ pub(crate) struct Refusal {
     pub(crate) code: Code,
     detail: Cow<'static, str>,
     pub(crate) retry_after: Option<u64>,
+    limit: Option<Limit>,
     #[source]
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -27,7 +30,7 @@ pub(crate) type Answer<T> = Result<T, Refusal>;
 
 impl Refusal {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None, cause: None }
+        Self { code, detail: detail.into(), retry_after: None, limit: None, cause: None }
     }
 
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
@@ -48,9 +51,9 @@ impl Refusal {
         Self::new(Code::Malformed, detail)
     }
 
-    pub(crate) fn too_many(seconds: u32) -> Self {
-        Self::new(Code::TooMany, format!("Wait {seconds} seconds, then try again."))
-            .retry_after(seconds.into())
+    pub(crate) fn too_many(limit: Limit, seconds: u32) -> Self {
+        let detail = format!("Wait {seconds} seconds, then try again.");
+        Self { limit: Some(limit), ..Self::new(Code::TooMany, detail) }.retry_after(seconds.into())
     }
 
     /// The same about one file of several, counted from 1.
@@ -112,6 +115,16 @@ impl Refusal {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(limit) = self.limit {
+            // As draft-ietf-httpapi-ratelimit-headers writes them: what is left, until when, and of how much.
+            let left = format!("\"{}\";r=0;t={}", limit.name, self.retry_after.unwrap_or(1));
+            let policy = format!("\"{}\";q={};w={}", limit.name, limit.max, limit.window_secs);
+            for (name, value) in [("ratelimit", left), ("ratelimit-policy", policy)] {
+                headers.extend(
+                    HeaderValue::from_str(&value).map(|value| (HeaderName::from_static(name), value)),
+                );
+            }
         }
         if self.code == Code::SignInNeeded {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

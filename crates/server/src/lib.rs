@@ -20,6 +20,7 @@ pub mod config;
 mod error;
 mod http;
 mod jobs;
+mod limited;
 mod listener;
 pub mod logging;
 mod mail;

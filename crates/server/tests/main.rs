@@ -13,3 +13,4 @@ mod refusals;
 mod shutdown;
 mod stage;
 mod uploads;
+mod vault;

@@ -43,6 +43,21 @@ pub(crate) enum KeysAction {
         #[arg(long, value_name = "N")]
         new_passphrase_fd: Option<u32>,
     },
+    /// Keep your key file at the server, sealed, for the day this device is lost; it needs a strong passphrase
+    Backup {
+        /// Remove it from the server instead
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Bring your keys to this device out of the backup at the server
+    Restore {
+        /// With the recovery phrase instead of the passphrase, and choose a new passphrase
+        #[arg(long)]
+        phrase: bool,
+        /// Read the recovery phrase from this open file descriptor
+        #[arg(long, value_name = "N")]
+        phrase_fd: Option<u32>,
+    },
     /// Forgot the passphrase? Set a new one with the recovery phrase
     Recover {
         /// Read the recovery phrase from this open file descriptor

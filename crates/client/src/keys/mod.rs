@@ -1,5 +1,6 @@
 //! One's own keys: made, sealed to disk, published, unlocked, recovered, changed and replaced.
 
+mod backup;
 mod change;
 mod rewrap;
 mod rotate;
@@ -8,6 +9,7 @@ mod store;
 
 use crate::client::Inner;
 use crate::{Address, Client, Error, Result, RootId, RsaPrivateKey, RsaPublicKey, UserId, VaultKey};
+pub use backup::{BackupState, RestoreWith};
 use envelope::Bundle;
 use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, strength};
 use format::vault::{open_vault, open_vault_with_key, reseal_vault, seal_vault};

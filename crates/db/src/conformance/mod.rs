@@ -11,6 +11,7 @@ mod files;
 mod jobs;
 mod sessions;
 mod uploads;
+mod vaults;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     directory::run(&fixture).await;
     uploads::run(&fixture).await;
     files::run(&fixture).await;
+    vaults::run(&fixture).await;
     jobs::run(&fixture).await;
 }
 

@@ -15,6 +15,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod uploads;
+mod vaults;
 
 use std::path::Path;
 use std::time::Duration;

@@ -7,6 +7,7 @@ use proto::limits::{CODE_ATTEMPTS, CODE_DIGITS, CODE_SECONDS};
 use zeroize::Zeroizing;
 
 use crate::error::{Answer, Refusal};
+use crate::limited::Limit;
 use crate::mail::CodeLetter;
 use crate::state::App;
 
@@ -22,6 +23,7 @@ pub(crate) async fn send(app: &App, address: Address) -> Answer<()> {
     let code = Zeroizing::new(format!("{:06}", crate::random::below(1_000_000)));
     let known = !app.db.users_by_lookup(&[lookup]).await?.is_empty();
     let admitted = known || app.signup.admits(address.as_str());
+    let limit = Limit { name: "codes", max: app.limits.codes_per_address, window_secs: WINDOW_SECONDS };
     let issued = app
         .db
         .issue_code(NewCode {
@@ -29,14 +31,14 @@ pub(crate) async fn send(app: &App, address: Address) -> Answer<()> {
             mac: app.keys.code_mac(&lookup, &code),
             now: app.time(),
             expires_at: app.time().plus(CODE_SECONDS),
-            window_secs: WINDOW_SECONDS,
-            send_limit: app.limits.codes_per_address,
+            window_secs: limit.window_secs,
+            send_limit: limit.max,
             max_attempts: CODE_ATTEMPTS,
         })
         .await?;
     match issued {
         SentCode::Issued => {}
-        SentCode::TooMany { retry_after_secs } => return Err(Refusal::too_many(retry_after_secs)),
+        SentCode::TooMany { retry_after_secs } => return Err(Refusal::too_many(limit, retry_after_secs)),
     }
     let (mailer, written) = (app.mailer.clone(), app.now());
     app.tasks.spawn(async move {

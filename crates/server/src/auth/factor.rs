@@ -1,6 +1,6 @@
 //! The second factor: an authenticator app (RFC 6238) or one of its backup codes.
 
-use db::{ConfirmTotp, HalfHash, HalfSignIn, Hit, HitAnswer};
+use db::{ConfirmTotp, HalfHash, HalfSignIn};
 use envelope::Address;
 use envelope::action::{FactorChange, SECOND_FACTOR, factor_bytes, verify_action};
 use envelope::ed25519::Signature;
@@ -12,12 +12,13 @@ use zeroize::Zeroizing;
 
 use super::caller::SignedIn;
 use crate::error::{Answer, Refusal};
+use crate::limited::Limit;
 use crate::routes::directory;
 use crate::secrets::sha256;
 use crate::state::App;
 
-/// Wrong and right second factors of one account in an hour, over all its sign-ins.
-const PER_HOUR: u32 = 20;
+/// Wrong and right second factors of one account, over all its sign-ins.
+const TRIES: Limit = Limit::hourly("second-factor", 20);
 /// Letters and digits that nobody takes for one another: 5 bits each.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Characters of a backup code: 60 bits, which nobody guesses at the rate above.
@@ -63,8 +64,7 @@ pub(crate) async fn offer(app: &App, user: UserId) -> Answer<TotpSecret> {
         return Err(Refusal::new(Code::Conflict, "There is an authenticator app already. Remove it first."));
     }
     let account = app.db.account(user).await?.ok_or_else(Refusal::not_found)?;
-    let address =
-        app.keys.open_address(&account.lookup, account.sealed_address).ok_or_else(unreadable)?;
+    let address = app.keys.open_address(&account.lookup, account.sealed_address).ok_or_else(unreadable)?;
     let totp = totp(&secret, Some(&address))?;
     let uri = totp.to_url().map_err(Refusal::internal)?;
     Ok(TotpSecret { secret: Token::new(totp.secret().to_base32()), uri: Token::new(uri) })
@@ -72,7 +72,7 @@ pub(crate) async fn offer(app: &App, user: UserId) -> Answer<TotpSecret> {
 
 /// Confirms the offered secret by a code of it and lays out backup codes.
 pub(crate) async fn confirm(app: &App, caller: &SignedIn, code: &str) -> Answer<BackupCodes> {
-    count(app, caller.user).await?;
+    TRIES.count(app, caller.user.as_bytes()).await?;
     let nothing = || Refusal::new(Code::Conflict, "There is nothing to be confirmed. Begin again.");
     let offered = app.db.totp(caller.user).await?.filter(|totp| !totp.confirmed).ok_or_else(nothing)?;
     let secret = app.keys.open_factor(caller.user, offered.sealed).ok_or_else(unreadable)?;
@@ -120,7 +120,7 @@ pub(crate) async fn prove(
 
 /// Uses a code up, whichever kind it is; counted for the account before it is looked at.
 async fn is_right(app: &App, user: UserId, code: &str) -> Answer<bool> {
-    count(app, user).await?;
+    TRIES.count(app, user.as_bytes()).await?;
     let plain = Zeroizing::new(plain(code));
     if plain.len() == 6 && plain.bytes().all(|byte| byte.is_ascii_digit()) {
         let Some(totp) = app.db.totp(user).await?.filter(|totp| totp.confirmed) else { return Ok(false) };
@@ -132,19 +132,6 @@ async fn is_right(app: &App, user: UserId, code: &str) -> Answer<bool> {
         return Ok(false);
     }
     Ok(app.db.use_backup_code(user, app.keys.backup_mac(user, &plain)).await?)
-}
-
-async fn count(app: &App, user: UserId) -> Answer<()> {
-    let hit = Hit {
-        bucket: app.keys.bucket("second-factor", user.as_bytes()),
-        window_secs: 3_600,
-        max: PER_HOUR,
-        now: app.time(),
-    };
-    match app.db.count_hit(hit).await? {
-        HitAnswer::Allowed { .. } => Ok(()),
-        HitAnswer::TooMany { retry_after_secs } => Err(Refusal::too_many(retry_after_secs)),
-    }
 }
 
 /// The step whose code this is: the present one or one of its neighbours.

@@ -6,3 +6,4 @@ pub(crate) mod directory;
 pub(crate) mod files;
 pub(crate) mod health;
 pub(crate) mod uploads;
+pub(crate) mod vault;

@@ -34,7 +34,10 @@ async fn an_address_gets_five_codes_in_an_hour_known_or_not() {
     }
     let reply = stage.post(paths::CODE, &json!({ "email": "a@wax.example" })).await;
     assert_eq!(reply.code(), Code::TooMany);
-    assert!(reply.refusal().retry_after.unwrap() <= 3_600);
+    let seconds = reply.refusal().retry_after.unwrap();
+    assert!(seconds <= 3_600);
+    assert_eq!(reply.header("ratelimit"), format!("\"codes\";r=0;t={seconds}"));
+    assert_eq!(reply.header("ratelimit-policy"), "\"codes\";q=5;w=3600");
     stage.later(3_601);
     let reply = stage.post(paths::CODE, &json!({ "email": "a@wax.example" })).await;
     assert_eq!(reply.status, StatusCode::NO_CONTENT);

@@ -36,6 +36,15 @@ pub(crate) fn framed(len: u64) -> Vec<u8> {
 }
 
 /// The node over a run of segments.
+/// A small message as far as its outside goes.
+pub(crate) fn small_message(len: usize) -> Vec<u8> {
+    let header = envelope::small::HEADER_LEN;
+    let mut bytes = envelope::small::PARAMETERS.to_vec();
+    bytes.resize(header, 7);
+    bytes.extend_from_slice(&framed((len - header) as u64));
+    bytes
+}
+
 pub(crate) fn node_of(part: &[u8]) -> Node {
     let leaves: Vec<_> = part.chunks(SEGMENT_LEN).map(merkle::leaf).collect();
     merkle::root(&leaves).unwrap()

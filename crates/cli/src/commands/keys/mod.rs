@@ -1,5 +1,6 @@
 //! `wax keys`: one's own keys, made, shown, and their public half handed out.
 
+mod backup;
 mod change;
 mod rotate;
 
@@ -15,7 +16,7 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// `{"address", "user_id", "fingerprint", "root_id", "recovery_phrase"}`.
+/// `{"address", "user_id", "fingerprint", "root_id", "recovery_phrase", "backup"}`.
 #[derive(Serialize)]
 struct KeysJson {
     address: Option<String>,
@@ -24,6 +25,8 @@ struct KeysJson {
     root_id: String,
     /// Whether one was made.
     recovery_phrase: bool,
+    /// `none`, `current` or `outdated`.
+    backup: &'static str,
 }
 
 const COMPARE: &str = "to compare keys with somebody: wax contacts verify ADDRESS";
@@ -45,6 +48,9 @@ pub(super) fn run(app: &App, args: Keys) -> Result<(), Fault> {
         KeysAction::Phrase { phrase_out } => change::phrase(app, phrase_out.as_deref()),
         KeysAction::Passphrase { new_passphrase_fd } => change::passphrase(app, new_passphrase_fd),
         KeysAction::Recover { phrase_fd } => change::recover(app, phrase_fd),
+        KeysAction::Backup { remove: false } => backup::keep(app),
+        KeysAction::Backup { remove: true } => backup::remove(app),
+        KeysAction::Restore { phrase, phrase_fd } => backup::restore(app, phrase, phrase_fd),
         KeysAction::Rotate { encryption_only: true, yes, .. } => rotate::encryption(app, yes),
         KeysAction::Rotate { new_passphrase_fd, phrase_out, yes, .. } => {
             rotate::whole(app, new_passphrase_fd, phrase_out.as_deref(), yes)
@@ -80,6 +86,7 @@ fn show(app: &App) -> Result<(), Fault> {
             "without a recovery phrase a forgotten passphrase loses everything; make one: wax keys phrase",
         );
     }
+    app.console.say(format!("backup       {}", backup::words(&session)?))?;
     app.console.note(COMPARE);
     app.console.result(&keys_json(&session, user_id, root)?)
 }
@@ -118,6 +125,7 @@ fn keys_json(session: &Session, user_id: client::UserId, root: RootId) -> Result
         fingerprint: fingerprint(root),
         root_id: root.to_string(),
         recovery_phrase: session.client.has_recovery_phrase()?,
+        backup: backup::name(session.client.backup_state()?),
     })
 }
 

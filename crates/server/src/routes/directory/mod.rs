@@ -7,26 +7,18 @@ pub(crate) mod publish;
 
 use std::collections::HashMap;
 
-use db::{Hit, HitAnswer, StoredBundle};
+use db::StoredBundle;
 use envelope::Bundle;
 use envelope::ids::UserId;
 
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
+use crate::limited::Limit;
 use crate::state::App;
 
 /// Counts a directory request, which could otherwise be used to collect who is there.
 async fn count(app: &App, caller: &Caller) -> Answer<()> {
-    let hit = Hit {
-        bucket: app.keys.bucket("lookup", caller.user.as_bytes()),
-        window_secs: 3_600,
-        max: app.limits.lookups,
-        now: app.time(),
-    };
-    match app.db.count_hit(hit).await? {
-        HitAnswer::Allowed { .. } => Ok(()),
-        HitAnswer::TooMany { retry_after_secs } => Err(Refusal::too_many(retry_after_secs)),
-    }
+    Limit::hourly("lookup", app.limits.lookups).count(app, caller.user.as_bytes()).await
 }
 
 /// The octets of a stored bundle.

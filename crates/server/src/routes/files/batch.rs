@@ -28,11 +28,7 @@ struct Read {
     complete: Complete,
 }
 
-pub(crate) async fn take(
-    State(app): State<App>,
-    caller: Caller,
-    request: Request,
-) -> Answer<Response> {
+pub(crate) async fn take(State(app): State<App>, caller: Caller, request: Request) -> Answer<Response> {
     // A place before the body: thousands that wait must not be thousands of bodies in memory.
     let place = match app.places.take().await {
         Ok(place) => place,
