@@ -36,6 +36,16 @@ need_venv() {
   missing+=("Python's module venv (on Debian: apt-get install python3-venv)")
 }
 
+# need_plain: the way to sign in at a relay with user and password, a plug-in without a command.
+need_plain() {
+  compgen -G '/usr/lib/*/sasl2/libplain.so' >/dev/null && return
+  say "installing libsasl2-modules"
+  [ -n "${apt_updated:-}" ] || { apt-get update -qq; apt_updated=1; }
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libsasl2-modules >/dev/null
+  compgen -G '/usr/lib/*/sasl2/libplain.so' >/dev/null && return
+  missing+=("SASL's PLAIN (on Debian: apt-get install libsasl2-modules)")
+}
+
 # cargo_tool COMMAND CRATE: a cargo subcommand, built into the cache folder if it is not there.
 cargo_tool() {
   have "$1" && return
@@ -55,8 +65,17 @@ if [ "$goal" = test ]; then
   need_venv
   # The tests of power loss watch a server with it; they are for Linux alone.
   [ "$(uname)" != Linux ] || need strace strace
-  # Where it cannot be installed, the one test of a proxy before the server says that it was not run.
-  if on_debian_as_root; then need nginx nginx-light; fi
+  # Where these cannot be installed, the tests of a proxy before the server and of letters through a real relay say that
+  # they were not run.
+  if on_debian_as_root; then
+    need nginx nginx-light
+    # Without a configuration of its own the package starts no mail server on this machine; tests bring theirs.
+    have debconf-set-selections && ! have postfix &&
+      echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
+    need postfix postfix
+    need saslpasswd2 sasl2-bin
+    need_plain
+  fi
 fi
 
 if [ "$goal" = bench ]; then

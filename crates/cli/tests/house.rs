@@ -58,7 +58,7 @@ impl House {
         let (letters, clock) = (Arc::new(Letterbox::default()), Arc::new(SettableClock::starting_now()));
         let mut config = Config::for_data(folder.path().join("data"));
         change(&mut config);
-        let seams = Seams { clock: Some(clock.clone()), mailer: Some(letters.clone()), blobs: None };
+        let seams = Seams { clock: Some(clock.clone()), mailer: Some(letters.clone()), ..Seams::default() };
         let running = runtime.block_on(Server::start_with(config, seams)).expect("the server starts");
         Self { runtime, running: Some(running), letters, clock, folder }
     }

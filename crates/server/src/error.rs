@@ -85,14 +85,8 @@ impl Refusal {
         if self.code.status() < 500 {
             return;
         }
-        let mut chain = cause.to_string();
-        let mut next = cause.source();
-        while let Some(error) = next {
-            chain.push_str(": ");
-            chain.push_str(&error.to_string());
-            next = error.source();
-        }
-        tracing::error!(code = self.code.as_str(), cause = %chain, "a request failed through a fault of the server");
+        let cause = crate::logging::chain(&**cause);
+        tracing::error!(code = self.code.as_str(), %cause, "a request failed through a fault of the server");
     }
 
     fn problem(&self, request_id: &str) -> Problem {

@@ -38,6 +38,6 @@ mod tls;
 pub use clock::{Clock, SettableClock, SystemClock};
 pub use config::Config;
 pub use jobs::{JobError, JobReport};
-pub use mail::{CodeLetter, MailError, Mailer};
+pub use mail::{Backoff, CodeLetter, MailError, Mailer, RelayError};
 pub use serve::{Running, Seams, Server, StartError};
 pub use tls::TlsError;

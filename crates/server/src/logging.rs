@@ -1,5 +1,6 @@
 //! Where log lines go, and the wall that keeps other people's libraries from saying too much.
 
+use std::error::Error;
 use std::io::IsTerminal as _;
 
 use tracing::level_filters::LevelFilter;
@@ -40,6 +41,23 @@ pub fn install(level: LevelFilter, format: LogFormat) -> Result<(), tracing_subs
         LogFormat::Pretty => registry.with(lines.with_filter(filter(level))).try_init(),
         LogFormat::Json => registry.with(lines.json().with_filter(filter(level))).try_init(),
     }
+}
+
+/// An error with what brought it about, in one line.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        // Many errors repeat their cause.
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
 }
 
 #[cfg(test)]

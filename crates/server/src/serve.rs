@@ -18,10 +18,10 @@ use tokio_util::task::TaskTracker;
 use crate::arriving::Arriving;
 use crate::auth::AccessTokens;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Relay};
 use crate::jobs::{self, JobError, JobReport};
 use crate::listener::Listener;
-use crate::mail::{ConsoleMailer, Mailer};
+use crate::mail::{Backoff, ConsoleMailer, Growing, Mailer, RelayError, SmtpMailer};
 use crate::places::Places;
 use crate::private_file;
 use crate::router::router;
@@ -48,6 +48,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The mail relay: its authorities cannot be used.
+    #[error(transparent)]
+    Mail(#[from] RelayError),
     /// The database.
     #[error("the database cannot be opened: {0}")]
     Database(#[from] DbError),
@@ -74,6 +77,8 @@ pub struct Seams {
     pub mailer: Option<Arc<dyn Mailer>>,
     /// Instead of the folder of blobs.
     pub blobs: Option<Arc<dyn Blobs>>,
+    /// Instead of the growing pauses between two tries of a letter.
+    pub backoff: Option<Arc<dyn Backoff>>,
 }
 
 /// The server; see [`Server::start`].
@@ -94,19 +99,17 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub async fn start_with(config: Config, seams: Seams) -> Result<Running, StartError> {
-        config.check(seams.mailer.is_none())?;
+        let relay = config.relay()?;
+        config.check(seams.mailer.is_none() && relay.is_none())?;
         let data = config.storage.data.clone();
         let in_data = |path: PathBuf| move |source| StartError::Data { path, source };
         private_file::make_dir(&data).map_err(in_data(data.clone()))?;
         let clock = seams.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let secrets = data.join("secrets");
         let keys = Keys::open(&config.secrets, &secrets).map_err(in_data(secrets))?;
-        let mailer: Arc<dyn Mailer> = match seams.mailer {
+        let mailer = match seams.mailer {
             Some(mailer) => mailer,
-            None => {
-                let dir = data.join("mail");
-                Arc::new(ConsoleMailer::open(dir.clone()).map_err(in_data(dir))?)
-            }
+            None => mailer(relay, data.join("mail"), seams.backoff)?,
         };
         let identity = if config.tls.plain_http {
             None
@@ -139,6 +142,22 @@ impl Server {
             draining: AtomicBool::new(false),
         });
         Ok(Running::begin(app, tcp, bound, identity, &config))
+    }
+}
+
+/// The configured mailer: a relay, or else the console.
+fn mailer(
+    relay: Option<Relay>,
+    dir: PathBuf,
+    backoff: Option<Arc<dyn Backoff>>,
+) -> Result<Arc<dyn Mailer>, StartError> {
+    let backoff = backoff.unwrap_or_else(|| Arc::new(Growing));
+    match relay {
+        Some(relay) => Ok(SmtpMailer::open(relay, backoff)?),
+        None => {
+            let opened = ConsoleMailer::open(dir.clone());
+            Ok(Arc::new(opened.map_err(|source| StartError::Data { path: dir, source })?))
+        }
     }
 }
 
@@ -242,6 +261,7 @@ impl Running {
             let _ = listening.await;
         }
         let _ = self.working.await;
+        self.app.mailer.hurry();
         self.app.tasks.close();
         if tokio::time::timeout(self.patience, self.app.tasks.wait()).await.is_err() {
             tracing::warn!("some last steps did not finish in time");

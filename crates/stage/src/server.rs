@@ -152,7 +152,7 @@ impl Drop for Server {
 }
 
 /// Looks for the newest message to the address and reads its six digits.
-fn code_in(folder: &Path, address: &str) -> Option<String> {
+pub(crate) fn code_in(folder: &Path, address: &str) -> Option<String> {
     let mut messages: Vec<PathBuf> =
         std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     messages.sort();

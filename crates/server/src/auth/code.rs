@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Answer, Refusal};
 use crate::limited::Limit;
+use crate::logging::chain;
 use crate::mail::CodeLetter;
 use crate::state::App;
 
@@ -46,7 +47,7 @@ pub(crate) async fn send(app: &App, address: Address) -> Answer<()> {
             return;
         }
         if let Err(error) = mailer.send_code(CodeLetter { to: address, code, written }).await {
-            tracing::error!(cause = %error, "a code could not be sent");
+            tracing::error!(cause = %chain(&error), "a code could not be sent");
         }
     });
     Ok(())

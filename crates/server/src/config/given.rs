@@ -24,6 +24,10 @@ impl GivenSecret {
     pub(crate) fn expose_secret(&self) -> &[u8] {
         self.0.as_bytes()
     }
+
+    pub(crate) fn expose_secret_text(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for GivenSecret {
@@ -32,7 +36,7 @@ impl fmt::Debug for GivenSecret {
     }
 }
 
-/// All of them; what is absent is made in the data folder.
+/// All of them; of its own secrets, the server makes those that are absent in the data folder.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     /// `SECRET_KEY`: addresses, codes, tickets.
@@ -41,6 +45,8 @@ pub struct Secrets {
     pub jwt_secret: Option<GivenSecret>,
     /// `JWT_SECRET_PREVIOUS`: still believed while it is being replaced.
     pub jwt_secret_previous: Option<GivenSecret>,
+    /// `SMTP_PASSWORD`: signs in at the mail relay, which decides how long it is.
+    pub smtp_password: Option<GivenSecret>,
 }
 
 impl Secrets {
@@ -49,6 +55,7 @@ impl Secrets {
             secret_key: one("SECRET_KEY", &read)?,
             jwt_secret: one("JWT_SECRET", &read)?,
             jwt_secret_previous: one("JWT_SECRET_PREVIOUS", &read)?,
+            smtp_password: one("SMTP_PASSWORD", &read)?,
         })
     }
 

@@ -6,6 +6,7 @@ mod limits;
 mod listen;
 mod mail;
 mod signup;
+mod smtp;
 mod storage;
 mod tls;
 
@@ -18,6 +19,10 @@ pub use limits::Limits;
 pub use listen::Listen;
 pub use mail::{Mail, MailKind};
 pub use signup::{BadSignup, Signup, SignupRule};
+#[cfg(test)]
+pub(crate) use smtp::Login;
+pub(crate) use smtp::Relay;
+pub use smtp::{Smtp, SmtpError, SmtpTls};
 pub use storage::Storage;
 pub use tls::Tls;
 
@@ -56,7 +61,8 @@ pub struct Config {
 pub enum ConfigError {
     /// Codes would go to a terminal while strangers can connect.
     #[error(
-        "the console mailer works only on a loopback address, because whoever sees the terminal could sign in as anybody"
+        "the console mailer works only on a loopback address, because whoever sees the terminal could sign in as anybody: \
+         set SMTP_HOST to a mail relay"
     )]
     ConsoleMailerInPublic,
     /// Bytes would travel in clear.
@@ -94,6 +100,9 @@ pub enum ConfigError {
     /// A certificate without its key, or the other way round.
     #[error("TLS_CERT and TLS_KEY go together")]
     HalfCertificate,
+    /// The mail relay.
+    #[error(transparent)]
+    Smtp(#[from] SmtpError),
     /// A figure that makes no sense.
     #[error("{0}")]
     Figure(&'static str),
@@ -116,6 +125,11 @@ impl Config {
     pub fn with_environment(mut self, read: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
         self.secrets = Secrets::from_environment(read)?;
         Ok(self)
+    }
+
+    /// The relay that takes letters, or `None` for the console.
+    pub(crate) fn relay(&self) -> Result<Option<Relay>, ConfigError> {
+        Ok(self.mail.relay(self.secrets.smtp_password.as_ref())?)
     }
 
     /// Refuses what would expose people. `console` says whether codes go to a terminal.

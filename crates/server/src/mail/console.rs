@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use time::OffsetDateTime;
-use time::macros::format_description;
+use lettre::message::Mailbox;
 
+use super::letter::Composed;
 use super::{CodeLetter, MailError, Mailer};
 use crate::private_file;
 
@@ -27,39 +27,25 @@ impl ConsoleMailer {
 impl Mailer for ConsoleMailer {
     async fn send_code(&self, letter: CodeLetter) -> Result<(), MailError> {
         let path = self.dir.join(file_name());
+        let composed = Composed::new(&letter, &sender())?;
         let written = tokio::task::spawn_blocking(move || {
-            let text = message(&letter);
-            private_file::write_new(&path, text.as_bytes())?;
+            private_file::write_new(&path, &composed.text)?;
             let mut terminal = std::io::stdout().lock();
             writeln!(terminal, "code for {}: {}", letter.to.as_str(), &*letter.code)?;
             terminal.flush()
         });
-        written.await.map_err(std::io::Error::other).flatten().map_err(MailError)
+        written.await.map_err(std::io::Error::other).flatten().map_err(MailError::File)
     }
+}
+
+fn sender() -> Mailbox {
+    Mailbox::new(Some("Waxwing".to_owned()), lettre::Address::new_dangerous("waxwing", "localhost"))
 }
 
 /// Sorts by the time of writing, also within a second.
 fn file_name() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{:017}-{:016x}.eml", since.as_micros(), u64::from_be_bytes(crate::random::bytes()))
-}
-
-fn message(letter: &CodeLetter) -> zeroize::Zeroizing<String> {
-    let shape = format_description!(
-        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] +0000"
-    );
-    let date = OffsetDateTime::from_unix_timestamp(letter.written)
-        .ok()
-        .and_then(|moment| moment.format(shape).ok())
-        .unwrap_or_default();
-    zeroize::Zeroizing::new(format!(
-        "To: {to}\r\nFrom: Waxwing <waxwing@localhost>\r\nSubject: Your Waxwing code\r\nDate: {date}\r\n\
-         MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
-         Your code is {code}\r\n\r\nIt is good for 10 minutes and three tries. \
-         If you did not ask for it, nothing needs to be done.\r\n",
-        to = letter.to.as_str(),
-        code = &*letter.code,
-    ))
 }
 
 #[cfg(test)]

@@ -1,26 +1,37 @@
 //! Letters to people: the seam and its mailers.
 
+mod backoff;
 mod console;
+mod letter;
+mod smtp;
 
 use async_trait::async_trait;
 use envelope::Address;
 use zeroize::Zeroizing;
 
+pub use backoff::Backoff;
+pub(crate) use backoff::Growing;
 pub(crate) use console::ConsoleMailer;
+pub use smtp::RelayError;
+pub(crate) use smtp::SmtpMailer;
 
 /// Sends what must reach a mailbox. Shared as `Arc<dyn Mailer>`.
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Sends a one-time code. Called once per code, in the background: the reply to the client never waits.
+    /// Sends a one-time code. Called once per code, in the background: the reply to the client never waits. Returns when
+    /// the letter was handed over or given up, at the latest when its code is too old.
     ///
     /// # Errors
     /// The letter was not handed over; the person asks for another code.
     async fn send_code(&self, letter: CodeLetter) -> Result<(), MailError>;
 
-    /// Whether letters can be sent, as far as the mailer knows.
+    /// Whether letters can be sent, as far as the mailer knows. Asks nobody.
     fn is_available(&self) -> bool {
         true
     }
+
+    /// The server is stopping: letters that wait for another try get it now, and it is their last.
+    fn hurry(&self) {}
 }
 
 /// A one-time code on its way; nothing of it prints.
@@ -33,7 +44,30 @@ pub struct CodeLetter {
     pub written: i64,
 }
 
-/// A letter could not be handed over.
+/// A letter could not be handed over. Neither the address nor the code is in it, nor any word of the relay, which may
+/// repeat them.
 #[derive(Debug, thiserror::Error)]
-#[error("a letter could not be handed over")]
-pub struct MailError(#[source] pub std::io::Error);
+#[non_exhaustive]
+pub enum MailError {
+    /// The file of a letter could not be written.
+    #[error("the letter could not be written")]
+    File(#[source] std::io::Error),
+    /// The letter could not be composed.
+    #[error("the letter could not be composed")]
+    Compose,
+    /// So many letters are under way that this one was not taken.
+    #[error("too many letters are waiting for the relay")]
+    Full,
+    /// The relay refused it for good, or failed it as often as is tried.
+    #[error("the letter was not handed over in {tries} tries")]
+    Relay {
+        /// How often it was tried.
+        tries: u32,
+        /// What went wrong the last time.
+        #[source]
+        fault: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The code became too old before the relay took the letter.
+    #[error("the code became too old before the relay took the letter")]
+    TooLate,
+}

@@ -107,8 +107,11 @@ impl Stage {
         change(&mut config);
         let clock = Arc::new(SettableClock::starting_now());
         let mail = Mailbox::default();
-        let seams =
-            seams(Seams { clock: Some(clock.clone()), mailer: Some(Arc::new(mail.clone())), blobs: None });
+        let seams = seams(Seams {
+            clock: Some(clock.clone()),
+            mailer: Some(Arc::new(mail.clone())),
+            ..Seams::default()
+        });
         let running = Server::start_with(config, seams).await.unwrap();
         let ca_pem = running.ca_file().map(|path| std::fs::read(path).unwrap()).unwrap_or_default();
         let mut stage = Self {

@@ -1,0 +1,163 @@
+//! What a letter says: plain text for everybody's mail program, the code in its first line and never in a header.
+
+use std::time::{Duration, SystemTime};
+
+use lettre::Address;
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message};
+use proto::limits::{CODE_ATTEMPTS, CODE_SECONDS};
+use zeroize::Zeroizing;
+
+use super::{CodeLetter, MailError};
+
+/// A letter as it travels; nothing of it prints.
+pub(super) struct Composed {
+    pub(super) from: Address,
+    pub(super) to: Address,
+    /// Headers and body, lines ended by CR LF.
+    pub(super) text: Zeroizing<Vec<u8>>,
+}
+
+impl Composed {
+    pub(super) fn new(letter: &CodeLetter, from: &Mailbox) -> Result<Self, MailError> {
+        let to = recipient(&letter.to);
+        let message = Message::builder()
+            .from(from.clone())
+            .to(Mailbox::new(None, to.clone()))
+            .subject("Your Waxwing code")
+            .date(moment(letter.written))
+            .message_id(Some(message_id(from.email.domain())))
+            .header(AutoSubmitted)
+            .header(ContentType::TEXT_PLAIN)
+            .body(body(&letter.code))
+            .map_err(|_| MailError::Compose)?;
+        Ok(Self { from: from.email.clone(), to, text: Zeroizing::new(message.formatted()) })
+    }
+
+    /// Whether the relay must understand addresses beyond ASCII (SMTPUTF8, RFC 6531).
+    pub(super) fn needs_utf8(&self) -> bool {
+        !self.to.to_string().is_ascii()
+    }
+}
+
+/// The address as mail systems know it: the domain in its ASCII form where it has one (IDNA), which every relay
+/// understands. That it holds no blank, quote, control character or second `@` was settled when it was parsed.
+fn recipient(address: &envelope::Address) -> Address {
+    let (local, domain) = address.as_str().rsplit_once('@').unwrap_or((address.as_str(), ""));
+    let ascii = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned());
+    Address::new_dangerous(local, ascii)
+}
+
+fn moment(unix: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(unix).unwrap_or_default())
+}
+
+/// Unique, and of the sender's domain: the server's own name is nobody's business.
+fn message_id(domain: &str) -> String {
+    format!("<{}@{domain}>", uuid::Uuid::from_bytes(crate::random::uuid()))
+}
+
+fn body(code: &str) -> String {
+    format!(
+        "Your code is {code}\r\n\r\n\
+         It is good for {minutes} minutes and {CODE_ATTEMPTS} tries. Type it only where you asked for it, and give it\r\n\
+         to nobody: whoever has it can sign in with your address.\r\n\r\n\
+         If you did not ask for it, somebody typed your address. Nothing needs to be\r\n\
+         done: without the code they do not get in.\r\n",
+        minutes = CODE_SECONDS / 60,
+    )
+}
+
+/// `Auto-Submitted: auto-generated` (RFC 3834): no holiday notice answers it.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn composed(to: &str) -> (Composed, String, String) {
+        let letter = CodeLetter {
+            to: envelope::Address::parse(to).unwrap(),
+            code: "012345".to_owned().into(),
+            written: 1_700_000_000,
+        };
+        let from = "Our Club <codes@club.example>".parse().unwrap();
+        let composed = Composed::new(&letter, &from).unwrap();
+        let text = String::from_utf8(composed.text.to_vec()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (composed, head.to_owned(), body.to_owned())
+    }
+
+    #[test]
+    fn a_letter_has_the_headers_that_mail_wants_and_the_code_in_none() {
+        let (_, head, body) = composed("alice@wax.example");
+        for line in [
+            "From: \"Our Club\" <codes@club.example>",
+            "To: alice@wax.example",
+            "Subject: Your Waxwing code",
+            "Date: Tue, 14 Nov 2023 22:13:20 +0000",
+            "Auto-Submitted: auto-generated",
+            "MIME-Version: 1.0",
+            "Content-Type: text/plain; charset=utf-8",
+        ] {
+            assert!(head.lines().any(|found| found == line), "{line} is not in\n{head}");
+        }
+        assert!(
+            head.lines().any(|line| line.starts_with("Message-ID: <") && line.ends_with("@club.example>"))
+        );
+        assert!(!head.contains("012345"));
+        assert!(body.starts_with("Your code is 012345\r\n"));
+        assert!(body.contains("10 minutes and 3 tries") && body.contains("If you did not ask for it"));
+    }
+
+    #[test]
+    fn two_letters_have_two_ids() {
+        let id = |head: &str| head.lines().find(|line| line.starts_with("Message-ID")).map(str::to_owned);
+        assert_ne!(id(&composed("a@wax.example").1), id(&composed("a@wax.example").1));
+    }
+
+    #[test]
+    fn an_address_adds_no_header_and_no_command() {
+        for typed in [
+            "a@wax.example\r\nBcc: b@wax.example",
+            "a\r\nBcc: b@wax.example",
+            "a@wax.example>\r\nDATA\r\n",
+            "\"a b\"@wax.example",
+            "a@wax.example\u{85}b",
+            "a\0@wax.example",
+            "<a@wax.example>",
+            "a,b@wax.example",
+        ] {
+            assert!(envelope::Address::parse(typed).is_err(), "{typed:?}");
+        }
+        let strangest = "!#$%&'*+-/=?^_`{|}~.x@wax.example";
+        let (composed, head, _) = composed(strangest);
+        assert_eq!(composed.to.to_string(), strangest);
+        assert_eq!(head.lines().filter(|line| line.contains('@')).count(), 3, "{head}");
+    }
+
+    #[test]
+    fn a_domain_beyond_ascii_travels_in_its_ascii_form_and_a_local_part_as_it_is() {
+        let (plain, head, _) = composed("post@bücher.example");
+        assert_eq!(plain.to.to_string(), "post@xn--bcher-kva.example");
+        assert!(!plain.needs_utf8() && head.is_ascii());
+        let (utf8, head, _) = composed("jörg@bücher.example");
+        assert!(utf8.needs_utf8());
+        assert!(head.contains("To: jörg@xn--bcher-kva.example"));
+    }
+}
