@@ -6,16 +6,18 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Jobs`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Jobs`], [`Audit`], [`Receipts`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
+mod audit;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod directory;
 mod error;
 mod files;
 mod jobs;
+mod receipts;
 mod sessions;
 mod sqlite;
 mod types;
@@ -24,6 +26,7 @@ mod uploads;
 use async_trait::async_trait;
 
 pub use accounts::{Account, Accounts, Enrolled, Hit, HitAnswer, NewAccount, NewCode, Redemption, SentCode};
+pub use audit::{AppendBatchAnswer, AskActivity, Audit, Batch, NewBatch, NewEvent, StoredEvent};
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
 pub use error::DbError;
 pub use files::{
@@ -31,6 +34,7 @@ pub use files::{
     ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, Usage,
 };
 pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
+pub use receipts::{NewReceipt, ReceiptAnswer, Receipts, StoredReceipt};
 pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
 pub use sqlite::Sqlite;
 pub use types::{BlobRef, CodeMac, Digest, DownloadId, Lookup, RefreshHash, SessionId, UnixTime};
@@ -46,7 +50,7 @@ pub use uploads::{
 /// [`DbError::is_transient`] nothing has happened and the same call may be repeated. After any other error the
 /// call may or may not have happened: repeating it is safe exactly where its documentation calls it idempotent.
 #[async_trait]
-pub trait Database: Accounts + Sessions + Directory + Uploads + Files + Jobs {
+pub trait Database: Accounts + Sessions + Directory + Uploads + Files + Jobs + Audit + Receipts {
     /// Whether the database answers. Called by readiness checks, every second or so.
     async fn ping(&self) -> Result<(), DbError>;
 

@@ -5,9 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "a suite of tests: a broken promise ends it")]
 
 mod accounts;
+mod audit;
 mod directory;
 mod files;
 mod jobs;
+mod receipts;
 mod sessions;
 mod uploads;
 
@@ -40,6 +42,8 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     uploads::run(&fixture).await;
     files::run(&fixture).await;
     jobs::run(&fixture).await;
+    audit::run(&fixture).await;
+    receipts::run(&fixture).await;
 }
 
 /// The time at which most stories begin.
@@ -150,6 +154,7 @@ fn new_finish(owner: UserId, file_id: FileId, body_len: u64, recipients: &[UserI
         max_downloads: None,
         request_digest: digest(5),
         now: NOW.plus(60),
+        events: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use db::NewAccount;
 use envelope::ids::UserId;
 use proto::{Code, SessionRequest};
 
+use crate::audit::{self, Agent};
 use crate::auth::{code, session};
 use crate::error::{Answer, Refusal};
 use crate::http::{ClientIp, Json, reply};
@@ -14,11 +15,13 @@ use crate::state::App;
 pub(crate) async fn open(
     State(app): State<App>,
     client: ClientIp,
+    agent: Agent,
     Json(request): Json<SessionRequest>,
 ) -> Answer<Response> {
     super::count(&app, "ip-session", &client).await?;
     let address = super::address(&request.email)?;
-    code::redeem(&app, &address, &request.code).await?;
+    let redeemed = code::redeem(&app, &address, &request.code).await;
+    redeemed.inspect_err(|refusal| audit::code_rejected(&app, &address, &agent, refusal))?;
     let lookup = app.keys.lookup(&address);
     // Only after the right code, so that nobody else learns whether there is an account.
     let known = !app.db.users_by_lookup(&[lookup]).await?.is_empty();
@@ -40,5 +43,7 @@ pub(crate) async fn open(
     if enrolled.is_new {
         tracing::info!(user = %enrolled.account.user, "an account was made");
     }
-    Ok(reply(&session::open(&app, enrolled.account.user).await?))
+    let opened = session::open(&app, enrolled.account.user).await?;
+    audit::signed_in(&app, enrolled.account.user, enrolled.is_new, "code", &agent).await?;
+    Ok(reply(&opened))
 }

@@ -11,6 +11,7 @@ use db::{Hit, HitAnswer, StoredBundle};
 use envelope::Bundle;
 use envelope::ids::UserId;
 
+use crate::audit;
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::state::App;
@@ -25,7 +26,10 @@ async fn count(app: &App, caller: &Caller) -> Answer<()> {
     };
     match app.db.count_hit(hit).await? {
         HitAnswer::Allowed { .. } => Ok(()),
-        HitAnswer::TooMany { retry_after_secs } => Err(Refusal::too_many(retry_after_secs)),
+        HitAnswer::TooMany { retry_after_secs } => {
+            audit::limit_reached(app, caller.user).await?;
+            Err(Refusal::too_many(retry_after_secs))
+        }
     }
 }
 

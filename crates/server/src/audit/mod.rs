@@ -1,0 +1,15 @@
+//! The audit log: what is written into it, how it is sealed, and how it is checked.
+
+mod check;
+mod export;
+mod happened;
+mod log;
+mod personal;
+pub(crate) mod seal;
+
+pub use check::{Fault, Findings};
+pub use envelope::audit::Head;
+pub(crate) use envelope::audit::Kind;
+pub(crate) use happened::{Agent, Scribe, code_rejected, limit_reached, note, signed_in};
+pub use log::{Known, Log, LogError};
+pub(crate) use personal::{Personal, PersonalKey};
