@@ -91,7 +91,7 @@ impl Signals {
 }
 
 /// An error with what brought it about.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
