@@ -61,11 +61,16 @@ impl App {
 
     /// Opens the home and makes ready to speak with the server.
     pub(crate) fn session(&self) -> Result<Session, Fault> {
+        self.session_with(ClientOptions::default())
+    }
+
+    /// The same with a client that behaves otherwise than usual.
+    pub(crate) fn session_with(&self, options: ClientOptions) -> Result<Session, Fault> {
         let home = Home::open(self.home()?)?;
         let runtime = runtime()?;
         let client = {
             let _inside = runtime.enter();
-            Client::open(home, ClientOptions::default())?
+            Client::open(home, options)?
         };
         let (cancel, busy) = (Cancel::new(), Arc::new(AtomicBool::new(false)));
         listen_for_stop(&runtime, cancel.clone(), busy.clone(), self.console.quiet || self.console.json)?;

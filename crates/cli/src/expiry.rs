@@ -1,4 +1,4 @@
-//! When a file ends, as a person writes it (`7d`) and reads it (`7 days`).
+//! Times as a person writes them (`7d`) and reads them (`7 days`): when a file ends, since when events are asked for.
 
 use std::str::FromStr;
 
@@ -39,6 +39,29 @@ impl Expiry {
     /// In words: `7 days`, `12 hours`.
     pub(crate) fn in_words(self) -> String {
         span_in_words(self.0)
+    }
+}
+
+/// Since when events are asked for, in unix seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Since(pub(crate) i64);
+
+/// A text that is no such time.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("write a number with m, h, d or w, such as 7d, or a day such as 2026-11-22")]
+pub(crate) struct SinceError;
+
+impl FromStr for Since {
+    type Err = SinceError;
+
+    fn from_str(text: &str) -> Result<Self, SinceError> {
+        if let Ok(span) = text.parse::<Expiry>() {
+            let span = i64::try_from(span.seconds()).map_err(|_| SinceError)?;
+            return Ok(Self(jiff::Timestamp::now().as_second().saturating_sub(span)));
+        }
+        let day: jiff::civil::Date = text.parse().map_err(|_| SinceError)?;
+        let begin = day.to_zoned(jiff::tz::TimeZone::system()).map_err(|_| SinceError)?;
+        Ok(Self(begin.timestamp().as_second()))
     }
 }
 
@@ -149,5 +172,16 @@ mod tests {
         assert_eq!(limits_in_words("7 days", Some(1)), "expires after 1 download or 7 days");
         assert_eq!(largest_unit_in_words(6 * DAY + 23 * HOUR), "6 days");
         assert_eq!(limits_in_words("12 hours", None), "expires after 12 hours");
+    }
+
+    #[test]
+    fn since_is_a_span_or_a_day() {
+        let now = jiff::Timestamp::now().as_second();
+        let Since(week) = "7d".parse().expect("a span");
+        assert!((now - 604_800..=now).contains(&week));
+        assert!("2026-11-22".parse::<Since>().is_ok());
+        for text in ["", "7", "yesterday", "2026-13-01", "-7d"] {
+            assert_eq!(text.parse::<Since>(), Err(SinceError), "{text}");
+        }
     }
 }

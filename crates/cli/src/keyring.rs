@@ -37,6 +37,15 @@ pub(crate) fn unlock_offline(app: &App, session: &Session) -> Result<Unlocked, F
     unlock_in(app, session, Way::Offline)
 }
 
+/// The keys where they can be had without asking anybody: by an open descriptor, or from the agent.
+pub(crate) fn unlock_unasked(app: &App, session: &Session) -> Result<Option<Unlocked>, Fault> {
+    let KeysState::OnDisk { user_id } = session.client.keys_state()? else { return Ok(None) };
+    if app.global.passphrase_fd.is_some() {
+        return unlock_in(app, session, Way::Online).map(Some);
+    }
+    unlock_by_agent(app, session, *user_id.as_bytes(), Way::Online)
+}
+
 fn unlock_in(app: &App, session: &Session, way: Way) -> Result<Unlocked, Fault> {
     let owner = owner(session, way)?;
     if app.global.passphrase_fd.is_none()

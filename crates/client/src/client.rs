@@ -25,6 +25,8 @@ pub struct ClientOptions {
     pub parts_at_once: usize,
     /// Bytes of one part (a power of two of 256 KiB, from 1 MiB); absent: chosen by the length.
     pub part_len: Option<u64>,
+    /// Whether senders are told, by a signed receipt, that their files were opened here.
+    pub give_receipts: bool,
     /// The clock, unix seconds.
     pub now: fn() -> i64,
 }
@@ -38,6 +40,7 @@ impl Default for ClientOptions {
             retry_for: Duration::from_secs(600),
             parts_at_once: 2,
             part_len: None,
+            give_receipts: true,
             now: system_now,
         }
     }

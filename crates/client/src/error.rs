@@ -240,6 +240,9 @@ pub enum Error {
     /// Something does not authenticate: the one error for every such fault.
     #[error("the file does not verify: it is damaged, forged, or not meant for you")]
     NotAuthentic,
+    /// The server's log of activity is not the one that was seen here before. Hard stop.
+    #[error("the server's log of activity {0}")]
+    Log(LogFault),
     /// The recovery phrase does not open the vault.
     #[error("that recovery phrase does not open the keys on this machine")]
     WrongPhrase,
@@ -279,6 +282,32 @@ pub enum Error {
     /// A mistake of this program; the text names the place.
     #[error("internal mistake: {0}")]
     Internal(&'static str),
+}
+
+/// How a server's log of activity contradicts what was seen here before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogFault {
+    /// It ends before what was seen.
+    #[error("was cut: it ends at batch {shown}, and batch {seen} was seen here before")]
+    Cut {
+        /// The batch that was seen.
+        seen: u64,
+        /// The last one now; 0 if there is none.
+        shown: u64,
+    },
+    /// It goes another way than was seen.
+    #[error("was rewritten: it does not continue batch {seen}, which was seen here before")]
+    Rewritten {
+        /// The batch that was seen.
+        seen: u64,
+    },
+    /// Another key than before signs it.
+    #[error("is signed with another key than before")]
+    OtherKey,
+    /// Its newest head is not signed by its key.
+    #[error("is not signed by its own key")]
+    Signature,
 }
 
 /// A contact whose root key is not the pinned one and not linked to it.
@@ -327,7 +356,7 @@ impl Error {
             | E::KeysElsewhere
             | E::OtherAccount
             | E::OlderKeys { .. } => Class::Identity,
-            E::NotAuthentic | E::WrongPassphrase | E::WrongPhrase => Class::Authentication,
+            E::NotAuthentic | E::Log(_) | E::WrongPassphrase | E::WrongPhrase => Class::Authentication,
             E::NoPhrase => Class::Local,
             E::TargetExists(_)
             | E::KeysExist

@@ -5,6 +5,7 @@ use crate::http::proof_text;
 use crate::keys::Unlocked;
 use crate::opener::{Opener, OwnRoot};
 use crate::pins::{Judged, Pins, genuine};
+use crate::receipts::Receipt;
 use crate::seen::Seen;
 use crate::send::find_journal;
 use crate::send::journal::{self, Journal};
@@ -100,6 +101,8 @@ pub struct FileSummary {
     pub recipients: Vec<Recipient>,
     /// Bare keys that hold access (the server's word); known like `recipients`.
     pub keys: Vec<RecipientId>,
+    /// Who signed that they opened it; known like `recipients`.
+    pub receipts: Vec<Receipt>,
 }
 
 /// Which page.
@@ -204,7 +207,9 @@ impl Client {
     /// [`Error::NotFound`], [`Error::Expired`], [`Error::NotAuthentic`], the `Identity…` errors.
     pub async fn info(&self, me: &Unlocked, file_id: FileId) -> Result<FileSummary> {
         let file = self.inner.file(Opener::Person(me), file_id).await?;
-        Ok(summary(&file, &Pins::load(&self.inner.home)?))
+        let pins = Pins::load(&self.inner.home)?;
+        let receipts = self.inner.judge_receipts(&file, &pins).await?;
+        Ok(FileSummary { receipts, ..summary(&file, &pins) })
     }
 
     /// The author removes the file for everybody, proven by the root key; a recipient only gives up the own access.
@@ -334,6 +339,7 @@ fn summary(file: &OpenFileInfo, pins: &Pins) -> FileSummary {
             .map(|user| Recipient { user_id: *user, address: pins.address_of(*user).cloned() })
             .collect(),
         keys: info.keys.clone(),
+        receipts: Vec::new(),
     }
 }
 

@@ -60,6 +60,9 @@ impl Error {
             }
             E::CodeRejected => "ask for a new code; a code lives ten minutes and three tries",
             E::Refused(problem) => return refused_hint(problem),
+            E::Log(_) => {
+                "nothing was changed here, and your files are not affected; ask the operator what happened: a server that was restored from a backup looks like this too. If that is so, go on with: wax activity --accept-log"
+            }
             E::NotFound => "check the id; it may be wrong, meant for somebody else, or shared no longer",
             E::UnknownRecipients(_) => {
                 "check the spelling; they must have signed in to this server and made keys; nothing was sent"

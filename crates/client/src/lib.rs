@@ -20,6 +20,7 @@ mod error;
 mod progress;
 
 mod account;
+mod activity;
 mod client;
 mod contacts;
 mod container;
@@ -30,14 +31,17 @@ mod hint;
 mod home;
 mod http;
 mod keys;
+mod log;
 mod opener;
 mod pins;
 mod pool;
+mod receipts;
 mod receive;
 mod seen;
 mod send;
 
 pub use account::{HalfSignIn, SignIn, SignedIn, WhoAmI, clock_warning};
+pub use activity::{Activity, ActivityEvent, ActivityFilter, Party};
 pub use client::{Client, ClientOptions};
 pub use contacts::{Contact, ImportedContact};
 pub use container::{
@@ -45,7 +49,7 @@ pub use container::{
     SealedContainer,
 };
 pub use envelope::{Address, ParseError};
-pub use error::{Class, Error, FileError, IdentityChange};
+pub use error::{Class, Error, FileError, IdentityChange, LogFault};
 pub use factors::{Offered, OpenSession};
 pub use files::{
     FileList, FilePaging, FileSummary, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload,
@@ -58,7 +62,8 @@ pub use format::secret::{Secret, VaultKey};
 pub use home::Home;
 pub use keys::{BackupState, KeysState, RestoreWith, Rewrapped, Unlocked};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
-pub use proto::{FileId, RecipientId, RootId, Token, UserId};
+pub use proto::{EventId, FileId, Head as LogHead, Kind as EventKind, RecipientId, RootId, Token, UserId};
+pub use receipts::{Receipt, ReceiptState};
 pub use receive::{OnConflict, OnReceived, ReceiveAll, Received, Target};
 pub use send::{Compress, OnSent, SendMany, SendRequest, Sent, Source};
 

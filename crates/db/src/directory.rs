@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use envelope::ids::{RootId, UserId};
 
-use crate::{DbError, Digest, UnixTime};
+use crate::{DbError, Digest, NewEvent, UnixTime};
 
 /// What the server remembers of people's public keys: a chain of bundles for each, only ever appended to.
 /// Signatures are the caller's business.
@@ -48,6 +48,8 @@ pub struct NewBundle {
     pub previous: Option<Digest>,
     /// The present.
     pub now: UnixTime,
+    /// Appended to the audit log if it is published now.
+    pub events: Vec<NewEvent>,
 }
 
 /// What came of publishing.

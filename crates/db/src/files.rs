@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
 
-use crate::{BlobRef, DbError, Digest, UnixTime};
+use crate::{BlobRef, DbError, Digest, NewEvent, UnixTime};
 
-/// What the server remembers of files. A person *may reach* a file by a grant of their own, or as a member of a
+/// What the server remembers of files. What changes something takes `events`, which are appended to the audit log in
+/// the same transaction, exactly if it changed something. A person *may reach* a file by a grant of their own, or as a member of a
 /// file they have a grant to.
 #[async_trait]
 pub trait Files: Send + Sync {
@@ -56,6 +57,7 @@ pub trait Files: Send + Sync {
         owner: UserId,
         file_id: FileId,
         recipient: RecipientId,
+        events: &[NewEvent],
     ) -> Result<RevokeAnswer, DbError>;
 
     /// Takes a person's grant away. The author's own grant stays. Idempotent in effect.
@@ -64,6 +66,7 @@ pub trait Files: Send + Sync {
         owner: UserId,
         file_id: FileId,
         recipient: UserId,
+        events: &[NewEvent],
     ) -> Result<RevokeAnswer, DbError>;
 
     /// Puts another grant in the place of a person's grant to a living file, if that is still `replaced`, octet for
@@ -72,7 +75,12 @@ pub trait Files: Send + Sync {
     async fn replace_grant(&self, replace: ReplaceGrant) -> Result<ReplaceAnswer, DbError>;
 
     /// Drops one's own grant to somebody else's file. Idempotent in effect.
-    async fn leave_file(&self, user: UserId, file_id: FileId) -> Result<LeaveAnswer, DbError>;
+    async fn leave_file(
+        &self,
+        user: UserId,
+        file_id: FileId,
+        events: &[NewEvent],
+    ) -> Result<LeaveAnswer, DbError>;
 
     /// Ends a file for everybody, frees its octets and dooms its blobs. Idempotent in effect.
     async fn delete_file(
@@ -80,6 +88,7 @@ pub trait Files: Send + Sync {
         owner: UserId,
         file_id: FileId,
         now: UnixTime,
+        events: &[NewEvent],
     ) -> Result<DeleteAnswer, DbError>;
 
     /// What a person is charged for.
@@ -189,6 +198,8 @@ pub struct TakeTicket {
     pub now: UnixTime,
     /// How long renewals are not counted, in seconds.
     pub window_secs: u32,
+    /// Appended to the audit log with [`TicketAnswer::First`]; the owner of the file is put in by the database.
+    pub events: Vec<NewEvent>,
 }
 
 /// Whether a ticket may be given.
@@ -245,6 +256,8 @@ pub struct ReplaceGrant {
     pub bytes: Vec<u8>,
     /// The present.
     pub now: UnixTime,
+    /// Appended to the audit log if another grant was there.
+    pub events: Vec<NewEvent>,
 }
 
 /// What came of replacing a grant.

@@ -21,8 +21,8 @@ pub trait Jobs: Send + Sync {
         ttl_secs: u32,
     ) -> Result<Option<FencingToken>, DbError>;
 
-    /// Ends expired files and expired open uploads, at most `limit` of them, and dooms their blobs. Repeat until
-    /// fewer than `limit` are answered. `None` if the lease is no longer held: stop.
+    /// Ends expired files and expired open uploads, at most `limit` of them, and dooms their blobs; the end of each
+    /// file is an event of the audit log. Repeat until fewer than `limit` are answered. `None` if the lease is no longer held: stop.
     async fn doom_expired(&self, now: UnixTime, limit: u32, lease: &Lease)
     -> Result<Option<Doomed>, DbError>;
 
@@ -50,6 +50,8 @@ pub enum Job {
     Expiry,
     /// Finds blobs that nothing refers to.
     OrphanSweep,
+    /// Seals events of the audit log into its chain.
+    AuditSeal,
 }
 
 impl Job {
@@ -58,6 +60,7 @@ impl Job {
         match self {
             Self::Expiry => "expiry",
             Self::OrphanSweep => "orphan-sweep",
+            Self::AuditSeal => "audit-seal",
         }
     }
 }

@@ -6,10 +6,11 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Vaults`], [`Jobs`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Vaults`], [`Jobs`], [`Audit`], [`Receipts`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
+mod audit;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod directory;
@@ -17,6 +18,7 @@ mod error;
 mod factors;
 mod files;
 mod jobs;
+mod receipts;
 mod sessions;
 mod sqlite;
 mod types;
@@ -26,6 +28,7 @@ mod vaults;
 use async_trait::async_trait;
 
 pub use accounts::{Account, Accounts, Enrolled, Hit, HitAnswer, NewAccount, NewCode, Redemption, SentCode};
+pub use audit::{AppendBatchAnswer, AskActivity, Audit, Batch, NewBatch, NewEvent, StoredEvent};
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
 pub use error::DbError;
 pub use factors::{ConfirmTotp, Factors, HalfSignIn, Totp};
@@ -34,6 +37,7 @@ pub use files::{
     ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, Usage,
 };
 pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
+pub use receipts::{NewReceipt, ReceiptAnswer, Receipts, StoredReceipt};
 pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
 pub use sqlite::Sqlite;
 pub use types::{BlobRef, CodeMac, Digest, DownloadId, HalfHash, Lookup, RefreshHash, SessionId, UnixTime};
@@ -50,7 +54,9 @@ pub use vaults::{NewVault, StoreVaultAnswer, StoredVault, Vaults};
 /// [`DbError::is_transient`] nothing has happened and the same call may be repeated. After any other error the
 /// call may or may not have happened: repeating it is safe exactly where its documentation calls it idempotent.
 #[async_trait]
-pub trait Database: Accounts + Sessions + Factors + Directory + Uploads + Files + Vaults + Jobs {
+pub trait Database:
+    Accounts + Sessions + Factors + Directory + Uploads + Files + Vaults + Jobs + Audit + Receipts
+{
     /// Whether the database answers. Called by readiness checks, every second or so.
     async fn ping(&self) -> Result<(), DbError>;
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
 
-use crate::{BlobRef, DbError, Digest, UnixTime};
+use crate::{BlobRef, DbError, Digest, NewEvent, UnixTime};
 
 /// What the server remembers of uploads.
 ///
@@ -277,6 +277,8 @@ pub struct Finish {
     pub request_digest: Digest,
     /// The present.
     pub now: UnixTime,
+    /// Appended to the audit log if the file appears now.
+    pub events: Vec<NewEvent>,
 }
 
 /// What came of finishing.

@@ -1,7 +1,7 @@
 //! Signed actions: what only the holder of a root key may ask a server to do.
 
 use crate::ed25519::{BadSignature, PublicKey, Signature, verify_strict};
-use crate::ids::UserId;
+use crate::ids::{ContentId, FileId, UserId};
 
 /// The purpose of deleting a file; the signed bytes are the 16 bytes of its id.
 pub const DELETE: &str = "delete";
@@ -43,6 +43,19 @@ pub fn factor_bytes(user: &UserId, unix_seconds: u64, change: FactorChange) -> [
     bytes[..16].copy_from_slice(user.as_bytes());
     bytes[16..24].copy_from_slice(&unix_seconds.to_be_bytes());
     bytes[24] = change as u8;
+    bytes
+}
+
+/// The purpose of a receipt, by which a recipient says that they opened a file; the signed bytes are [`receipt_bytes`].
+pub const RECEIPT: &str = "receipt";
+
+/// What a receipt is signed over: the file's id (16), its content id (32), unix seconds of the opening by the clock of
+/// whoever opened (8, big-endian).
+pub fn receipt_bytes(file_id: FileId, content_id: ContentId, opened: i64) -> [u8; 56] {
+    let mut bytes = [0; 56];
+    bytes[..16].copy_from_slice(file_id.as_bytes());
+    bytes[16..48].copy_from_slice(content_id.as_bytes());
+    bytes[48..].copy_from_slice(&opened.to_be_bytes());
     bytes
 }
 

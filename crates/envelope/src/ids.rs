@@ -146,6 +146,11 @@ uuid_id!(
     UserId,
     "user id"
 );
+uuid_id!(
+    /// One event of a server's audit log: random.
+    EventId,
+    "event id"
+);
 digest_id!(
     /// One root key, which is to say one person: SHA-256 over the root's public key.
     RootId,

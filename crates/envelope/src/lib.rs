@@ -10,6 +10,7 @@
 
 pub mod action;
 pub mod address;
+pub mod audit;
 pub mod bundle;
 pub mod container;
 pub mod ed25519;
@@ -29,7 +30,7 @@ pub use address::Address;
 pub use bundle::Bundle;
 pub use error::ParseError;
 pub use grant::Grant;
-pub use ids::{ContentId, FileId, RecipientId, RootId, UserId};
+pub use ids::{ContentId, EventId, FileId, RecipientId, RootId, UserId};
 pub use manifest::Manifest;
 pub use segment::{BodyShape, PartShape};
 pub use suite::{Suite, Wrap};

@@ -1,6 +1,6 @@
 //! Files: lists, one file, tickets, health.
 
-use crate::{B64, FileId, RecipientId, Token, UnixSeconds, UserId};
+use crate::{B64, FileId, Receipt, RecipientId, Token, UnixSeconds, UserId};
 use serde::{Deserialize, Serialize};
 
 /// What the caller is to a file.
@@ -46,6 +46,9 @@ pub struct FileInfo {
     /// Bare keys that hold a grant; told to the author only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<RecipientId>,
+    /// What recipients signed when they first opened the file; told to the author only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
 }
 
 /// `GET /files/{id}?recipient=HEX64`: asks for the grant of a bare key, whoever one is.

@@ -4,6 +4,7 @@
 //! without padding ([`B64`]), times as unix seconds. Parts, trees and leaves travel as raw octets.
 //! Unknown fields of replies are ignored (servers may add), unknown fields of requests are refused.
 
+mod activity;
 mod auth;
 mod binary;
 mod directory;
@@ -16,10 +17,12 @@ mod problem;
 mod upload;
 mod vault;
 
+pub use activity::{ActivityEvent, ActivityPage, Heads, LogState, PostReceipt, Receipt, SignedHead};
 pub use auth::{CodeRequest, LogoutRequest, RefreshRequest, SessionReply, SessionRequest, Token, WhoAmI};
 pub use binary::{B64, B64Error};
 pub use directory::{Chain, Lookup, LookupReply, Person, PublishBundle, Published};
-pub use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
+pub use envelope::audit::{Head, Kind, Link};
+pub use envelope::ids::{ContentId, EventId, FileId, RecipientId, RootId, UserId};
 pub use factor::{
     BackupCodes, FactorProof, FactorRequest, SecondFactor, SecondFactorRequest, SessionInfo, SessionList,
     SessionsEnded, SignIn, TotpConfirm, TotpSecret,

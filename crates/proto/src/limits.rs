@@ -20,6 +20,8 @@ pub const ADDRESS_MAX: usize = 254;
 pub const PAGE_MAX: u32 = 200;
 /// Rows in one page of files by default.
 pub const PAGE_DEFAULT: u32 = 50;
+/// Batches in one reply of [`crate::paths::HEADS`].
+pub const HEADS_MAX: u32 = 1_000;
 /// Smallest part, bytes, except a last one.
 pub const PART_MIN: u64 = 1 << 20;
 /// Digits of a code.

@@ -61,6 +61,12 @@ pub const GRANT: &str = "/api/v1/files/{file_id}/grants/{user_id}";
 pub const KEY: &str = "/api/v1/files/{file_id}/keys/{recipient_id}";
 /// `PUT`: the caller's own grant again, wrapped to the newest of their keys, as a [`crate::ReplaceGrant`].
 pub const MY_GRANT: &str = "/api/v1/files/{file_id}/grants/me";
+/// `POST`: a recipient's signature that they opened the file, as a [`crate::PostReceipt`].
+pub const RECEIPT: &str = "/api/v1/files/{file_id}/receipt";
+/// `GET`: what happened to the caller's account and files, newest first.
+pub const ACTIVITY: &str = "/api/v1/activity";
+/// `GET`: the chain of the audit log, `?from=SEQ`.
+pub const HEADS: &str = "/api/v1/activity/heads";
 /// `GET`: level-10 nodes.
 pub const TREE: &str = "/api/v1/content/{file_id}/tree";
 /// `GET`: one page of leaves.

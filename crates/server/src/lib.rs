@@ -10,10 +10,12 @@
 //! | `routes/<noun>/<verb>` | what is answered |
 //! | `auth` | codes, tokens, tickets, and who calls |
 //! | `error` | the one place that turns faults into problem details |
-//! | `jobs` | expiry, deletion, orphans |
+//! | `audit` | what is written into the audit log, how it is sealed and checked |
+//! | `jobs` | expiry, deletion, orphans, sealing |
 //! | `tls`, `secrets`, `mail`, `clock` | the authority, the server's own keys, letters, time |
 
 mod arriving;
+pub mod audit;
 mod auth;
 mod clock;
 pub mod config;

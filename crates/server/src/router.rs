@@ -12,7 +12,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::error::Refusal;
 use crate::observe;
-use crate::routes::{auth, content, directory, files, health, uploads, vault};
+use crate::routes::{activity, auth, content, directory, files, health, uploads, vault};
 use crate::state::App;
 
 /// How much longer than others a complete may take: it reads a leaf list and checks hundreds of signatures.
@@ -48,6 +48,9 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::GRANT, delete(files::revoke::revoke))
         .route(paths::KEY, delete(files::revoke::revoke_key))
         .route(paths::MY_GRANT, put(files::replace::replace))
+        .route(paths::RECEIPT, post(files::receipt::keep))
+        .route(paths::ACTIVITY, get(activity::list::list))
+        .route(paths::HEADS, get(activity::heads::show))
         .route(paths::HEALTH, get(health::status::show))
         .route(paths::READY, get(health::ready::show))
         .layer(time_limit(patience));

@@ -4,9 +4,12 @@ use std::io;
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use aws_lc_rs::{digest, hkdf, hmac};
 use db::{CodeMac, Lookup, RefreshHash, StoredBundle};
 use envelope::Address;
+use envelope::audit::Head;
+use envelope::ed25519::PublicKey;
 use envelope::ids::UserId;
 use zeroize::Zeroizing;
 
@@ -26,6 +29,8 @@ enum Purpose {
     RefreshSuccessor,
     FactorEncryption,
     BackupCode,
+    AuditKeys,
+    AuditHead,
 }
 
 impl Purpose {
@@ -41,6 +46,8 @@ impl Purpose {
             Self::RefreshSuccessor => b"waxwing/v1/server/refresh-successor",
             Self::FactorEncryption => b"waxwing/v1/server/factor-encryption",
             Self::BackupCode => b"waxwing/v1/server/backup-code",
+            Self::AuditKeys => b"waxwing/v1/server/audit-keys",
+            Self::AuditHead => b"waxwing/v1/server/audit-head",
         }
     }
 }
@@ -56,6 +63,8 @@ pub(crate) struct Keys {
     successor: hmac::Key,
     factor: RandomizedNonceKey,
     backup: hmac::Key,
+    audit_keys: RandomizedNonceKey,
+    audit_head: Ed25519KeyPair,
     /// Ed25519 seeds of access tokens: the one that signs, then those still believed.
     pub(crate) access_seeds: Vec<Zeroizing<[u8; 32]>>,
 }
@@ -94,6 +103,8 @@ impl Keys {
             successor: mac(Purpose::RefreshSuccessor),
             factor: aead(Purpose::FactorEncryption),
             backup: mac(Purpose::BackupCode),
+            audit_keys: aead(Purpose::AuditKeys),
+            audit_head: audit_head(secret_key),
             access_seeds: vec![subkey(jwt_secret, Purpose::AccessToken)],
         }
     }
@@ -168,6 +179,46 @@ impl Keys {
     pub(crate) fn ticket_is_good(&self, ticket: &[u8], code: &[u8]) -> bool {
         hmac::verify(&self.ticket, ticket, code).is_ok()
     }
+
+    /// A person's audit key as it rests, bound to its person.
+    pub(crate) fn seal_audit_key(&self, user: UserId, key: &[u8; 32]) -> Vec<u8> {
+        seal(&self.audit_keys, user.as_bytes(), key)
+    }
+
+    /// An audit key that rested; `None` if it was sealed with another `SECRET_KEY`, or for another person.
+    pub(crate) fn open_audit_key(&self, user: UserId, sealed: Vec<u8>) -> Option<Zeroizing<[u8; 32]>> {
+        let key = Zeroizing::new(open(&self.audit_keys, user.as_bytes(), sealed)?);
+        key.as_slice().try_into().map(Zeroizing::new).ok()
+    }
+
+    /// Signs a head of the audit log.
+    pub(crate) fn sign_head(&self, head: &Head) -> [u8; 64] {
+        let signature = self.audit_head.sign(&head.signed_bytes());
+        signature.as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
+    }
+
+    /// The key that heads of the audit log verify with.
+    pub(crate) fn log_key(&self) -> PublicKey {
+        public_of(&self.audit_head)
+    }
+}
+
+/// The key that heads of the audit log verify with, by the secret that was given or is kept in `dir`. Makes nothing.
+pub(crate) fn log_key(given: &Secrets, dir: &Path) -> io::Result<PublicKey> {
+    let secret_key = match &given.secret_key {
+        Some(secret) => Zeroizing::new(secret.expose_secret().to_vec()),
+        None => long_enough(std::fs::read(dir.join("secret_key"))?)?,
+    };
+    Ok(public_of(&audit_head(&secret_key)))
+}
+
+fn audit_head(secret_key: &[u8]) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&*subkey(secret_key, Purpose::AuditHead))
+        .expect("a subkey has the length of an Ed25519 seed")
+}
+
+fn public_of(pair: &Ed25519KeyPair) -> PublicKey {
+    PublicKey::from_bytes(pair.public_key().as_ref().try_into().expect("an Ed25519 public key has 32 bytes"))
 }
 
 fn bundle_place(user: UserId, seq: u32) -> Vec<u8> {
@@ -175,7 +226,7 @@ fn bundle_place(user: UserId, seq: u32) -> Vec<u8> {
 }
 
 /// Nonce 12 ‖ ciphertext ‖ tag 16.
-fn seal(key: &RandomizedNonceKey, aad: &[u8], plain: &[u8]) -> Vec<u8> {
+pub(crate) fn seal(key: &RandomizedNonceKey, aad: &[u8], plain: &[u8]) -> Vec<u8> {
     let mut body = plain.to_vec();
     let nonce: Nonce = key
         .seal_in_place_append_tag(Aad::from(aad), &mut body)
@@ -183,7 +234,8 @@ fn seal(key: &RandomizedNonceKey, aad: &[u8], plain: &[u8]) -> Vec<u8> {
     [nonce.as_ref().as_slice(), &body].concat()
 }
 
-fn open(key: &RandomizedNonceKey, aad: &[u8], mut sealed: Vec<u8>) -> Option<Vec<u8>> {
+/// What [`seal`] gave; `None` if it was sealed under another key or for another place.
+pub(crate) fn open(key: &RandomizedNonceKey, aad: &[u8], mut sealed: Vec<u8>) -> Option<Vec<u8>> {
     let (nonce, body) = sealed.split_at_mut_checked(12)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
     key.open_in_place(nonce, Aad::from(aad), body).ok().map(|plain| plain.to_vec())
@@ -227,10 +279,14 @@ fn kept(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
         let random: Zeroizing<[u8; 32]> = Zeroizing::new(crate::random::bytes());
         Ok(random.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect())
     })?;
-    if made.len() < 32 {
+    long_enough(made)
+}
+
+fn long_enough(secret: Vec<u8>) -> io::Result<Zeroizing<Vec<u8>>> {
+    if secret.len() < 32 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the kept secret is too short"));
     }
-    Ok(Zeroizing::new(made))
+    Ok(Zeroizing::new(secret))
 }
 
 #[cfg(test)]
@@ -254,6 +310,8 @@ mod tests {
             Purpose::RefreshSuccessor,
             Purpose::FactorEncryption,
             Purpose::BackupCode,
+            Purpose::AuditKeys,
+            Purpose::AuditHead,
         ];
         let keys: std::collections::BTreeSet<_> =
             all.into_iter().map(|purpose| *subkey(b"same secret", purpose)).collect();
@@ -309,6 +367,24 @@ mod tests {
         for wrong in [stored(bob, 1, &bundle), stored(alice, 2, &bundle), stored(alice, 1, &bundle[..11])] {
             assert_eq!(keys.open_bundle(wrong), None);
         }
+    }
+
+    #[test]
+    fn an_audit_key_opens_only_for_its_own_person() {
+        let keys = keys();
+        let (alice, bob) = (UserId::from_bytes([1; 16]), UserId::from_bytes([2; 16]));
+        let sealed = keys.seal_audit_key(alice, &[9; 32]);
+        assert_eq!(*keys.open_audit_key(alice, sealed.clone()).unwrap(), [9; 32]);
+        assert!(keys.open_audit_key(bob, sealed).is_none());
+    }
+
+    #[test]
+    fn the_log_key_is_found_by_the_kept_secret_and_none_is_made_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(log_key(&Secrets::default(), dir.path()).is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let keys = Keys::open(&Secrets::default(), dir.path()).unwrap();
+        assert_eq!(log_key(&Secrets::default(), dir.path()).unwrap(), keys.log_key());
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! The server of Waxwing: serve, demo.
+//! The server of Waxwing: serve, admin, demo.
 
+mod admin;
 mod demo;
 mod serve;
 
@@ -19,6 +20,8 @@ struct Waxd {
 enum Command {
     /// Run the server until SIGTERM or SIGINT
     Serve(Box<serve::ServeArgs>),
+    /// Look after a data folder
+    Admin(admin::AdminArgs),
     /// Play the whole way of one file on this machine, and search for what leaked
     Demo(demo::DemoArgs),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     }
     match Waxd::parse().command {
         Command::Serve(args) => serve::run(*args),
+        Command::Admin(args) => admin::run(args),
         Command::Demo(args) => match demo::run(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -115,6 +115,7 @@ async fn page(shelf: &Shelf) -> Result<FilePage, DbError> {
                 max_downloads: view.max_downloads,
                 recipients: Vec::new(),
                 keys: Vec::new(),
+                receipts: Vec::new(),
             })
         })
         .collect();

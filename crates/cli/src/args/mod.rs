@@ -1,9 +1,11 @@
 //! What may stand on the command line: commands, options and their help.
 
-use crate::expiry::Expiry;
+use crate::expiry::{Expiry, Since};
+use clap::builder::PossibleValuesParser;
 use clap::builder::styling::{AnsiColor, Effects, Styles};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use client::EventKind;
 use std::path::{Path, PathBuf};
 
 mod account;
@@ -112,6 +114,8 @@ pub(crate) enum Command {
     Rm(Rm),
     /// Stop sharing a file with one person or one key
     Unshare(Unshare),
+    /// Show what happened to your account and your files
+    Activity(Activity),
     /// Show or cancel uploads that were begun and not finished
     Uploads(Uploads),
     /// Unlock your keys for a while, so that commands need no passphrase
@@ -242,6 +246,10 @@ pub(crate) struct Get {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) key: Option<PathBuf>,
 
+    /// Do not tell the senders that you opened their files
+    #[arg(long)]
+    pub(crate) no_receipt: bool,
+
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -361,6 +369,30 @@ pub(crate) struct Unshare {
     /// The RSA public key (PEM) whose access ends
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) key: Option<PathBuf>,
+}
+
+/// `wax activity`.
+#[derive(Args)]
+pub(crate) struct Activity {
+    /// Only about this file: its id, or its first 8 or more characters
+    #[arg(long, value_name = "ID")]
+    pub(crate) file: Option<String>,
+
+    /// Only of this kind
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(EventKind::ALL.iter().map(|kind| kind.as_str())))]
+    pub(crate) kind: Option<String>,
+
+    /// Only since then: a number with m, h, d or w, or a day such as 2026-11-22
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Since>,
+
+    /// Show at most this many, newest first
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+
+    /// Go on with a log that is not the one seen before, after the operator has explained it
+    #[arg(long)]
+    pub(crate) accept_log: bool,
 }
 
 /// `wax uploads`.

@@ -7,7 +7,7 @@ use crate::console::{safe, size};
 use crate::fault::{Class, Fault};
 use crate::progress::Shown;
 use crate::{keyfile, keyring};
-use client::{FileId, ReceiveAll, Received, RsaPrivateKey, Trust, Unlocked};
+use client::{ClientOptions, FileId, ReceiveAll, Received, RsaPrivateKey, Trust, Unlocked};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,8 @@ pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
         return Err(Fault::new(Class::Usage, "several files go into a folder")
             .hint("make it first, and name it with -o FOLDER"));
     }
-    let session = app.session()?;
+    let session =
+        app.session_with(ClientOptions { give_receipts: !args.no_receipt, ..ClientOptions::default() })?;
     if args.all {
         return all(app, &session, args);
     }

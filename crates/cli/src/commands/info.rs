@@ -5,11 +5,11 @@ use super::rsa::short;
 use super::{file_id, moment, trust_mark};
 use crate::app::App;
 use crate::args::Info;
-use crate::console::{safe, size};
+use crate::console::{Console, safe, size};
 use crate::expiry::{count, span_in_words};
 use crate::fault::Fault;
 use crate::keyring;
-use client::{Role, Trust};
+use client::{Receipt, ReceiptState, Role, Trust};
 
 pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     let session = app.session()?;
@@ -17,6 +17,7 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     let id = file_id(&session, &me, &args.id)?;
     let file = session.run(session.client.info(&me, id))?;
     let console = &app.console;
+    warn_of_forged(console, &file.receipts);
     if console.json {
         return console.result(&FileJson::of(&file));
     }
@@ -53,5 +54,35 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     }
     console.say(format!("sent     {}", moment(file.created)))?;
     console.say(format!("ends     {} ({})", moment(file.expires_at), ends(&file, span_in_words)))?;
-    console.say(format!("fetched  {} by others", count(file.downloads.into(), "time")))
+    console.say(format!("fetched  {} by others", count(file.downloads.into(), "time")))?;
+    for receipt in &file.receipts {
+        let (who, when) = (opener(receipt), moment(receipt.opened));
+        match receipt.state {
+            ReceiptState::Verified => {
+                console.say(format!("opened   by {who} at {when}, receipt verified"))?;
+            }
+            ReceiptState::Unknown => console.say(format!(
+                "opened   by {who} at {when}, says the server: their keys are not known on this device"
+            ))?,
+            ReceiptState::Forged => {}
+        }
+    }
+    Ok(())
+}
+
+fn opener(receipt: &Receipt) -> String {
+    match &receipt.address {
+        Some(address) => safe(address.as_str()),
+        None => format!("account {}", receipt.user_id),
+    }
+}
+
+/// What is worth nothing is not shown as a receipt, but that the server shows it is worth a word.
+fn warn_of_forged(console: &Console, receipts: &[Receipt]) {
+    for receipt in receipts.iter().filter(|receipt| receipt.state == ReceiptState::Forged) {
+        console.warn(format!(
+            "the server shows a receipt of {} that they did not sign: it is ignored, and the file itself is not affected",
+            opener(receipt)
+        ));
+    }
 }

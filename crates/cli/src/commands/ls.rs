@@ -7,7 +7,9 @@ use crate::console::{safe, size};
 use crate::expiry::{count, largest_unit_in_words};
 use crate::fault::Fault;
 use crate::keyring;
-use client::{Contact, FileId, FilePaging, FileSummary, Recipient, Role, Trust};
+use client::{
+    Address, Contact, FileId, FilePaging, FileSummary, Receipt, ReceiptState, Recipient, Role, Trust,
+};
 use serde::Serialize;
 
 /// Rows shown unless a person says otherwise.
@@ -50,6 +52,19 @@ pub(super) struct FileJson<'a> {
     recipients: Vec<RecipientJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     keys: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    receipts: Vec<ReceiptJson<'a>>,
+}
+
+/// What the server shows as the receipt of a recipient, and what it is worth.
+#[derive(Serialize)]
+struct ReceiptJson<'a> {
+    user_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    opened: Option<String>,
+    /// `verified`, `unknown` (no keys of that person here) or `forged`.
+    state: &'static str,
 }
 
 /// Somebody who may open a file.
@@ -58,6 +73,19 @@ struct RecipientJson<'a> {
     user_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<&'a str>,
+}
+
+fn receipt(receipt: &Receipt) -> ReceiptJson<'_> {
+    ReceiptJson {
+        user_id: receipt.user_id.to_string(),
+        address: receipt.address.as_ref().map(Address::as_str),
+        opened: stamp(receipt.opened),
+        state: match receipt.state {
+            ReceiptState::Verified => "verified",
+            ReceiptState::Unknown => "unknown",
+            ReceiptState::Forged => "forged",
+        },
+    }
 }
 
 impl<'a> FileJson<'a> {
@@ -83,12 +111,13 @@ impl<'a> FileJson<'a> {
             downloads: file.downloads,
             max_downloads: file.max_downloads,
             keys: file.keys.iter().map(ToString::to_string).collect(),
+            receipts: file.receipts.iter().map(receipt).collect(),
             recipients: file
                 .recipients
                 .iter()
                 .map(|recipient| RecipientJson {
                     user_id: recipient.user_id.to_string(),
-                    address: recipient.address.as_ref().map(client::Address::as_str),
+                    address: recipient.address.as_ref().map(Address::as_str),
                 })
                 .collect(),
         }

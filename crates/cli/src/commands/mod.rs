@@ -1,5 +1,6 @@
 //! The commands, a file each; what they share stands here.
 
+mod activity;
 mod contacts;
 mod get;
 mod info;
@@ -49,6 +50,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Fault> {
         Command::Info(args) => info::run(app, &args),
         Command::Rm(args) => rm::run(app, &args),
         Command::Unshare(args) => unshare::run(app, &args),
+        Command::Activity(args) => activity::run(app, &args),
         Command::Uploads(args) => uploads::run(app, args),
         Command::Unlock(args) => lock::unlock(app, &args),
         Command::Lock => lock::lock(app),

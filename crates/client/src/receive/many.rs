@@ -6,6 +6,7 @@ use crate::client::Inner;
 use crate::files::{FilePaging, OpenFileInfo, Trust};
 use crate::keys::Unlocked;
 use crate::opener::Opener;
+use crate::receipts::Opening;
 use crate::seen::Seen;
 use crate::{Address, Cancel, Class, Client, Error, FileId, Note, Phase, Progress, Result};
 use futures::stream::{self, StreamExt};
@@ -54,18 +55,38 @@ impl Client {
             let wanted = files.into_iter().filter(|file| {
                 file.sender.trust != Trust::Own && from.is_none_or(|from| file.sender.address == *from)
             });
+            let given = self.inner.receipts_given().await;
             let each = wanted.map(|file| {
                 let (inner, request, sum) = (&self.inner, &request, &sum);
-                async move { (file.info.file_id, inner.one_of_many(file, request, sum, cancel).await) }
+                let opening = Opening::of(&file).filter(|opening| !given.contains(opening.file_id));
+                async move {
+                    let file_id = file.info.file_id;
+                    let outcome = inner.one_of_many(file, request, sum, cancel).await;
+                    let receipt = match (&outcome, opening) {
+                        (Ok(Some(_)), Some(opening)) => inner.send_receipt(me, opening).await,
+                        _ => None,
+                    };
+                    (file_id, outcome, receipt)
+                }
             });
             let mut under_way = stream::iter(each).buffer_unordered(AT_ONCE);
-            while let Some((file_id, outcome)) = under_way.next().await {
+            let mut receipts = Vec::new();
+            let mut stopped = None;
+            while let Some((file_id, outcome, receipt)) = under_way.next().await {
+                receipts.extend(receipt);
                 match outcome {
-                    Err(error) if stops_all(&error) => return Err(error),
+                    Err(error) if stops_all(&error) => {
+                        stopped = Some(error);
+                        break;
+                    }
                     outcome => on_received(file_id, outcome),
                 }
             }
             drop(under_way);
+            self.inner.note_receipts(&receipts).await;
+            if let Some(error) = stopped {
+                return Err(error);
+            }
             let Some(after) = next else { return Ok(()) };
             paging = FilePaging { after: Some(after), limit: Some(ROWS) };
         }

@@ -12,6 +12,7 @@ use crate::client::Inner;
 use crate::files::OpenFileInfo;
 use crate::keys::Unlocked;
 use crate::opener::Opener;
+use crate::receipts::Opening;
 use crate::{Cancel, Client, FileId, Note, Phase, Progress, Result, RsaPrivateKey, Sender, Trust};
 use envelope::PartShape;
 use format::metadata::Compression;
@@ -139,7 +140,12 @@ impl Client {
         if file.sender.trust == Trust::FirstContact {
             progress.note(&Note::FirstContact { address: file.sender.address.clone() });
         }
-        inner.fetch(file, target, progress, cancel).await
+        let opening = Opening::of(&file);
+        let received = inner.fetch(file, target, progress, cancel).await?;
+        if let (Opener::Person(me), Some(opening)) = (opener, opening) {
+            inner.give_receipt(me, opening).await;
+        }
+        Ok(received)
     }
 }
 

@@ -24,6 +24,7 @@ fn bundle(user: UserId, seq: u32, variant: u8) -> NewBundle {
         root: RootId::from_bytes([9; 32]),
         previous: (seq > 1).then(|| digest(seq_digit - 1)),
         now: NOW,
+        events: Vec::new(),
     }
 }
 

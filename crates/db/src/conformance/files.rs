@@ -31,7 +31,7 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
 fn ticket(user: UserId, file_id: FileId, download: u8, now: UnixTime) -> TakeTicket {
     let window_secs = u32::try_from(DAY).unwrap();
     let download_id = DownloadId::from_bytes([download; 16]);
-    TakeTicket { user, file_id, recipient: None, download_id, now, window_secs }
+    TakeTicket { user, file_id, recipient: None, download_id, now, window_secs, events: Vec::new() }
 }
 
 async fn pages_hold_every_file_once_newest_first(db: &dyn Database) {
@@ -165,19 +165,23 @@ async fn one_download_asked_many_times_is_one(db: Arc<dyn Database>) {
 async fn a_revoked_grant_is_gone(db: &dyn Database) {
     let (alice, bob, carol) = (person(db, 1).await, person(db, 2).await, person(db, 3).await);
     send(db, new_finish(alice, file(1), MIB, &[bob, carol])).await;
-    assert_eq!(db.revoke_grant(bob, file(1), carol).await.unwrap(), RevokeAnswer::Nothing, "not the owner");
     assert_eq!(
-        db.revoke_grant(alice, file(1), alice).await.unwrap(),
+        db.revoke_grant(bob, file(1), carol, &[]).await.unwrap(),
+        RevokeAnswer::Nothing,
+        "not the owner"
+    );
+    assert_eq!(
+        db.revoke_grant(alice, file(1), alice, &[]).await.unwrap(),
         RevokeAnswer::Nothing,
         "the author's own"
     );
     let mut all = vec![alice, bob, carol];
     all.sort();
     assert_eq!(db.recipients_of(file(1)).await.unwrap(), all);
-    assert_eq!(db.revoke_grant(alice, file(1), bob).await.unwrap(), RevokeAnswer::Revoked);
+    assert_eq!(db.revoke_grant(alice, file(1), bob, &[]).await.unwrap(), RevokeAnswer::Revoked);
     all.retain(|user| *user != bob);
     assert_eq!(db.recipients_of(file(1)).await.unwrap(), all);
-    assert_eq!(db.revoke_grant(alice, file(1), bob).await.unwrap(), RevokeAnswer::Nothing);
+    assert_eq!(db.revoke_grant(alice, file(1), bob, &[]).await.unwrap(), RevokeAnswer::Nothing);
     assert_eq!(db.file_for(bob, file(1), NOW).await.unwrap(), FileAccess::Nothing);
     assert_eq!(db.list_files(bob, None, 10, NOW).await.unwrap(), []);
     assert!(matches!(db.file_for(carol, file(1), NOW).await.unwrap(), FileAccess::Available(_)));
@@ -200,6 +204,7 @@ async fn a_grant_is_replaced_where_it_is_what_was_seen(db: &dyn Database) {
         recipient: grant(user).recipient,
         bytes: bytes.to_vec(),
         now,
+        events: Vec::new(),
     };
     let ask = async |request| db.replace_grant(request).await.unwrap();
     assert_eq!(ask(replace(carol, &replaced, b"new", NOW)).await, ReplaceAnswer::Nothing, "no grant");
@@ -217,7 +222,7 @@ async fn a_grant_is_replaced_where_it_is_what_was_seen(db: &dyn Database) {
         assert_eq!(seen(db, alice, file(1)).await, before.0, "of nobody else");
     }
     assert_eq!(ask(replace(bob, &replaced, b"newer", NOW)).await, ReplaceAnswer::Changed);
-    db.revoke_grant(alice, file(1), bob).await.unwrap();
+    db.revoke_grant(alice, file(1), bob, &[]).await.unwrap();
     assert_eq!(ask(replace(bob, b"new", b"newer", NOW)).await, ReplaceAnswer::Nothing, "taken back");
     assert_eq!(seen(db, alice, file(1)).await, before.0);
 }
@@ -225,9 +230,9 @@ async fn a_grant_is_replaced_where_it_is_what_was_seen(db: &dyn Database) {
 async fn a_recipient_can_leave(db: &dyn Database) {
     let (alice, bob) = (person(db, 1).await, person(db, 2).await);
     send(db, new_finish(alice, file(1), MIB, &[bob])).await;
-    assert_eq!(db.leave_file(alice, file(1)).await.unwrap(), LeaveAnswer::Nothing, "an author deletes");
-    assert_eq!(db.leave_file(bob, file(1)).await.unwrap(), LeaveAnswer::Left);
-    assert_eq!(db.leave_file(bob, file(1)).await.unwrap(), LeaveAnswer::Nothing);
+    assert_eq!(db.leave_file(alice, file(1), &[]).await.unwrap(), LeaveAnswer::Nothing, "an author deletes");
+    assert_eq!(db.leave_file(bob, file(1), &[]).await.unwrap(), LeaveAnswer::Left);
+    assert_eq!(db.leave_file(bob, file(1), &[]).await.unwrap(), LeaveAnswer::Nothing);
     assert_eq!(db.file_for(bob, file(1), NOW).await.unwrap(), FileAccess::Nothing);
     assert!(matches!(db.file_for(alice, file(1), NOW).await.unwrap(), FileAccess::Available(_)));
 }
@@ -235,9 +240,9 @@ async fn a_recipient_can_leave(db: &dyn Database) {
 async fn a_deleted_file_is_gone_for_everybody(db: &dyn Database) {
     let (alice, bob) = (person(db, 1).await, person(db, 2).await);
     send(db, new_finish(alice, file(1), MIB, &[bob])).await;
-    assert_eq!(db.delete_file(bob, file(1), NOW).await.unwrap(), DeleteAnswer::Nothing);
-    assert_eq!(db.delete_file(alice, file(1), NOW).await.unwrap(), DeleteAnswer::Deleted);
-    assert_eq!(db.delete_file(alice, file(1), NOW).await.unwrap(), DeleteAnswer::Nothing);
+    assert_eq!(db.delete_file(bob, file(1), NOW, &[]).await.unwrap(), DeleteAnswer::Nothing);
+    assert_eq!(db.delete_file(alice, file(1), NOW, &[]).await.unwrap(), DeleteAnswer::Deleted);
+    assert_eq!(db.delete_file(alice, file(1), NOW, &[]).await.unwrap(), DeleteAnswer::Nothing);
     for who in [alice, bob] {
         assert_eq!(db.file_for(who, file(1), NOW).await.unwrap(), FileAccess::Nothing);
         assert_eq!(db.list_files(who, None, 10, NOW).await.unwrap(), []);
@@ -263,7 +268,7 @@ async fn members_are_reached_through_their_bundle(db: &dyn Database) {
     assert_eq!(db.take_ticket(ticket(bob, file(1), 1, NOW)).await.unwrap(), TicketAnswer::First);
     assert_eq!(db.file_for(carol, file(1), NOW).await.unwrap(), FileAccess::Nothing);
     assert_eq!(db.list_files(bob, None, 10, NOW).await.unwrap().len(), 1, "a list shows the bundle only");
-    db.revoke_grant(alice, file(2), bob).await.unwrap();
+    db.revoke_grant(alice, file(2), bob, &[]).await.unwrap();
     assert_eq!(db.file_for(bob, file(1), NOW).await.unwrap(), FileAccess::Nothing);
 }
 
@@ -272,7 +277,7 @@ async fn totals_add_up(db: &dyn Database) {
     send(db, new_finish(alice, file(1), MIB, &[bob])).await;
     begin(db, alice, file(2), Some(3 * MIB)).await;
     send(db, new_finish(bob, file(3), MIB, &[])).await;
-    db.delete_file(bob, file(3), NOW).await.unwrap();
+    db.delete_file(bob, file(3), NOW, &[]).await.unwrap();
     let usage = db.usage(alice).await.unwrap();
     assert_eq!((usage.charged_bytes, usage.files, usage.open_uploads), (4 * MIB, 1, 1));
     assert_eq!(db.usage(user(9)).await.unwrap(), crate::Usage::default());
@@ -325,16 +330,20 @@ async fn a_bare_key_is_reached_by_who_names_it(db: &dyn Database) {
 async fn a_bare_key_goes_when_it_is_taken_back_or_the_file_ends(db: &dyn Database) {
     let (alice, bob) = (person(db, 1).await, person(db, 2).await);
     send(db, to_keys(alice, file(1), &[70, 71])).await;
-    assert_eq!(db.revoke_key(bob, file(1), recipient(70)).await.unwrap(), RevokeAnswer::Nothing, "no owner");
-    assert_eq!(db.revoke_key(alice, file(1), recipient(72)).await.unwrap(), RevokeAnswer::Nothing);
-    assert_eq!(db.revoke_key(alice, file(1), recipient(70)).await.unwrap(), RevokeAnswer::Revoked);
-    assert_eq!(db.revoke_key(alice, file(1), recipient(70)).await.unwrap(), RevokeAnswer::Nothing);
+    assert_eq!(
+        db.revoke_key(bob, file(1), recipient(70), &[]).await.unwrap(),
+        RevokeAnswer::Nothing,
+        "no owner"
+    );
+    assert_eq!(db.revoke_key(alice, file(1), recipient(72), &[]).await.unwrap(), RevokeAnswer::Nothing);
+    assert_eq!(db.revoke_key(alice, file(1), recipient(70), &[]).await.unwrap(), RevokeAnswer::Revoked);
+    assert_eq!(db.revoke_key(alice, file(1), recipient(70), &[]).await.unwrap(), RevokeAnswer::Nothing);
     assert_eq!(db.file_by_key(bob, file(1), recipient(70), NOW).await.unwrap(), FileAccess::Nothing);
     let end = NOW.plus(30 * DAY);
     let there = db.file_by_key(bob, file(1), recipient(71), end.plus(-1)).await.unwrap();
     assert!(matches!(there, FileAccess::Available(_)));
     assert_eq!(db.file_by_key(bob, file(1), recipient(71), end).await.unwrap(), FileAccess::Expired);
-    db.delete_file(alice, file(1), NOW).await.unwrap();
+    db.delete_file(alice, file(1), NOW, &[]).await.unwrap();
     assert_eq!(db.file_by_key(bob, file(1), recipient(71), NOW).await.unwrap(), FileAccess::Nothing);
     assert_eq!(db.keys_of(file(1)).await.unwrap(), []);
 }

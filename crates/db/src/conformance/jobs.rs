@@ -93,7 +93,7 @@ async fn doomed_blobs_wait_until_they_are_forgotten(db: &dyn Database) {
     let alice = person(db, 1).await;
     for n in 1..=3_u8 {
         send(db, new_finish(alice, file(n), MIB, &[])).await;
-        db.delete_file(alice, file(n), NOW.plus(i64::from(n))).await.unwrap();
+        db.delete_file(alice, file(n), NOW.plus(i64::from(n)), &[]).await.unwrap();
     }
     let first = db.doomed_blobs(2).await.unwrap();
     assert_eq!(
@@ -115,7 +115,7 @@ async fn every_blob_in_use_is_known(db: &dyn Database) {
     begin(db, alice, file(2), Some(2 * MIB)).await;
     db.record_part(new_part(alice, file(2), 0, MIB)).await.unwrap();
     send(db, new_finish(alice, file(3), MIB, &[])).await;
-    db.delete_file(alice, file(3), NOW).await.unwrap();
+    db.delete_file(alice, file(3), NOW, &[]).await.unwrap();
     let in_use =
         [blob(file(1), 0), leaves_blob(file(1)), blob(file(2), 0), blob(file(3), 0), leaves_blob(file(3))];
     let mut asked = in_use.to_vec();
@@ -158,8 +158,15 @@ async fn what_nobody_needs_is_forgotten(db: &dyn Database) {
     send(db, living).await;
     let download_id = DownloadId::from_bytes([1; 16]);
     for file_id in [file(1), file(2)] {
-        let take =
-            TakeTicket { user: bob, file_id, recipient: None, download_id, now: NOW, window_secs: 86_400 };
+        let take = TakeTicket {
+            user: bob,
+            file_id,
+            recipient: None,
+            download_id,
+            now: NOW,
+            window_secs: 86_400,
+            events: Vec::new(),
+        };
         db.take_ticket(take).await.unwrap();
     }
     let now = NOW.plus(31 * DAY);

@@ -5,10 +5,12 @@
 #![expect(clippy::unwrap_used, reason = "a suite of tests: a broken promise ends it")]
 
 mod accounts;
+mod audit;
 mod directory;
 mod factors;
 mod files;
 mod jobs;
+mod receipts;
 mod sessions;
 mod uploads;
 mod vaults;
@@ -44,6 +46,8 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     files::run(&fixture).await;
     vaults::run(&fixture).await;
     jobs::run(&fixture).await;
+    audit::run(&fixture).await;
+    receipts::run(&fixture).await;
 }
 
 /// The time at which most stories begin.
@@ -154,6 +158,7 @@ fn new_finish(owner: UserId, file_id: FileId, body_len: u64, recipients: &[UserI
         max_downloads: None,
         request_digest: digest(5),
         now: NOW.plus(60),
+        events: Vec::new(),
     }
 }
 

@@ -51,7 +51,7 @@ async fn a_file_id_is_used_once(db: &dyn Database) {
     db.abandon_upload(alice, file(1), NOW).await.unwrap();
     assert_eq!(db.begin_upload(new_upload(alice, file(1), Some(MIB))).await.unwrap(), BeginAnswer::Conflict);
     send(db, new_finish(alice, file(2), MIB, &[])).await;
-    db.delete_file(alice, file(2), NOW).await.unwrap();
+    db.delete_file(alice, file(2), NOW, &[]).await.unwrap();
     assert_eq!(db.begin_upload(new_upload(alice, file(2), Some(MIB))).await.unwrap(), BeginAnswer::Conflict);
     begin(db, alice, file(3), Some(MIB)).await;
     let mut late = new_upload(alice, file(3), Some(MIB));
@@ -69,7 +69,7 @@ async fn the_quota_is_reserved_and_given_back(db: &dyn Database) {
     assert_eq!(db.usage(alice).await.unwrap().charged_bytes, 40 * MIB);
     send(db, new_finish(alice, file(4), MIB, &[])).await;
     assert_eq!(db.usage(alice).await.unwrap().charged_bytes, 41 * MIB);
-    db.delete_file(alice, file(4), NOW).await.unwrap();
+    db.delete_file(alice, file(4), NOW, &[]).await.unwrap();
     assert_eq!(db.usage(alice).await.unwrap().charged_bytes, 40 * MIB);
     let huge = new_upload(alice, file(5), Some(u64::MAX));
     assert!(db.begin_upload(huge).await.is_err(), "a length that cannot be kept");

@@ -6,10 +6,11 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 
 use super::Sqlite;
+use super::audit::append;
 use super::rows::Columns;
 use crate::{
     DbError, DeleteAnswer, Digest, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer,
-    ReplaceAnswer, ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, UnixTime, Usage,
+    NewEvent, ReplaceAnswer, ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, UnixTime, Usage,
 };
 
 /// `files.state`: an open upload.
@@ -137,6 +138,9 @@ impl Files for Sqlite {
         .bind(take.now.0)
         .execute(&mut *tx)
         .await?;
+        let owner = UserId::from_bytes(row.octets("owner")?);
+        let owned = |event: &NewEvent| NewEvent { owner: Some(owner), ..event.clone() };
+        append(&mut tx, &take.events.iter().map(owned).collect::<Vec<_>>()).await?;
         tx.commit().await?;
         Ok(TicketAnswer::First)
     }
@@ -186,7 +190,9 @@ impl Files for Sqlite {
         owner: UserId,
         file_id: FileId,
         recipient: RecipientId,
+        events: &[NewEvent],
     ) -> Result<RevokeAnswer, DbError> {
+        let mut tx = self.write().await?;
         let gone = sqlx::query(
             "DELETE FROM key_grants WHERE file_id = $1 AND recipient_id = $2
                  AND EXISTS (SELECT 1 FROM files f WHERE f.file_id = $1 AND f.owner = $3)",
@@ -194,9 +200,14 @@ impl Files for Sqlite {
         .bind(file_id.as_bytes().as_slice())
         .bind(recipient.as_bytes().as_slice())
         .bind(owner.as_bytes().as_slice())
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await?;
-        Ok(if gone.rows_affected() == 1 { RevokeAnswer::Revoked } else { RevokeAnswer::Nothing })
+        if gone.rows_affected() == 0 {
+            return Ok(RevokeAnswer::Nothing);
+        }
+        append(&mut tx, events).await?;
+        tx.commit().await?;
+        Ok(RevokeAnswer::Revoked)
     }
 
     async fn revoke_grant(
@@ -204,7 +215,9 @@ impl Files for Sqlite {
         owner: UserId,
         file_id: FileId,
         recipient: UserId,
+        events: &[NewEvent],
     ) -> Result<RevokeAnswer, DbError> {
+        let mut tx = self.write().await?;
         let gone = sqlx::query(
             "DELETE FROM grants WHERE file_id = $1 AND user_id = $2 AND user_id <> $3
                  AND EXISTS (SELECT 1 FROM files f WHERE f.file_id = $1 AND f.owner = $3)",
@@ -212,9 +225,14 @@ impl Files for Sqlite {
         .bind(file_id.as_bytes().as_slice())
         .bind(recipient.as_bytes().as_slice())
         .bind(owner.as_bytes().as_slice())
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await?;
-        Ok(if gone.rows_affected() == 1 { RevokeAnswer::Revoked } else { RevokeAnswer::Nothing })
+        if gone.rows_affected() == 0 {
+            return Ok(RevokeAnswer::Nothing);
+        }
+        append(&mut tx, events).await?;
+        tx.commit().await?;
+        Ok(RevokeAnswer::Revoked)
     }
 
     async fn replace_grant(&self, replace: ReplaceGrant) -> Result<ReplaceAnswer, DbError> {
@@ -244,11 +262,18 @@ impl Files for Sqlite {
             .bind(replace.bytes.as_slice())
             .execute(&mut *tx)
             .await?;
+        append(&mut tx, &replace.events).await?;
         tx.commit().await?;
         Ok(ReplaceAnswer::Replaced)
     }
 
-    async fn leave_file(&self, user: UserId, file_id: FileId) -> Result<LeaveAnswer, DbError> {
+    async fn leave_file(
+        &self,
+        user: UserId,
+        file_id: FileId,
+        events: &[NewEvent],
+    ) -> Result<LeaveAnswer, DbError> {
+        let mut tx = self.write().await?;
         // A grant of an upload that is still open is not known to its recipient yet.
         let gone = sqlx::query(
             "DELETE FROM grants WHERE file_id = $1 AND user_id = $2
@@ -256,9 +281,14 @@ impl Files for Sqlite {
         )
         .bind(file_id.as_bytes().as_slice())
         .bind(user.as_bytes().as_slice())
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await?;
-        Ok(if gone.rows_affected() == 1 { LeaveAnswer::Left } else { LeaveAnswer::Nothing })
+        if gone.rows_affected() == 0 {
+            return Ok(LeaveAnswer::Nothing);
+        }
+        append(&mut tx, events).await?;
+        tx.commit().await?;
+        Ok(LeaveAnswer::Left)
     }
 
     async fn delete_file(
@@ -266,6 +296,7 @@ impl Files for Sqlite {
         owner: UserId,
         file_id: FileId,
         now: UnixTime,
+        events: &[NewEvent],
     ) -> Result<DeleteAnswer, DbError> {
         let mut tx = self.write().await?;
         let living = sqlx::query("SELECT 1 FROM files WHERE file_id = $1 AND owner = $2 AND state = 1")
@@ -277,6 +308,7 @@ impl Files for Sqlite {
             return Ok(DeleteAnswer::Nothing);
         }
         end_file(&mut tx, file_id, ENDED, now).await?;
+        append(&mut tx, events).await?;
         tx.commit().await?;
         Ok(DeleteAnswer::Deleted)
     }
@@ -323,6 +355,7 @@ pub(super) async fn end_file(
         "DELETE FROM members WHERE bundle_id = $1",
         "DELETE FROM members WHERE member_id = $1",
         "DELETE FROM tickets WHERE file_id = $1",
+        "DELETE FROM receipts WHERE file_id = $1",
         if state == EXPIRED {
             "UPDATE grants SET listed_at = NULL, bytes = x'' WHERE file_id = $1"
         } else {

@@ -79,6 +79,7 @@ pub(super) async fn finish(tx: &mut SqliteConnection, finish: &Finish) -> Result
     .bind(finish.manifest.as_slice())
     .execute(&mut *tx)
     .await?;
+    super::audit::append(tx, &finish.events).await?;
     Ok(FinishAnswer::Finished)
 }
 

@@ -8,6 +8,7 @@ use sqlx::QueryBuilder;
 use sqlx::sqlite::SqliteConnection;
 
 use super::Sqlite;
+use super::audit::append_expired;
 use super::files::{ENDED, EXPIRED, OPEN, end_file};
 use super::rows::{Columns, at_most, integer};
 use crate::{BlobRef, DbError, Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention, UnixTime};
@@ -67,6 +68,7 @@ impl Jobs for Sqlite {
                 end_file(&mut tx, file_id, ENDED, now).await?;
                 doomed.uploads += 1;
             } else {
+                append_expired(&mut tx, file_id, now).await?;
                 end_file(&mut tx, file_id, EXPIRED, now).await?;
                 doomed.files += 1;
             }
@@ -171,7 +173,12 @@ fn push_list(query: &mut QueryBuilder<sqlx::Sqlite>, blobs: &[BlobRef]) {
     }
 }
 
-async fn is_held(tx: &mut SqliteConnection, lease: &Lease, now: UnixTime) -> Result<bool, DbError> {
+/// Whether a lease is still that of the one who shows it.
+pub(super) async fn is_held(
+    tx: &mut SqliteConnection,
+    lease: &Lease,
+    now: UnixTime,
+) -> Result<bool, DbError> {
     let held = sqlx::query("SELECT 1 FROM leases WHERE job = $1 AND token = $2 AND expires_at > $3")
         .bind(lease.job.as_str())
         .bind(integer(lease.token.0, "a fencing token")?)

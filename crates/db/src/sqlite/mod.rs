@@ -4,12 +4,14 @@
 //! within a process writers queue instead of colliding; other processes on the same machine are waited for.
 
 mod accounts;
+mod audit;
 mod directory;
 mod factors;
 mod files;
 mod finish;
 mod jobs;
 mod place;
+mod receipts;
 mod rows;
 mod sessions;
 #[cfg(test)]
@@ -99,6 +101,30 @@ impl Sqlite {
             .await
             .map_err(open_error)?;
         Ok(Self { writer, readers })
+    }
+
+    /// Opens a database that another process may be using, to read and nothing else: neither file nor schema is
+    /// changed, and every sentence that would write fails.
+    ///
+    /// # Errors
+    /// [`DbError::Open`] if there is none, [`DbError::Schema`] if it is older than the audit log.
+    pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Self, DbError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path.as_ref())
+            .create_if_missing(false)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new()
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .max_connections(READERS)
+            .connect_with(options)
+            .await
+            .map_err(open_error)?;
+        let has_log = sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'audit_batches'");
+        if has_log.fetch_optional(&pool).await?.is_none() {
+            return Err(DbError::Schema("there is no audit log in it yet".into()));
+        }
+        Ok(Self { writer: pool.clone(), readers: pool })
     }
 
     /// A transaction that may write, from its first moment on.

@@ -20,6 +20,8 @@ pub(super) trait Columns {
     fn bytes(&self, column: &'static str) -> Result<Vec<u8>, DbError>;
     /// Any octets, or NULL.
     fn maybe_bytes(&self, column: &'static str) -> Result<Option<Vec<u8>>, DbError>;
+    /// Text.
+    fn text(&self, column: &'static str) -> Result<String, DbError>;
     /// A moment.
     fn time(&self, column: &'static str) -> Result<UnixTime, DbError>;
     /// Yes or no.
@@ -55,6 +57,10 @@ impl Columns for SqliteRow {
     }
 
     fn maybe_bytes(&self, column: &'static str) -> Result<Option<Vec<u8>>, DbError> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn text(&self, column: &'static str) -> Result<String, DbError> {
         Ok(self.try_get(column)?)
     }
 

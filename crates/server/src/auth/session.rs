@@ -7,6 +7,7 @@ use proto::{B64, Code, SessionReply, Token};
 use zeroize::Zeroizing;
 
 use super::access::Bearer;
+use crate::audit::{self, Agent, Kind};
 use crate::error::{Answer, Refusal};
 use crate::http::ClientName;
 use crate::secrets::refresh_hash;
@@ -51,6 +52,7 @@ pub(crate) async fn renew(app: &App, token: &Token) -> Answer<SessionReply> {
         Rotation::Rotated { user, sid } => Ok(reply(app, Bearer { user, sid }, &fresh)),
         Rotation::Unknown => Err(ended()),
         Rotation::Reused { user, .. } => {
+            audit::note(app, user, Kind::SessionCopied, &Agent::default()).await?;
             tracing::warn!(%user, "a refresh token came a second time; its session was ended");
             Err(ended())
         }

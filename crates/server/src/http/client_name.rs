@@ -1,4 +1,4 @@
-//! What a client calls itself, as its owner will read it in the list of sessions.
+//! What a client calls itself, as its owner will read it in the list of sessions and in the log.
 
 use std::convert::Infallible;
 
@@ -8,13 +8,18 @@ use proto::headers::CLIENT;
 use proto::limits::CLIENT_MAX;
 
 /// The header's printable characters, cut to a bound; empty without one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ClientName(pub(crate) String);
 
 impl ClientName {
     fn of(text: &str) -> Self {
         let printable = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ');
         Self(printable.take(CLIENT_MAX).collect())
+    }
+
+    /// What it said, if it said anything.
+    pub(crate) fn told(&self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.0.clone())
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the server does by itself: ends what has expired, deletes blobs, sweeps up orphans, renews its certificate.
+//! What the server does by itself: ends what has expired, deletes blobs, sweeps up orphans, seals the audit log, renews
+//! its certificate.
 
 mod expiry;
 mod orphans;
@@ -10,10 +11,13 @@ use blobs::BlobError;
 use db::{DbError, Job, Lease};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit;
 use crate::state::App;
 use crate::tls::Authority;
 
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+/// What is younger than this may still be cut from the end of the audit log unseen.
+const SEAL_EVERY: Duration = Duration::from_secs(30);
 const SWEEP_EVERY: Duration = Duration::from_secs(6 * 3_600);
 const RENEWAL_EVERY: Duration = Duration::from_secs(3_600);
 /// A lease outlives the pause between two runs, so that one runner keeps at it.
@@ -56,6 +60,7 @@ pub(crate) async fn run_all(app: &App, holder: &str) -> Result<JobReport, JobErr
     if lease(app, Job::OrphanSweep, holder).await?.is_some() {
         report.orphans = orphans::run(app).await?;
     }
+    seal(app, holder).await?;
     Ok(report)
 }
 
@@ -70,6 +75,7 @@ pub(crate) async fn keep_running(
         futures::join!(
             keep_expiring(&app, &holder),
             keep_sweeping(&app, &holder),
+            keep_sealing(&app, &holder),
             keep_renewing(&app, authority)
         )
     };
@@ -124,6 +130,23 @@ async fn keep_sweeping(app: &App, holder: &str) {
         };
         tokio::time::sleep(pause).await;
     }
+}
+
+async fn keep_sealing(app: &App, holder: &str) {
+    loop {
+        note("audit seal", seal(app, holder).await);
+        tokio::time::sleep(SEAL_EVERY).await;
+    }
+}
+
+async fn seal(app: &App, holder: &str) -> Result<(), JobError> {
+    // Where nothing happened there is no lease to write.
+    if audit::seal::is_due(app).await?
+        && let Some(lease) = lease(app, Job::AuditSeal, holder).await?
+    {
+        audit::seal::run(app, &lease).await?;
+    }
+    Ok(())
 }
 
 async fn keep_renewing(app: &App, authority: Option<Arc<Authority>>) {

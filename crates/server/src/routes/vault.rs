@@ -10,6 +10,7 @@ use envelope::ids::UserId;
 use envelope::vault::VaultLayout;
 use proto::{B64, Code, PutVault, RemoveVault, VaultReply};
 
+use crate::audit::{self, Agent, Kind};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Json, reply};
@@ -24,6 +25,7 @@ const PER_DAY: Limit = Limit::daily("vault", 10);
 pub(crate) async fn put(
     State(app): State<App>,
     caller: Caller,
+    agent: Agent,
     Json(request): Json<PutVault>,
 ) -> Answer<StatusCode> {
     let vault = request.vault.0;
@@ -35,16 +37,20 @@ pub(crate) async fn put(
     prove(&app, caller.user, VAULT, &vault_bytes(&caller.user, version, &digest), request.proof).await?;
     let new = NewVault { user: caller.user, version, vault, now: app.time() };
     match app.db.store_vault(new).await? {
-        StoreVaultAnswer::Stored => Ok(StatusCode::NO_CONTENT),
+        StoreVaultAnswer::Stored => {
+            audit::note(&app, caller.user, Kind::KeyFileKept, &agent).await?;
+            Ok(StatusCode::NO_CONTENT)
+        }
         StoreVaultAnswer::Older { .. } => {
             Err(Refusal::new(Code::Conflict, "A newer key file is, or was, kept here. Nothing was changed."))
         }
     }
 }
 
-pub(crate) async fn get(State(app): State<App>, caller: Caller) -> Answer<Response> {
+pub(crate) async fn get(State(app): State<App>, caller: Caller, agent: Agent) -> Answer<Response> {
     let stored = app.db.vault(caller.user).await?.ok_or_else(Refusal::not_found)?;
     PER_DAY.count(&app, caller.user.as_bytes()).await?;
+    audit::note(&app, caller.user, Kind::KeyFileFetched, &agent).await?;
     Ok(reply(&VaultReply {
         vault: B64(stored.vault),
         version: stored.version,
@@ -55,11 +61,13 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller) -> Answer<Respon
 pub(crate) async fn remove(
     State(app): State<App>,
     caller: Caller,
+    agent: Agent,
     Json(request): Json<RemoveVault>,
 ) -> Answer<StatusCode> {
     let bytes = vault_bytes(&caller.user, request.version, &[0; 32]);
     prove(&app, caller.user, VAULT_REMOVAL, &bytes, request.proof).await?;
     if app.db.remove_vault(caller.user, request.version, app.time()).await? {
+        audit::note(&app, caller.user, Kind::KeyFileRemoved, &agent).await?;
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Refusal::not_found())

@@ -1,7 +1,10 @@
 //! The authenticator app: `POST /auth/totp…`, `/auth/second`, `/auth/backup-codes`, and the policy that demands it.
 
 use envelope::action::{FactorChange, SECOND_FACTOR, context, factor_bytes};
-use proto::{B64, BackupCodes, Code, SecondFactor, SessionReply, SignIn, TotpSecret, WhoAmI, paths};
+use proto::{
+    ActivityPage, B64, BackupCodes, Code, SecondFactor, SessionReply, SessionsEnded, SignIn, TotpSecret,
+    WhoAmI, paths,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::config::SecondFactorRule;
@@ -228,4 +231,31 @@ async fn where_a_factor_is_demanded_a_session_without_one_can_only_add_one() {
     let code = json!({ "code": shown(&stage, &secret, 0) });
     alice.post(&stage, paths::TOTP_CONFIRM, &code).await.json::<BackupCodes>();
     assert_eq!(alice.get(&stage, paths::FILES).await.status, StatusCode::OK, "the same session");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_changes_how_one_comes_in_stands_in_the_log() {
+    let stage = Stage::new().await;
+    let alice = Person::with_bundle(&stage, ALICE).await;
+    let (_, codes) = enrol(&stage, &alice).await;
+    let session: SessionReply = show(&stage, &half(&stage).await, &codes[0]).await.json();
+    let alice = Person { token: session.access_token.expose_secret().to_owned(), ..alice };
+    let request = proof(&stage, &alice, FactorChange::BackupCodes);
+    alice.post(&stage, paths::BACKUP_CODES, &request).await.json::<BackupCodes>();
+    alice.post(&stage, paths::OTHER_SESSIONS, &json!({})).await.json::<SessionsEnded>();
+    let request = proof(&stage, &alice, FactorChange::Remove);
+    alice.post(&stage, paths::TOTP_REMOVE, &request).await;
+    let page: ActivityPage = alice.get(&stage, paths::ACTIVITY).await.json();
+    let kinds: Vec<&str> = page.events.iter().map(|event| event.kind.as_str()).collect();
+    let expected = [
+        "second_factor_removed",
+        "session_ended",
+        "backup_codes_made",
+        "signed_in",
+        "second_factor_added",
+        "keys_published",
+        "signed_in",
+        "account_made",
+    ];
+    assert_eq!(kinds, expected);
 }

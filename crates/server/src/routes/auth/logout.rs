@@ -3,11 +3,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use crate::audit::{self, Agent, Kind};
 use crate::auth::SignedIn;
 use crate::error::Answer;
 use crate::state::App;
 
-pub(crate) async fn end(State(app): State<App>, caller: SignedIn) -> Answer<StatusCode> {
+pub(crate) async fn end(State(app): State<App>, caller: SignedIn, agent: Agent) -> Answer<StatusCode> {
     app.db.end_session(caller.sid).await?;
+    audit::note(&app, caller.user, Kind::SessionEnded, &agent).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,18 +4,21 @@ use axum::extract::State;
 use axum::response::Response;
 use proto::SecondFactorRequest;
 
+use crate::audit::{self, Agent};
 use crate::auth::{factor, session};
 use crate::error::Answer;
-use crate::http::{ClientIp, ClientName, Json, reply};
+use crate::http::{ClientIp, Json, reply};
 use crate::state::App;
 
 pub(crate) async fn show(
     State(app): State<App>,
     client: ClientIp,
-    name: ClientName,
+    agent: Agent,
     Json(request): Json<SecondFactorRequest>,
 ) -> Answer<Response> {
     super::count(&app, "ip-second", &client).await?;
     let user = factor::show(&app, &request.token, &request.code).await?;
-    Ok(reply(&session::open(&app, user, name, true).await?))
+    let opened = session::open(&app, user, agent.clone(), true).await?;
+    audit::signed_in(&app, user, false, "second factor", &agent).await?;
+    Ok(reply(&opened))
 }

@@ -7,20 +7,22 @@ use db::NewAccount;
 use envelope::ids::UserId;
 use proto::{Code, SessionRequest, SignIn};
 
+use crate::audit::{self, Agent};
 use crate::auth::{code, factor, session};
 use crate::error::{Answer, Refusal};
-use crate::http::{ClientIp, ClientName, Json, reply};
+use crate::http::{ClientIp, Json, reply};
 use crate::state::App;
 
 pub(crate) async fn open(
     State(app): State<App>,
     client: ClientIp,
-    name: ClientName,
+    agent: Agent,
     Json(request): Json<SessionRequest>,
 ) -> Answer<Response> {
     super::count(&app, "ip-session", &client).await?;
     let address = super::address(&request.email)?;
-    code::redeem(&app, &address, &request.code).await?;
+    let redeemed = code::redeem(&app, &address, &request.code).await;
+    redeemed.inspect_err(|refusal| audit::code_rejected(&app, &address, &agent, refusal))?;
     let lookup = app.keys.lookup(&address);
     // Only after the right code, so that nobody else learns whether there is an account.
     let known = !app.db.users_by_lookup(&[lookup]).await?.is_empty();
@@ -43,9 +45,10 @@ pub(crate) async fn open(
         tracing::info!(user = %enrolled.account.user, "an account was made");
     }
     let user = enrolled.account.user;
-    Ok(reply(&if factor::is_set(&app, user).await? {
-        SignIn::Half { second_factor: factor::ask(&app, user).await? }
-    } else {
-        SignIn::Session(session::open(&app, user, name, false).await?)
-    }))
+    if factor::is_set(&app, user).await? {
+        return Ok(reply(&SignIn::Half { second_factor: factor::ask(&app, user).await? }));
+    }
+    let opened = session::open(&app, user, agent.clone(), false).await?;
+    audit::signed_in(&app, user, enrolled.is_new, "code", &agent).await?;
+    Ok(reply(&SignIn::Session(opened)))
 }

@@ -7,6 +7,7 @@ use db::SessionId;
 use proto::{SessionInfo, SessionList, SessionsEnded};
 use uuid::Uuid;
 
+use crate::audit::{self, Agent, Kind};
 use crate::auth::SignedIn;
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, reply};
@@ -32,16 +33,22 @@ pub(crate) async fn list(State(app): State<App>, caller: SignedIn) -> Answer<Res
 pub(crate) async fn end(
     State(app): State<App>,
     caller: SignedIn,
+    agent: Agent,
     Fields(id): Fields<String>,
 ) -> Answer<StatusCode> {
     let id = Uuid::try_parse(&id).map_err(|_| Refusal::not_found())?;
     if app.db.end_session_of(caller.user, SessionId::from_bytes(id.into_bytes())).await? {
+        audit::note(&app, caller.user, Kind::SessionEnded, &agent).await?;
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Refusal::not_found())
     }
 }
 
-pub(crate) async fn end_others(State(app): State<App>, caller: SignedIn) -> Answer<Response> {
-    Ok(reply(&SessionsEnded { ended: app.db.end_other_sessions(caller.user, caller.sid).await? }))
+pub(crate) async fn end_others(State(app): State<App>, caller: SignedIn, agent: Agent) -> Answer<Response> {
+    let ended = app.db.end_other_sessions(caller.user, caller.sid).await?;
+    if ended > 0 {
+        audit::note(&app, caller.user, Kind::SessionEnded, &agent).await?;
+    }
+    Ok(reply(&SessionsEnded { ended }))
 }

@@ -6,6 +6,7 @@ use axum::response::Response;
 use envelope::action::FactorChange;
 use proto::{FactorRequest, TotpConfirm};
 
+use crate::audit::{self, Agent, Kind};
 use crate::auth::{SignedIn, factor};
 use crate::error::{Answer, Refusal};
 use crate::http::{Json, reply};
@@ -23,30 +24,39 @@ pub(crate) async fn offer(
 pub(crate) async fn confirm(
     State(app): State<App>,
     caller: SignedIn,
+    agent: Agent,
     Json(request): Json<TotpConfirm>,
 ) -> Answer<Response> {
-    Ok(reply(&factor::confirm(&app, &caller, &request.code).await?))
+    let codes = factor::confirm(&app, &caller, &request.code).await?;
+    audit::note(&app, caller.user, Kind::SecondFactorAdded, &agent).await?;
+    Ok(reply(&codes))
 }
 
 pub(crate) async fn remove(
     State(app): State<App>,
     caller: SignedIn,
+    agent: Agent,
     Json(request): Json<FactorRequest>,
 ) -> Answer<StatusCode> {
     strong(&app, &caller).await?;
     factor::prove(&app, caller.user, FactorChange::Remove, request.proof).await?;
-    app.db.remove_totp(caller.user).await?;
+    if app.db.remove_totp(caller.user).await? {
+        audit::note(&app, caller.user, Kind::SecondFactorRemoved, &agent).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn renew_backup_codes(
     State(app): State<App>,
     caller: SignedIn,
+    agent: Agent,
     Json(request): Json<FactorRequest>,
 ) -> Answer<Response> {
     strong(&app, &caller).await?;
     factor::prove(&app, caller.user, FactorChange::BackupCodes, request.proof).await?;
-    Ok(reply(&factor::renew_backup_codes(&app, caller.user).await?))
+    let codes = factor::renew_backup_codes(&app, caller.user).await?;
+    audit::note(&app, caller.user, Kind::BackupCodesMade, &agent).await?;
+    Ok(reply(&codes))
 }
 
 /// A session that was opened before the app was added has not shown it.

@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use db::StoredBundle;
 use envelope::Bundle;
 use envelope::ids::UserId;
+use proto::Code;
 
+use crate::audit;
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::limited::Limit;
@@ -18,7 +20,11 @@ use crate::state::App;
 
 /// Counts a directory request, which could otherwise be used to collect who is there.
 async fn count(app: &App, caller: &Caller) -> Answer<()> {
-    Limit::hourly("lookup", app.limits.lookups).count(app, caller.user.as_bytes()).await
+    let counted = Limit::hourly("lookup", app.limits.lookups).count(app, caller.user.as_bytes()).await;
+    if matches!(&counted, Err(refusal) if refusal.code == Code::TooMany) {
+        audit::limit_reached(app, caller.user).await?;
+    }
+    counted
 }
 
 /// The octets of a stored bundle.

@@ -8,6 +8,7 @@ use envelope::bundle::ChainError;
 use proto::limits::BUNDLE_MAX;
 use proto::{Code, PublishBundle, Published};
 
+use crate::audit::{Agent, Kind, Scribe};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Json, reply};
@@ -16,6 +17,7 @@ use crate::state::App;
 pub(crate) async fn publish(
     State(app): State<App>,
     caller: Caller,
+    agent: Agent,
     Json(request): Json<PublishBundle>,
 ) -> Answer<Response> {
     if request.bundle.0.len() > BUNDLE_MAX {
@@ -35,6 +37,8 @@ pub(crate) async fn publish(
         }
         None => return Err(conflict("The first bundle has the number 1.")),
     }
+    let kind = if bundle.seq() == 1 { Kind::KeysPublished } else { Kind::KeysChanged };
+    let scribe = Scribe::of(&app, caller.user, &agent).await?;
     let answer = app
         .db
         .publish_bundle(NewBundle {
@@ -45,6 +49,7 @@ pub(crate) async fn publish(
             previous: (bundle.seq() > 1).then(|| Digest::from_bytes(*bundle.prev_hash())),
             bundle: app.keys.seal_bundle(caller.user, bundle.seq(), bundle.as_bytes()),
             now: app.time(),
+            events: vec![scribe.account(kind)],
         })
         .await?;
     match answer {

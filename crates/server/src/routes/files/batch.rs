@@ -12,6 +12,7 @@ use envelope::{BodyShape, Bundle, PartShape, merkle};
 use proto::limits::{BATCH_FILES_MAX, LOOKUP_MAX};
 use proto::{Batch, BatchFile, BatchReply, Code, Complete, Completed, FileId, UserId};
 
+use crate::audit::{Agent, Scribe};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Json, linger, reply};
@@ -28,7 +29,12 @@ struct Read {
     complete: Complete,
 }
 
-pub(crate) async fn take(State(app): State<App>, caller: Caller, request: Request) -> Answer<Response> {
+pub(crate) async fn take(
+    State(app): State<App>,
+    caller: Caller,
+    agent: Agent,
+    request: Request,
+) -> Answer<Response> {
     // A place before the body: thousands that wait must not be thousands of bodies in memory.
     let place = match app.places.take().await {
         Ok(place) => place,
@@ -45,8 +51,9 @@ pub(crate) async fn take(State(app): State<App>, caller: Caller, request: Reques
     if users.len() > LOOKUP_MAX {
         return Err(Refusal::malformed("The files of one batch are for at most 500 people."));
     }
+    let scribe = Scribe::of(&app, caller.user, &agent).await?;
     let bundles = bundles_of(&app, caller.user, users).await?;
-    let new = tokio::task::block_in_place(|| judge(&app, caller.user, &files, &bundles))?;
+    let new = tokio::task::block_in_place(|| judge(&app, &scribe, &files, &bundles))?;
     // From here on it runs to its end even if the client does not wait for the answer.
     let tasks = app.tasks.clone();
     let kept = tasks.spawn(async move {
@@ -107,15 +114,17 @@ fn read_file(file: BatchFile) -> Answer<Read> {
 /// Judges who signed what for whom.
 fn judge(
     app: &App,
-    author: UserId,
+    scribe: &Scribe,
     files: &[Read],
     bundles: &HashMap<UserId, Bundle>,
 ) -> Answer<Vec<(BlobName, NewFile)>> {
     let judge_one = |(n, file): (usize, &Read)| {
-        let grants =
-            file.signed.check(file.file_id, author, bundles).map_err(|refusal| refusal.of_file(n + 1))?;
+        let grants = file
+            .signed
+            .check(file.file_id, scribe.actor(), bundles)
+            .map_err(|refusal| refusal.of_file(n + 1))?;
         let finish =
-            finish_of(app, author, file.file_id, &file.signed.manifest, None, grants, &file.complete)?;
+            finish_of(app, scribe, file.file_id, &file.signed.manifest, None, grants, &file.complete)?;
         let name = BlobName::generate();
         let blob = BlobRef::new(name.to_string());
         Ok((name, NewFile { part_len: PartShape::DEFAULT.part_bytes(), blob, finish }))

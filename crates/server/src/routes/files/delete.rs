@@ -6,6 +6,7 @@ use db::{DeleteAnswer, Role};
 use envelope::ed25519::{Signature, verify_strict};
 use proto::{B64, Code, FileId};
 
+use crate::audit::{Agent, Kind, Scribe};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, single};
@@ -18,6 +19,7 @@ const ACTION: &[u8] = b"waxwing/v1/action/delete\0";
 pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,
+    agent: Agent,
     Fields(file_id): Fields<FileId>,
     headers: HeaderMap,
 ) -> Answer<StatusCode> {
@@ -36,7 +38,8 @@ pub(crate) async fn delete(
         directory::newest(&app, caller.user).await?.ok_or_else(|| needed("Publish your bundle first."))?;
     verify_strict(bundle.root_key(), &[ACTION, file_id.as_bytes()], &Signature::from_bytes(proof))
         .map_err(|_| needed("The proof is not made by your root key for this file."))?;
-    match app.db.delete_file(caller.user, file_id, app.time()).await? {
+    let deleted = Scribe::of(&app, caller.user, &agent).await?.file(Kind::FileDeleted, caller.user, file_id);
+    match app.db.delete_file(caller.user, file_id, app.time(), &[deleted]).await? {
         DeleteAnswer::Deleted => Ok(StatusCode::NO_CONTENT),
         DeleteAnswer::Nothing => Err(Refusal::not_found()),
     }

@@ -28,6 +28,7 @@ pub(crate) async fn show(
     if tell_holders {
         info.recipients = app.db.recipients_of(file_id).await?;
         info.keys = app.db.keys_of(file_id).await?;
+        info.receipts = super::receipt::of(&app, file_id).await?;
     }
     Ok(reply(&info))
 }

@@ -1,9 +1,10 @@
-//! Files: list, one, ticket, delete, take back, wrap again.
+//! Files: list, one, ticket, receipt, delete, take back, wrap again.
 
 pub(crate) mod batch;
 pub(crate) mod delete;
 pub(crate) mod info;
 pub(crate) mod list;
+pub(crate) mod receipt;
 pub(crate) mod replace;
 pub(crate) mod revoke;
 pub(crate) mod ticket;
@@ -56,5 +57,6 @@ fn info(view: FileView, author_bundle: Vec<u8>) -> Option<FileInfo> {
         // A list does not say; one file does, to its author.
         recipients: Vec::new(),
         keys: Vec::new(),
+        receipts: Vec::new(),
     })
 }

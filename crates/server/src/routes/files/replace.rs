@@ -7,6 +7,7 @@ use envelope::{Bundle, Grant, Suite, Wrap};
 use proto::limits::GRANT_MAX;
 use proto::{Code, FileId};
 
+use crate::audit::{Agent, Kind, Scribe};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, Json};
@@ -17,6 +18,7 @@ use crate::state::App;
 pub(crate) async fn replace(
     State(app): State<App>,
     caller: Caller,
+    agent: Agent,
     Fields(file_id): Fields<FileId>,
     Json(request): Json<proto::ReplaceGrant>,
 ) -> Answer<StatusCode> {
@@ -34,6 +36,7 @@ pub(crate) async fn replace(
         return Err(rejected("The grant is of other content than the file's."));
     }
     judge(&grant, &before, &bundle)?;
+    let scribe = Scribe::of(&app, caller.user, &agent).await?;
     let replace = ReplaceGrant {
         user: caller.user,
         file_id,
@@ -41,6 +44,7 @@ pub(crate) async fn replace(
         recipient: grant.recipient_id(),
         bytes: grant.as_bytes().to_vec(),
         now: app.time(),
+        events: vec![scribe.file(Kind::GrantReplaced, view.author, file_id)],
     };
     match app.db.replace_grant(replace).await? {
         ReplaceAnswer::Replaced => Ok(StatusCode::NO_CONTENT),

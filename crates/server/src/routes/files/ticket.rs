@@ -2,10 +2,11 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use db::{DownloadId, TakeTicket, TicketAnswer};
+use db::{DownloadId, NewEvent, TakeTicket, TicketAnswer};
 use proto::limits::DOWNLOAD_SECONDS;
 use proto::{Code, FileId, TicketRequest, UserId};
 
+use crate::audit::{Agent, Kind, Scribe};
 use crate::auth::Caller;
 use crate::auth::ticket::Ticket;
 use crate::error::{Answer, Refusal};
@@ -15,6 +16,7 @@ use crate::state::App;
 pub(crate) async fn take(
     State(app): State<App>,
     caller: Caller,
+    agent: Agent,
     Fields(file_id): Fields<FileId>,
     Json(request): Json<TicketRequest>,
 ) -> Answer<Response> {
@@ -22,6 +24,8 @@ pub(crate) async fn take(
     let download: UserId =
         request.download_id.parse().map_err(|_| Refusal::malformed("A download id is a UUID."))?;
     let download_id = DownloadId::from_bytes(*download.as_bytes());
+    let scribe = Scribe::of(&app, caller.user, &agent).await?;
+    let fetched = NewEvent { file_id: Some(file_id), ..scribe.account(Kind::FileFetched) };
     let answer = app
         .db
         .take_ticket(TakeTicket {
@@ -31,6 +35,7 @@ pub(crate) async fn take(
             download_id,
             now: app.time(),
             window_secs: u32::try_from(DOWNLOAD_SECONDS).unwrap_or(u32::MAX),
+            events: vec![fetched],
         })
         .await?;
     match answer {

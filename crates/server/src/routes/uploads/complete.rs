@@ -13,6 +13,7 @@ use proto::limits::EXPIRY_MAX_SECONDS;
 use proto::{Code, Complete, Completed, FileId, UserId};
 
 use super::verify::{Signed, check_body};
+use crate::audit::{Agent, Scribe};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, Json, reply};
@@ -25,6 +26,7 @@ const PIECE: usize = 256 << 10;
 pub(crate) async fn complete(
     State(app): State<App>,
     caller: Caller,
+    agent: Agent,
     Fields(file_id): Fields<FileId>,
     Json(request): Json<Complete>,
 ) -> Answer<Response> {
@@ -47,9 +49,10 @@ pub(crate) async fn complete(
         (grants, blob)
     };
     let manifest = &signed.manifest;
+    let scribe = Scribe::of(&app, caller.user, &agent).await?;
     let answer = app
         .db
-        .finish_upload(finish_of(&app, caller.user, file_id, manifest, leaves_blob, grants, &request)?)
+        .finish_upload(finish_of(&app, &scribe, file_id, manifest, leaves_blob, grants, &request)?)
         .await;
     if !matches!(answer, Ok(FinishAnswer::Finished))
         && let Some(name) = leaves_blob
@@ -83,7 +86,7 @@ pub(crate) async fn complete(
 /// What the database is told of a file that may appear.
 pub(crate) fn finish_of(
     app: &App,
-    owner: UserId,
+    scribe: &Scribe,
     file_id: FileId,
     manifest: &Manifest,
     leaves_blob: Option<BlobName>,
@@ -92,7 +95,8 @@ pub(crate) fn finish_of(
 ) -> Answer<Finish> {
     Ok(Finish {
         file_id,
-        owner,
+        owner: scribe.actor(),
+        events: scribe.sent(file_id, &grants),
         manifest: manifest.as_bytes().to_vec(),
         manifest_digest: Digest::from_bytes(manifest.digest()),
         content_id: manifest.content_id(),
