@@ -40,6 +40,15 @@ pub trait Accounts: Send + Sync {
     /// At most 1,000 at once.
     async fn users_by_lookup(&self, lookups: &[Lookup]) -> Result<Vec<(Lookup, UserId)>, DbError>;
 
+    /// Accounts in the order of their ids, at most `limit` (1 to 500) of them behind `after`. A page shorter than
+    /// `limit` is the last one. For administration.
+    async fn list_accounts(
+        &self,
+        after: Option<UserId>,
+        limit: u32,
+        now: UnixTime,
+    ) -> Result<Vec<AccountRow>, DbError>;
+
     /// Counts one hit against a limit and says whether it is within. Called once per limited request.
     ///
     /// Counted in fixed windows that start with the first hit; a hit above the limit does not prolong the wait.
@@ -121,6 +130,19 @@ pub struct Account {
     pub sealed_address: Vec<u8>,
     /// When the account was made.
     pub created_at: UnixTime,
+}
+
+/// An account as whoever administers the server sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRow {
+    /// The account.
+    pub account: Account,
+    /// Sealed octets that it is charged for.
+    pub charged_bytes: u64,
+    /// Sessions that live.
+    pub sessions: u32,
+    /// Whether an authenticator app is confirmed.
+    pub second_factor: bool,
 }
 
 /// One hit against a limit.

@@ -27,7 +27,9 @@ mod vaults;
 
 use async_trait::async_trait;
 
-pub use accounts::{Account, Accounts, Enrolled, Hit, HitAnswer, NewAccount, NewCode, Redemption, SentCode};
+pub use accounts::{
+    Account, AccountRow, Accounts, Enrolled, Hit, HitAnswer, NewAccount, NewCode, Redemption, SentCode,
+};
 pub use audit::{AppendBatchAnswer, AskActivity, Audit, Batch, NewBatch, NewEvent, StoredEvent};
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
 pub use error::DbError;

@@ -58,6 +58,12 @@ kinds! {
     SecondFactorAdded = "second_factor_added";
     /// The authenticator app was removed.
     SecondFactorRemoved = "second_factor_removed";
+    /// A code of the authenticator app was not right, after one of the mail that was.
+    FactorRejected = "second_factor_rejected";
+    /// The operator removed the authenticator app.
+    SecondFactorReset = "second_factor_reset";
+    /// The operator ended all sessions.
+    SignedOut = "signed_out_by_operator";
     /// New backup codes took the place of the old ones.
     BackupCodesMade = "backup_codes_made";
     /// A key file was kept at the server.

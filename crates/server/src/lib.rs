@@ -14,6 +14,7 @@
 //! | `jobs` | expiry, deletion, orphans, sealing |
 //! | `tls`, `secrets`, `mail`, `clock` | the authority, the server's own keys, letters, time |
 
+pub mod admin;
 mod arriving;
 pub mod audit;
 mod auth;

@@ -180,6 +180,11 @@ fn sentence(event: &ActivityEvent, names: &HashMap<FileId, String>) -> String {
         EventKind::KeysChanged => format!("{who} published new keys"),
         EventKind::SecondFactorAdded => format!("{who} added an authenticator app"),
         EventKind::SecondFactorRemoved => format!("{who} removed the authenticator app"),
+        EventKind::FactorRejected => {
+            "a wrong code of your authenticator app was tried by somebody who can read your mail".to_owned()
+        }
+        EventKind::SecondFactorReset => "the operator removed your authenticator app".to_owned(),
+        EventKind::SignedOut => "the operator ended all your sessions".to_owned(),
         EventKind::BackupCodesMade => format!("{who} made new backup codes"),
         EventKind::KeyFileKept => format!("{who} kept a backup of the keys at the server"),
         EventKind::KeyFileFetched => format!("{who} fetched the backup of the keys"),

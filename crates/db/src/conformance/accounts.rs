@@ -18,6 +18,7 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     hits_are_counted_in_windows(&*empty(fixture).await).await;
     parallel_hits_never_exceed_the_limit(empty(fixture).await).await;
     what_was_answered_is_there_after_reopening(fixture()).await;
+    accounts_are_listed_page_by_page(&*empty(fixture).await).await;
 }
 
 fn mac(n: u8) -> CodeMac {
@@ -182,4 +183,36 @@ async fn what_was_answered_is_there_after_reopening(mut fixture: Box<dyn Fixture
         assert_eq!(db.redeem_code(lookup(1), mac(8), 3, NOW).await.unwrap(), Redemption::Wrong);
     }
     assert_eq!(db.redeem_code(lookup(1), mac(9), 3, NOW).await.unwrap(), Redemption::Void);
+}
+
+async fn accounts_are_listed_page_by_page(db: &dyn Database) {
+    for n in [3, 1, 2] {
+        person(db, n).await;
+    }
+    let new = crate::NewSession {
+        sid: crate::SessionId::from_bytes([1; 16]),
+        user: user(2),
+        refresh: crate::RefreshHash::from_bytes([1; 32]),
+        now: NOW,
+        expires_at: NOW.plus(HOUR),
+        client: String::new(),
+        strong: false,
+    };
+    db.open_session(new).await.unwrap();
+    db.offer_totp(user(3), vec![0; 48], NOW).await.unwrap();
+    let first = db.list_accounts(None, 2, NOW).await.unwrap();
+    assert_eq!(first.iter().map(|row| row.account.user).collect::<Vec<_>>(), [user(1), user(2)]);
+    assert_eq!(first.iter().map(|row| row.sessions).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(db.list_accounts(None, 2, NOW.plus(HOUR)).await.unwrap()[1].sessions, 0, "it has expired");
+    let second = db.list_accounts(Some(user(2)), 2, NOW).await.unwrap();
+    assert_eq!(second.len(), 1);
+    assert_eq!((second[0].account.user, second[0].second_factor), (user(3), false), "not confirmed");
+    let confirm = crate::ConfirmTotp {
+        user: user(3),
+        sid: crate::SessionId::from_bytes([9; 16]),
+        step: 1,
+        backup: Vec::new(),
+    };
+    db.confirm_totp(confirm).await.unwrap();
+    assert!(db.list_accounts(Some(user(2)), 2, NOW).await.unwrap()[0].second_factor);
 }

@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteRow;
 use super::Sqlite;
 use super::rows::{Columns, at_most};
 use crate::{
-    Account, Accounts, CodeMac, DbError, Enrolled, Hit, HitAnswer, Lookup, NewAccount, NewCode, Redemption,
-    SentCode, UnixTime,
+    Account, AccountRow, Accounts, CodeMac, DbError, Enrolled, Hit, HitAnswer, Lookup, NewAccount, NewCode,
+    Redemption, SentCode, UnixTime,
 };
 
 #[async_trait]
@@ -127,6 +127,42 @@ impl Accounts for Sqlite {
                 Ok((Lookup::from_bytes(row.octets("lookup")?), UserId::from_bytes(row.octets("user_id")?)))
             })
             .collect()
+    }
+
+    async fn list_accounts(
+        &self,
+        after: Option<UserId>,
+        limit: u32,
+        now: UnixTime,
+    ) -> Result<Vec<AccountRow>, DbError> {
+        // No id is less than nothing.
+        let after = after.map_or_else(Vec::new, |user| user.as_bytes().to_vec());
+        sqlx::query(
+            "SELECT a.user_id, a.lookup, a.sealed_address, a.created_at, a.charged_bytes,
+                (SELECT COUNT(*) FROM sessions s WHERE s.user_id = a.user_id AND s.expires_at > $3) AS sessions,
+                EXISTS (SELECT 1 FROM totp t WHERE t.user_id = a.user_id AND t.confirmed = 1) AS second_factor
+             FROM accounts a WHERE a.user_id > $1 ORDER BY a.user_id LIMIT $2",
+        )
+        .bind(after)
+        .bind(i64::from(limit.clamp(1, 500)))
+        .bind(now.0)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(AccountRow {
+                account: Account {
+                    user: UserId::from_bytes(row.octets("user_id")?),
+                    lookup: Lookup::from_bytes(row.octets("lookup")?),
+                    sealed_address: row.bytes("sealed_address")?,
+                    created_at: row.time("created_at")?,
+                },
+                charged_bytes: row.natural("charged_bytes")?,
+                sessions: row.small("sessions")?,
+                second_factor: row.flag("second_factor")?,
+            })
+        })
+        .collect()
     }
 
     async fn count_hit(&self, hit: Hit) -> Result<HitAnswer, DbError> {

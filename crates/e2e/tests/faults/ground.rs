@@ -12,6 +12,10 @@ use tempfile::TempDir;
 pub(crate) const PART: u64 = 16 << 20;
 /// What `wax` ends with when the server cannot be reached for longer than it is patient.
 const NETWORK: i32 = 4;
+/// What it ends with when there is no such file.
+const NOT_FOUND: i32 = 5;
+/// How long the server waits for a body that pauses: short, so that stopping a client is noticed soon.
+pub(crate) const IDLE: Duration = Duration::from_secs(1);
 /// How long a server may be away before a person gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,9 +33,9 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// A server that gives up a body which pauses for a second, so that stopping a client is noticed soon.
+    /// A server that gives up a body which pauses for [`IDLE`].
     pub(crate) fn new() -> Self {
-        Self::with(&["--idle-seconds", "1"])
+        Self::with(&["--idle-seconds", &IDLE.as_secs().to_string()])
     }
 
     /// A server with these arguments.
@@ -151,6 +155,21 @@ pub(crate) fn persist(who: &Person, args: &[&str]) -> Done {
         let done = who.attempt(args).unwrap();
         if done.status.code() != Some(NETWORK) || began.elapsed() > PATIENCE {
             return done.or_step(who, args).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Removes a file as a patient person would. If only the answer was lost, it is not there the next time.
+pub(crate) fn remove(who: &Person, id: &str) {
+    let (began, mut tried) = (Instant::now(), false);
+    loop {
+        let done = who.attempt(&["rm", id, "--yes"]).unwrap();
+        match done.status.code() {
+            Some(0) => return,
+            Some(NOT_FOUND) if tried => return,
+            Some(NETWORK) if began.elapsed() < PATIENCE => tried = true,
+            _ => panic!("{}: {}", done.status, who.last_words()),
         }
         std::thread::sleep(Duration::from_millis(50));
     }

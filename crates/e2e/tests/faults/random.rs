@@ -1,12 +1,12 @@
 //! Faults by chance, at bytes by chance.
 
 use crate::checks;
-use crate::ground::{Ground, Running};
-use crate::strike::{Dice, Fault, Side, figure};
+use crate::ground::{Ground, IDLE, Running};
+use crate::strike::{Dice, Fault, Side, UNDER_WAY, figure};
 use crate::sweep;
 use stage::{Parcel, Waited, sha256_of};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Faults that strike one transfer.
 const EACH: u64 = 4;
@@ -87,13 +87,16 @@ fn under_fire(
             on.wire(ground).release();
             break;
         }
+        let held = Instant::now();
         println!("faults: {on:?} after {after} bytes: {fault:?}");
         on.wire(ground).slow_down(Duration::ZERO);
         if on == Side::Alice {
             checks::bob_sees(ground, acknowledged);
         }
-        torn += fault.tears();
         fault.strike(ground, &mut running, on);
+        // On a busy machine a look at Bob's list takes longer than the server waits for a body that pauses.
+        let tears = if held.elapsed() >= IDLE / 2 { UNDER_WAY.max(fault.tears()) } else { fault.tears() };
+        torn += tears;
     }
     (running, torn)
 }

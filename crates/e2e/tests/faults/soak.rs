@@ -1,7 +1,7 @@
 //! Long runs, asked for by `make soak` alone: a very large file under a bound of memory, and an hour of faults.
 
 use crate::checks;
-use crate::ground::{Ground, persist};
+use crate::ground::{Ground, persist, remove};
 use crate::random::{get_under_fire, send_under_fire};
 use crate::strike::{Dice, figure};
 use crate::sweep;
@@ -112,7 +112,7 @@ fn round(carol: &Person, mine: PathBuf, back: PathBuf) {
     let id = sent.sent_id().unwrap();
     persist(carol, &["get", &id, "-o", back.to_str().unwrap()]);
     assert_eq!(sha256_of(&back).unwrap(), sha256_of(&parcel.path).unwrap(), "other bytes came");
-    persist(carol, &["rm", &id, "--yes"]);
+    remove(carol, &id);
     for path in [mine, back] {
         std::fs::remove_file(path).unwrap();
     }

@@ -4,6 +4,9 @@ use crate::ground::{Ground, Running};
 use stage::{Cut, Way, go_on, pause};
 use std::time::Duration;
 
+/// Parts that a client has under way at once.
+pub(crate) const UNDER_WAY: u64 = 2;
+
 /// How long nothing may pass before a stopped process is let go on; the longer one is noticed by the server.
 const STILL: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1_500)];
 /// How long a stopped transfer may go on by what was already on its way.
@@ -55,7 +58,7 @@ impl Fault {
         match self {
             Self::Tear(_) => 1,
             Self::Delay(_) | Self::Clock(_) => 0,
-            _ => 2,
+            _ => UNDER_WAY,
         }
     }
 

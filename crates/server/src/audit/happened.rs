@@ -79,12 +79,18 @@ pub(crate) async fn signed_in(
     Ok(app.db.append_events(&events).await?)
 }
 
+/// Rejected codes that are noted in an hour: whoever guesses at an account from many places cannot fill its log.
+const REJECTED_AN_HOUR: u32 = 10;
+
+/// Notes that a second factor was not right: whoever tried has the mailbox already.
+pub(crate) async fn factor_rejected(app: &App, user: UserId, agent: &Agent) -> Answer<()> {
+    at_most(app, user, Kind::FactorRejected, REJECTED_AN_HOUR, agent).await
+}
+
 /// Notes that a code was not right, if the address has an account.
 ///
-/// In the background: the time that the answer takes must not tell whether there is one. Whoever guesses at an
-/// account from many places cannot fill its log.
+/// In the background: the time that the answer takes must not tell whether there is one.
 pub(crate) fn code_rejected(app: &App, address: &Address, agent: &Agent, refusal: &Refusal) {
-    const AN_HOUR: u32 = 10;
     if refusal.code != Code::CodeRejected {
         return;
     }
@@ -94,7 +100,7 @@ pub(crate) fn code_rejected(app: &App, address: &Address, agent: &Agent, refusal
             let Some((_, user)) = app.db.users_by_lookup(&[lookup]).await?.first().copied() else {
                 return Ok(());
             };
-            at_most(&app, user, Kind::CodeRejected, AN_HOUR, &agent).await
+            at_most(&app, user, Kind::CodeRejected, REJECTED_AN_HOUR, &agent).await
         };
         if let Err(refusal) = noted.await {
             tracing::warn!(cause = %refusal, "a rejected code could not be noted");

@@ -11,6 +11,7 @@ use totp_rs::{Builder, Secret, Totp};
 use zeroize::Zeroizing;
 
 use super::caller::SignedIn;
+use crate::audit::{self, Agent};
 use crate::error::{Answer, Refusal};
 use crate::limited::Limit;
 use crate::routes::directory;
@@ -38,7 +39,7 @@ pub(crate) async fn ask(app: &App, user: UserId) -> Answer<SecondFactor> {
 }
 
 /// Judges the second factor of a sign-in and says whose session may be opened.
-pub(crate) async fn show(app: &App, token: &Token, code: &str) -> Answer<UserId> {
+pub(crate) async fn show(app: &App, token: &Token, code: &str, agent: &Agent) -> Answer<UserId> {
     let over = || Refusal::new(Code::SignInNeeded, "This sign-in is over. Ask for a new code.");
     let token = B64::parse(token.expose_secret()).map(|bytes| Zeroizing::new(bytes.0)).map_err(|_| over())?;
     let token: &[u8; 32] = token.as_slice().try_into().map_err(|_| over())?;
@@ -46,6 +47,7 @@ pub(crate) async fn show(app: &App, token: &Token, code: &str) -> Answer<UserId>
     let tried = app.db.try_half(hash, SECOND_FACTOR_ATTEMPTS, app.time()).await?;
     let user = tried.ok_or_else(over)?;
     if !is_right(app, user, code).await? {
+        audit::factor_rejected(app, user, agent).await?;
         return Err(Refusal::new(Code::CodeRejected, "That is not the code of your authenticator app."));
     }
     // Of two who show two right codes at once, one opens a session.

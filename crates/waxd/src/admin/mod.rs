@@ -1,6 +1,7 @@
 //! `waxd admin`: what an operator does beside the running server.
 
 mod audit;
+mod users;
 
 use std::process::ExitCode;
 
@@ -15,10 +16,13 @@ pub(crate) struct AdminArgs {
 enum Command {
     /// Check or export the audit log; the server may be running
     Audit(audit::AuditArgs),
+    /// List accounts, and open the ways back in that only an operator can open; the server may be running
+    Users(users::UsersArgs),
 }
 
 pub(crate) fn run(args: AdminArgs) -> ExitCode {
     match args.command {
         Command::Audit(args) => audit::run(args),
+        Command::Users(args) => users::run(args),
     }
 }

@@ -17,7 +17,7 @@ pub(crate) async fn show(
     Json(request): Json<SecondFactorRequest>,
 ) -> Answer<Response> {
     super::count(&app, "ip-second", &client).await?;
-    let user = factor::show(&app, &request.token, &request.code).await?;
+    let user = factor::show(&app, &request.token, &request.code, &agent).await?;
     let opened = session::open(&app, user, agent.clone(), true).await?;
     audit::signed_in(&app, user, false, "second factor", &agent).await?;
     Ok(reply(&opened))
