@@ -104,9 +104,10 @@ async fn the_log_tells_of_a_failure_without_address_code_and_password() {
     assert!(kept.holds(b"a code could not be sent") && kept.holds(b"answered 554 to the letter"));
     let code =
         relay.heard().iter().find_map(|line| line.strip_prefix("Your code is ").map(str::to_owned)).unwrap();
-    for leaked in ["alice", "wax.example", "012345", "canary-password", &code] {
+    for leaked in ["alice", "wax.example", "canary-password"] {
         assert!(!kept.holds(leaked.as_bytes()), "the log holds {leaked}");
     }
+    assert!(!kept.holds_digits("012345") && !kept.holds_digits(&code), "the log holds a code");
 }
 
 #[tokio::test(flavor = "multi_thread")]
