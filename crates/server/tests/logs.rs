@@ -1,7 +1,7 @@
 //! What the log says, at its most talkative level.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use proto::{B64, paths};
 use serde_json::json;
@@ -12,8 +12,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::stage::sealed::{alice_and_bob, framed};
 use crate::stage::{Parcel, Person};
 
+/// What the process logged, at every level.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -27,20 +28,36 @@ impl io::Write for Kept {
 }
 
 impl Kept {
-    fn holds(&self, needle: &[u8]) -> bool {
+    /// The log of this process, kept from the first call on.
+    pub(crate) fn install() -> Self {
+        static KEPT: OnceLock<Kept> = OnceLock::new();
+        KEPT.get_or_init(|| {
+            let kept = Self::default();
+            let writer = kept.clone();
+            let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
+            let filter = server::logging::filter(LevelFilter::TRACE);
+            let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+            kept
+        })
+        .clone()
+    }
+
+    /// Whether a run of digits stands by itself: ids and times of the log hold such runs inside.
+    pub(crate) fn holds_digits(&self, digits: &str) -> bool {
+        let log = self.0.lock().unwrap().clone();
+        let log = String::from_utf8_lossy(&log);
+        log.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').any(|word| word == digits)
+    }
+
+    pub(crate) fn holds(&self, needle: &[u8]) -> bool {
         self.0.lock().unwrap().windows(needle.len()).any(|window| window == needle)
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_address_code_token_or_body_is_logged_at_any_level() {
-    let kept = Kept::default();
-    let writer = kept.clone();
-    let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
-    let filter = server::logging::filter(LevelFilter::TRACE);
-    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
-    tracing::subscriber::set_global_default(subscriber).unwrap();
-
+    let kept = Kept::install();
     let (stage, alice, bob) = alice_and_bob().await;
     let mut parcel = Parcel::new(600_000);
     parcel.body = framed(600_000);
@@ -87,9 +104,7 @@ async fn no_secret_address_code_token_or_body_is_logged_at_any_level() {
     assert!(kept.holds(paths::PART.as_bytes()), "requests are logged by their route");
     let log = kept.0.lock().unwrap().clone();
     let log = String::from_utf8_lossy(&log).replace("a planted canary-in-the-log", "");
-    // Six digits by themselves: ids and times of the log hold such runs inside.
-    let mut words = log.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
-    assert!(!words.any(|word| word == code), "the log holds a code");
+    assert!(!kept.holds_digits(&code), "the log holds a code");
     for needle in needles {
         let text = String::from_utf8_lossy(&needle).into_owned();
         assert!(!log.contains(&text), "the log holds {text}");

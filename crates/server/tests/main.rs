@@ -9,6 +9,7 @@ mod health;
 mod jobs;
 mod limits;
 mod logs;
+mod mail;
 mod refusals;
 mod shutdown;
 mod stage;

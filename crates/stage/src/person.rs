@@ -77,11 +77,24 @@ impl Person {
     /// # Errors
     /// When a step fails.
     pub fn sign_up_at(&self, server: &Server, url: &str, ca: &Path) -> Result<String, StageError> {
+        self.sign_up_with(url, ca, || server.code_for(&self.address))
+    }
+
+    /// The same with a code from elsewhere, for instance a real mailbox.
+    ///
+    /// # Errors
+    /// When a step fails.
+    pub fn sign_up_with(
+        &self,
+        url: &str,
+        ca: &Path,
+        code: impl FnOnce() -> Result<String, StageError>,
+    ) -> Result<String, StageError> {
         let ca = ca.to_string_lossy().into_owned();
         let args = ["login", &self.address, "--server", url, "--ca", &ca];
         let began = Instant::now();
         let mut child = self.start(&args)?;
-        let code = server.code_for(&self.address)?;
+        let code = code()?;
         type_line(&mut child, &code)?;
         self.finish(child, began)?.or_step(self, &args)?;
         self.wax_unlocking(&["keys", "generate", "--passphrase-fd", "0"])?;

@@ -64,6 +64,8 @@ impl Server {
             .args(["serve", "--listen", &format!("127.0.0.1:{}", options.port), "--data"])
             .arg(options.data)
             .args(options.more)
+            // A relay in the environment of whoever plays the story is not to get its letters.
+            .env("WAXD_MAIL", "console")
             .envs(env.iter().map(|(name, value)| (name, value)))
             .env("RUST_LOG", if options.quiet { "info" } else { "trace" })
             .stdin(Stdio::null())

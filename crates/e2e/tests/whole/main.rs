@@ -4,6 +4,7 @@
 mod blind;
 mod demo;
 mod killed;
+mod mail;
 mod memory;
 #[cfg(target_os = "linux")]
 mod power;

@@ -256,7 +256,7 @@ mod tests {
         let sender = |smtp: &Smtp| smtp.relay(Some(&secret())).unwrap().unwrap().from.to_string();
         assert_eq!(sender(&smtp), "Waxwing <post@club.example>");
         let named = Smtp { smtp_from: Some("Our Club <codes@club.example>".into()), ..smtp };
-        assert_eq!(sender(&named), "\"Our Club\" <codes@club.example>");
+        assert_eq!(sender(&named), "Our Club <codes@club.example>");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use lettre::Address;
-use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Message};
 use proto::limits::{CODE_ATTEMPTS, CODE_SECONDS};
 use zeroize::Zeroizing;
@@ -28,6 +28,7 @@ impl Composed {
             .date(moment(letter.written))
             .message_id(Some(message_id(from.email.domain())))
             .header(AutoSubmitted)
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             .body(body(&letter.code))
             .map_err(|_| MailError::Compose)?;
@@ -60,8 +61,8 @@ fn message_id(domain: &str) -> String {
 fn body(code: &str) -> String {
     format!(
         "Your code is {code}\r\n\r\n\
-         It is good for {minutes} minutes and {CODE_ATTEMPTS} tries. Type it only where you asked for it, and give it\r\n\
-         to nobody: whoever has it can sign in with your address.\r\n\r\n\
+         It is good for {minutes} minutes and {CODE_ATTEMPTS} tries. Type it only where you asked for\r\n\
+         it, and give it to nobody: whoever has it can sign in with your address.\r\n\r\n\
          If you did not ask for it, somebody typed your address. Nothing needs to be\r\n\
          done: without the code they do not get in.\r\n",
         minutes = CODE_SECONDS / 60,
@@ -114,6 +115,7 @@ mod tests {
             "Auto-Submitted: auto-generated",
             "MIME-Version: 1.0",
             "Content-Type: text/plain; charset=utf-8",
+            "Content-Transfer-Encoding: 7bit",
         ] {
             assert!(head.lines().any(|found| found == line), "{line} is not in\n{head}");
         }
