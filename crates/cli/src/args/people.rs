@@ -53,7 +53,7 @@ pub(crate) enum KeysAction {
     Restore {
         /// With the recovery phrase instead of the passphrase, and choose a new passphrase
         #[arg(long)]
-        phrase: bool,
+        recover: bool,
         /// Read the recovery phrase from this open file descriptor
         #[arg(long, value_name = "N")]
         phrase_fd: Option<u32>,

@@ -50,7 +50,7 @@ pub(super) fn run(app: &App, args: Keys) -> Result<(), Fault> {
         KeysAction::Recover { phrase_fd } => change::recover(app, phrase_fd),
         KeysAction::Backup { remove: false } => backup::keep(app),
         KeysAction::Backup { remove: true } => backup::remove(app),
-        KeysAction::Restore { phrase, phrase_fd } => backup::restore(app, phrase, phrase_fd),
+        KeysAction::Restore { recover, phrase_fd } => backup::restore(app, recover, phrase_fd),
         KeysAction::Rotate { encryption_only: true, yes, .. } => rotate::encryption(app, yes),
         KeysAction::Rotate { new_passphrase_fd, phrase_out, yes, .. } => {
             rotate::whole(app, new_passphrase_fd, phrase_out.as_deref(), yes)
