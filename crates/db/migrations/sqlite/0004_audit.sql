@@ -2,7 +2,7 @@
 
 -- In the order in which things happened; a number is never given twice.
 CREATE TABLE audit_events (
-    n       INTEGER PRIMARY KEY AUTOINCREMENT,
+    n       INTEGER PRIMARY KEY AUTOINCREMENT CHECK (n >= 1),
     id      BLOB NOT NULL UNIQUE,
     at      INTEGER NOT NULL,
     kind    TEXT NOT NULL,

@@ -19,11 +19,11 @@ pub(super) const ACTIVITY: &str = "SELECT e.*,
         (SELECT b.seq FROM audit_batches b WHERE b.last_n >= e.n ORDER BY b.last_n LIMIT 1) AS batch
     FROM (
         SELECT * FROM (SELECT n, id, at, kind, actor, owner, file_id, other, sealed FROM audit_events
-            WHERE actor = $1 AND n < $2 AND ($3 IS NULL OR kind = $3) AND ($4 IS NULL OR file_id = $4) AND at >= $5
+            WHERE actor = $1 AND n > 0 AND n < $2 AND ($3 IS NULL OR kind = $3) AND ($4 IS NULL OR file_id = $4) AND at >= $5
             ORDER BY n DESC LIMIT $6)
         UNION ALL
         SELECT * FROM (SELECT n, id, at, kind, actor, owner, file_id, other, sealed FROM audit_events
-            WHERE owner = $1 AND owner <> actor AND n < $2 AND ($3 IS NULL OR kind = $3)
+            WHERE owner = $1 AND owner <> actor AND n > 0 AND n < $2 AND ($3 IS NULL OR kind = $3)
                 AND ($4 IS NULL OR file_id = $4) AND at >= $5
             ORDER BY n DESC LIMIT $6)
     ) e ORDER BY e.n DESC LIMIT $6";

@@ -167,6 +167,59 @@ async fn a_page_of_a_listing_walks_the_index_and_sorts_nothing() {
 }
 
 #[tokio::test]
+async fn a_page_of_activity_walks_its_indexes_and_sorts_no_more_than_two_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Sqlite::open(folder.path().join("waxwing.db")).await.unwrap();
+    let steps = plan(&db, audit::ACTIVITY).await;
+    for index in
+        ["audit_events_by_actor (actor=? AND n>? AND n<?)", "audit_events_by_owner (owner=? AND n>? AND n<?)"]
+    {
+        assert!(steps.iter().any(|step| step.contains(index)), "{index}: {steps:?}");
+    }
+    assert!(steps.iter().filter(|step| step.contains("TEMP B-TREE")).count() <= 1, "{steps:?}");
+    assert!(steps.iter().all(|step| !step.contains("SCAN audit_")), "{steps:?}");
+}
+
+#[tokio::test]
+async fn the_log_refuses_to_change_or_shrink() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Sqlite::open(folder.path().join("waxwing.db")).await.unwrap();
+    for fill in [
+        "INSERT INTO audit_events (id, at, kind, actor, sealed) VALUES (x'01', 1, 'signed_in', x'02', x'')",
+        "INSERT INTO audit_batches VALUES (1, 1, 1, 1, x'', x'', x'', x'')",
+    ] {
+        sqlx::query(fill).execute(&db.writer).await.unwrap();
+    }
+    for change in [
+        "UPDATE audit_events SET at = 2",
+        "DELETE FROM audit_events",
+        "UPDATE audit_batches SET count = 2",
+        "DELETE FROM audit_batches",
+    ] {
+        let refused = sqlx::query(change).execute(&db.writer).await.unwrap_err();
+        assert!(refused.to_string().contains("only grows"), "{change}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_only_read_is_neither_made_nor_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("waxwing.db");
+    assert!(matches!(Sqlite::open_read_only(&path).await.map(|_| ()), Err(DbError::Open(_))));
+    assert!(!path.exists());
+    let db = Sqlite::open(&path).await.unwrap();
+    person(&db, 1, 40).await.unwrap();
+    // Beside the one that writes, and after it has gone.
+    for _ in 0..2 {
+        let reading = Sqlite::open_read_only(&path).await.unwrap();
+        assert_eq!(reading.stats().await.unwrap().accounts, 1);
+        assert!(person(&reading, 2, 40).await.is_err());
+        reading.close().await;
+        db.close().await;
+    }
+}
+
+#[tokio::test]
 async fn jobs_find_what_is_due_by_an_index() {
     let folder = tempfile::tempdir().unwrap();
     let db = Sqlite::open(folder.path().join("waxwing.db")).await.unwrap();

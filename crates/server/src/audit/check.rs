@@ -265,9 +265,10 @@ fn compare(batch: u64, leaves: &[Node], events: &[StoredEvent], faults: &mut Vec
     let moved = standing.iter().zip(in_order).filter(|((place, _), expected)| place != expected);
     faults.extend(moved.map(|((_, event), _)| Fault::Reordered { n: event.n, id: event.id, batch }));
     // A changed row leaves its place empty: told once, as a change.
-    let explained: HashSet<usize> = match events.len() == leaves.len() {
-        true => strangers.iter().map(|(position, _)| *position).collect(),
-        false => HashSet::new(),
+    let explained: HashSet<usize> = if events.len() == leaves.len() {
+        strangers.iter().map(|(position, _)| *position).collect()
+    } else {
+        HashSet::new()
     };
     faults.extend(strangers.iter().map(|(_, event)| Fault::Changed { n: event.n, id: event.id, batch }));
     let missing = (0..leaves.len()).filter(|place| !met.contains(place) && !explained.contains(place));

@@ -16,6 +16,8 @@ use crate::state::App;
 use crate::tls::Authority;
 
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+/// Sealing takes a moment; when a server was killed another soon takes over.
+const SEAL_LEASE_SECONDS: u32 = 60;
 /// What is younger than this may still be cut from the end of the audit log unseen.
 const SEAL_EVERY: Duration = Duration::from_secs(30);
 const SWEEP_EVERY: Duration = Duration::from_secs(6 * 3_600);
@@ -142,9 +144,9 @@ async fn keep_sealing(app: &App, holder: &str) {
 async fn seal(app: &App, holder: &str) -> Result<(), JobError> {
     // Where nothing happened there is no lease to write.
     if audit::seal::is_due(app).await?
-        && let Some(lease) = lease(app, Job::AuditSeal, holder).await?
+        && let Some(token) = app.db.take_lease(Job::AuditSeal, holder, app.time(), SEAL_LEASE_SECONDS).await?
     {
-        audit::seal::run(app, &lease).await?;
+        audit::seal::run(app, &Lease { job: Job::AuditSeal, token }).await?;
     }
     Ok(())
 }

@@ -128,6 +128,13 @@ impl Stage {
         stage
     }
 
+    /// Another server over the same folder.
+    pub(crate) async fn beside(&self) -> Running {
+        let mailer = Some(Arc::new(self.mail.clone()) as Arc<dyn Mailer>);
+        let seams = Seams { clock: Some(self.clock.clone()), mailer, blobs: None };
+        Server::start_with(Config::for_data(self.data.path().join("data")), seams).await.unwrap()
+    }
+
     /// A client with connections of its own, HTTP/1.1 as for parts.
     pub(crate) fn client(&self) -> reqwest::Client {
         let ca = reqwest::Certificate::from_pem_bundle(&self.ca_pem).unwrap();
