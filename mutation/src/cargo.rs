@@ -1,0 +1,71 @@
+//! Builds of a tree: which test programs it gives, and where the compiler stopped.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::Result;
+
+/// One test program.
+#[derive(Clone)]
+pub struct Program {
+    pub package: String,
+    pub path: PathBuf,
+    pub folder: PathBuf,
+}
+
+/// A place that the compiler complained about: file within the tree, and bytes.
+pub type Place = (String, Range<usize>);
+
+pub enum Built {
+    /// The test programs, the smallest first.
+    Programs(Vec<Program>),
+    /// For every error its places, the first ones those that matter most.
+    Errors(Vec<Vec<Place>>),
+}
+
+/// Builds the tests of `packages`. Warnings are silenced: a changed program is full of them.
+pub fn build(tree: &Path, target: &Path, packages: &[String], check_only: bool) -> Result<Built> {
+    let mut command = Command::new("cargo");
+    command.current_dir(tree).env("CARGO_TARGET_DIR", target).env("RUSTFLAGS", "--cap-lints allow");
+    command.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_SPLIT_DEBUGINFO", "off");
+    command.args(if check_only { &["check", "--lib"][..] } else { &["test", "--no-run"] });
+    command.args(["--quiet", "--locked", "--offline", "--message-format=json"]);
+    command.args(packages.iter().flat_map(|package| ["-p", package]));
+    let output = command.stderr(Stdio::null()).output()?;
+    let mut programs = Vec::new();
+    let mut errors = Vec::new();
+    for line in output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let message: Value = serde_json::from_slice(line)?;
+        let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
+        if text("/reason") == Some("compiler-artifact") {
+            if let (Some(path), Some(manifest)) = (text("/executable"), text("/manifest_path")) {
+                let folder = Path::new(manifest).parent().ok_or("a manifest without a folder")?;
+                let package = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                programs.push(Program { package, path: path.into(), folder: folder.into() });
+            }
+        } else if text("/message/level") == Some("error") {
+            errors.push(places(&message["message"]));
+        }
+    }
+    let mut seen = HashSet::new();
+    errors.retain(|places| !places.is_empty() && seen.insert(places.clone()));
+    if output.status.success() {
+        programs.sort_by_key(|program| program.path.metadata().map_or(0, |metadata| metadata.len()));
+        return Ok(Built::Programs(programs));
+    }
+    Ok(Built::Errors(errors))
+}
+
+fn places(message: &Value) -> Vec<Place> {
+    let mut spans: Vec<&Value> = message["spans"].as_array().into_iter().flatten().collect();
+    spans.sort_by_key(|span| span["is_primary"] != true);
+    let place = |span: &&Value| {
+        let byte = |name: &str| span[name].as_u64().and_then(|at| usize::try_from(at).ok());
+        Some((span["file_name"].as_str()?.to_owned(), byte("byte_start")?..byte("byte_end")?))
+    };
+    spans.iter().filter_map(place).collect()
+}
