@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -15,6 +15,14 @@ pub struct Program {
     pub package: String,
     pub path: PathBuf,
     pub folder: PathBuf,
+}
+
+impl Program {
+    /// Its name without the hash that cargo puts behind.
+    pub fn name(&self) -> String {
+        let file = self.path.file_name().unwrap_or_default().to_string_lossy();
+        file.rsplit_once('-').map_or_else(|| file.to_string(), |(name, _)| name.to_owned())
+    }
 }
 
 /// A place that the compiler complained about: file within the tree, and bytes.
@@ -35,7 +43,7 @@ pub fn build(tree: &Path, target: &Path, packages: &[String], check_only: bool) 
     command.args(if check_only { &["check", "--lib"][..] } else { &["test", "--no-run"] });
     command.args(["--quiet", "--locked", "--offline", "--message-format=json"]);
     command.args(packages.iter().flat_map(|package| ["-p", package]));
-    let output = command.stderr(Stdio::null()).output()?;
+    let output = command.output()?;
     let mut programs = Vec::new();
     let mut errors = Vec::new();
     for line in output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -56,6 +64,9 @@ pub fn build(tree: &Path, target: &Path, packages: &[String], check_only: bool) 
     if output.status.success() {
         programs.sort_by_key(|program| program.path.metadata().map_or(0, |metadata| metadata.len()));
         return Ok(Built::Programs(programs));
+    }
+    if errors.is_empty() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
     }
     Ok(Built::Errors(errors))
 }

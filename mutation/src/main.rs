@@ -191,7 +191,10 @@ impl Run {
             if compiles && matches!(outcome, Outcome::Passed) {
                 let package = std::slice::from_ref(package);
                 match cargo::build(&self.tree, &self.target, package, false)? {
-                    Built::Programs(_) => outcome = tests::run(rounds, package, None)?,
+                    // Built by itself, a package may take other features, and other paths with them.
+                    Built::Programs(built) => {
+                        outcome = tests::run(&tests::moved(rounds, &built), package, None)?;
+                    }
                     Built::Errors(_) => compiles = false,
                 }
             }

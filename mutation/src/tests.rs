@@ -25,6 +25,7 @@ pub enum Outcome {
 }
 
 /// A program, some of its tests, and for how long they may run.
+#[derive(Clone)]
 pub struct Round {
     program: Program,
     arguments: Vec<String>,
@@ -74,6 +75,18 @@ pub fn rounds(programs: &[Program]) -> Result<Vec<Round>> {
     }
     rounds.append(&mut slow_rounds);
     Ok(rounds)
+}
+
+/// The same rounds with `programs`, by package and name.
+pub fn moved(rounds: &[Round], programs: &[Program]) -> Vec<Round> {
+    let same = |round: &Round, program: &Program| {
+        program.package == round.program.package && program.name() == round.program.name()
+    };
+    let moved = rounds.iter().filter_map(|round| {
+        let program = programs.iter().find(|program| same(round, program))?;
+        Some(Round { program: program.clone(), ..round.clone() })
+    });
+    moved.collect()
 }
 
 /// Runs `rounds` until one does not pass. Only programs of `packages` count.
