@@ -107,3 +107,18 @@ fn the_next_bundle_comes_after_none_of_others() {
     let given_up = BundleBody { keys: vec![key(KeyAlgorithm::Rsa, &[8; 294])], ..before };
     assert!(alice.succeeds(&signed(&given_up, alice.root())));
 }
+
+#[test]
+fn the_next_bundle_is_linked_exactly_if_the_root_changed() {
+    let mut alice = Identity::generate();
+    let first = signed(&body(&alice), alice.root());
+    alice.rotate_xwing();
+    let second = alice.next_bundle(&first, 2).unwrap();
+    assert_eq!((second.follows(&first), second.prev_root()), (Ok(()), None));
+    alice.rotate();
+    let third = alice.next_bundle(&second, 3).unwrap();
+    assert_eq!((third.follows(&second), third.prev_root()), (Ok(()), Some(first.root_key())));
+    assert_eq!((third.seq(), third.created(), third.min_format()), (3, 3, first.min_format()));
+    assert_eq!((third.user_id(), third.address()), (first.user_id(), first.address()));
+    assert!(alice.matches(&third));
+}
