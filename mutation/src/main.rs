@@ -70,7 +70,10 @@ fn main() -> Result<()> {
     fs::write(&apart_path, serde_json::to_string(&apart)?)?;
     println!("{} changes, {} of them built apart", run.mutants.len(), apart.len());
 
-    let rounds = tests::rounds(&programs)?;
+    let times_path = work.join("times.json");
+    let mut times = serde_json::from_str(&fs::read_to_string(&times_path).unwrap_or("{}".to_owned()))?;
+    let rounds = tests::rounds(&programs, &mut times)?;
+    fs::write(&times_path, serde_json::to_string(&times)?)?;
     let together = Mutex::new(run.open(|mutant| !apart.contains(&mutant.name)).into_iter());
     let worker = || -> Result<()> {
         while let Some(id) = { together.lock().map_err(|_| "a worker broke")?.next() } {
@@ -129,6 +132,10 @@ impl Run {
         numbered.filter(|(_, mutant)| wanted(mutant) && open(mutant)).map(|(id, _)| id).collect()
     }
 
+    fn build(&self, packages: &[String], check_only: bool) -> Result<Built> {
+        cargo::build(&self.tree, &self.target, &self.packages, packages, check_only)
+    }
+
     /// Writes all changes into the tree and builds, taking out what does not fit until it compiles.
     fn build_schemata(&self, apart: &mut BTreeSet<String>) -> Result<Vec<cargo::Program>> {
         let mut programs = Vec::new();
@@ -137,7 +144,7 @@ impl Run {
             let packages = &self.packages[..last];
             loop {
                 let owners = self.write_schemata(apart)?;
-                match cargo::build(&self.tree, &self.target, packages, false)? {
+                match self.build(packages, false)? {
                     Built::Programs(built) => {
                         programs = built;
                         break;
@@ -185,12 +192,12 @@ impl Run {
         fs::write(&path, mutant.applied(source))?;
         let packages = self.packages_from(mutant);
         let mut outcome = Outcome::Passed;
-        let check = cargo::build(&self.tree, &self.target, &packages[..1], true)?;
+        let check = self.build(&packages[..1], true)?;
         let mut compiles = matches!(check, Built::Programs(_));
         for package in packages {
             if compiles && matches!(outcome, Outcome::Passed) {
                 let package = std::slice::from_ref(package);
-                match cargo::build(&self.tree, &self.target, package, false)? {
+                match self.build(package, false)? {
                     // Built by itself, a package may take other features, and other paths with them.
                     Built::Programs(built) => {
                         outcome = tests::run(&tests::moved(rounds, &built), package, None)?;
