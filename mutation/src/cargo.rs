@@ -28,21 +28,22 @@ impl Program {
 /// A place that the compiler complained about: file within the tree, and bytes.
 pub type Place = (String, Range<usize>);
 
+/// An error: its code, and its places, the first ones those that matter most.
+#[derive(PartialEq, Eq, Hash, Clone, Debug)]
+pub struct Fault {
+    pub code: String,
+    pub places: Vec<Place>,
+}
+
 pub enum Built {
     /// The test programs, the smallest first.
     Programs(Vec<Program>),
-    /// For every error its places, the first ones those that matter most.
-    Errors(Vec<Vec<Place>>),
+    /// What the compiler complained about.
+    Errors(Vec<Fault>),
 }
 
 /// Builds the tests of `packages`, some or all of those that are `changed`. Warnings are silenced: a changed program is full of them.
-pub fn build(
-    tree: &Path,
-    target: &Path,
-    changed: &[String],
-    packages: &[String],
-    check_only: bool,
-) -> Result<Built> {
+pub fn build(tree: &Path, target: &Path, changed: &[String], packages: &[String]) -> Result<Built> {
     let mut command = Command::new("cargo");
     command.current_dir(tree).env("CARGO_TARGET_DIR", target).env("RUSTFLAGS", "--cap-lints allow");
     command.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_SPLIT_DEBUGINFO", "off");
@@ -50,8 +51,7 @@ pub fn build(
         // Built often, and run for less long than they are built.
         command.arg(format!("--config=profile.dev.package.{package}.opt-level=1"));
     }
-    command.args(if check_only { &["check", "--lib"][..] } else { &["test", "--no-run"] });
-    command.args(["--quiet", "--locked", "--offline", "--message-format=json"]);
+    command.args(["test", "--no-run", "--quiet", "--locked", "--offline", "--message-format=json"]);
     command.args(packages.iter().flat_map(|package| ["-p", package]));
     let output = command.output()?;
     let mut programs = Vec::new();
@@ -66,11 +66,12 @@ pub fn build(
                 programs.push(Program { package, path: path.into(), folder: folder.into() });
             }
         } else if text("/message/level") == Some("error") {
-            errors.push(places(&message["message"]));
+            let code = text("/message/code/code").unwrap_or_default().to_owned();
+            errors.push(Fault { code, places: places(&message["message"]) });
         }
     }
     let mut seen = HashSet::new();
-    errors.retain(|places| !places.is_empty() && seen.insert(places.clone()));
+    errors.retain(|fault| !fault.places.is_empty() && seen.insert(fault.clone()));
     if output.status.success() {
         programs.sort_by_key(|program| program.path.metadata().map_or(0, |metadata| metadata.len()));
         return Ok(Built::Programs(programs));

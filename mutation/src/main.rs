@@ -26,6 +26,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 const SURVIVED: &str = "survived";
 const NOT_COMPILED: &str = "does not compile";
+/// Errors of a returned value itself, wherever it is returned: it has another type, lacks a trait or does not exist.
+const OF_THE_VALUE: [&str; 7] = ["E0277", "E0308", "E0061", "E0423", "E0425", "E0433", "E0599"];
 
 struct Run {
     tree: PathBuf,
@@ -43,7 +45,6 @@ fn main() -> Result<()> {
     let packages: Vec<String> = env::args().skip(1).collect();
     let work = PathBuf::from(env::var_os("MUTATION_WORK").ok_or("MUTATION_WORK names no folder")?);
     let tree = work.join("tree");
-    copy(&root, &tree)?;
     let mutants = mutants::list(&root, &packages)?;
     let mut sources = HashMap::new();
     for package in &packages {
@@ -53,6 +54,7 @@ fn main() -> Result<()> {
     for mutant in &mutants {
         sources.insert(mutant.file.clone(), fs::read_to_string(root.join(&mutant.file))?);
     }
+    copy(&root, &tree, &sources)?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| work.join("target"), PathBuf::from);
     let results_path = work.join("results.jsonl");
     let mut results = BTreeMap::new();
@@ -68,7 +70,8 @@ fn main() -> Result<()> {
         serde_json::from_str(&fs::read_to_string(&apart_path).unwrap_or("[]".to_owned()))?;
     let programs = run.build_schemata(&mut apart)?;
     fs::write(&apart_path, serde_json::to_string(&apart)?)?;
-    println!("{} changes, {} of them built apart", run.mutants.len(), apart.len());
+    let apart_here = run.mutants.iter().filter(|mutant| apart.contains(&mutant.name)).count();
+    println!("{} changes, {apart_here} of them not in the one build", run.mutants.len());
 
     let times_path = work.join("times.json");
     let mut times = serde_json::from_str(&fs::read_to_string(&times_path).unwrap_or("{}".to_owned()))?;
@@ -77,7 +80,8 @@ fn main() -> Result<()> {
     let together = Mutex::new(run.open(|mutant| !apart.contains(&mutant.name)).into_iter());
     let worker = || -> Result<()> {
         while let Some(id) = { together.lock().map_err(|_| "a worker broke")?.next() } {
-            let outcome = tests::run(&rounds, run.packages_from(&run.mutants[id]), Some(id))?;
+            let outcome =
+                tests::run(&rounds, run.packages_from(&run.mutants[id]), near(&run.mutants[id]), Some(id))?;
             run.record(id, outcome)?;
         }
         Ok(())
@@ -96,12 +100,12 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Copies what git knows, and touches only what differs.
-fn copy(root: &Path, tree: &Path) -> Result<()> {
+/// Copies what git knows but for those that are rewritten, and touches only what differs.
+fn copy(root: &Path, tree: &Path, rewritten: &HashMap<String, String>) -> Result<()> {
     let files = std::process::Command::new("git").args(["ls-files", "-z"]).current_dir(root).output()?;
     for file in String::from_utf8(files.stdout)?.split('\0').filter(|file| !file.is_empty()) {
         let (from, to) = (root.join(file), tree.join(file));
-        if !from.exists() {
+        if rewritten.contains_key(file) || !from.exists() {
             continue;
         }
         fs::create_dir_all(to.parent().ok_or("a file without a folder")?)?;
@@ -132,8 +136,8 @@ impl Run {
         numbered.filter(|(_, mutant)| wanted(mutant) && open(mutant)).map(|(id, _)| id).collect()
     }
 
-    fn build(&self, packages: &[String], check_only: bool) -> Result<Built> {
-        cargo::build(&self.tree, &self.target, &self.packages, packages, check_only)
+    fn build(&self, packages: &[String]) -> Result<Built> {
+        cargo::build(&self.tree, &self.target, &self.packages, packages)
     }
 
     /// Writes all changes into the tree and builds, taking out what does not fit until it compiles.
@@ -144,15 +148,25 @@ impl Run {
             let packages = &self.packages[..last];
             loop {
                 let owners = self.write_schemata(apart)?;
-                match self.build(packages, false)? {
+                match self.build(packages)? {
                     Built::Programs(built) => {
                         programs = built;
                         break;
                     }
                     Built::Errors(errors) => {
                         let before = apart.len();
-                        for id in errors.iter().flat_map(|places| blamed(places, &owners)) {
-                            apart.insert(self.mutants[id].name.clone());
+                        for fault in &errors {
+                            let ids = blamed(&fault.places, &owners);
+                            for id in &ids {
+                                apart.insert(self.mutants[*id].name.clone());
+                            }
+                            // What a function returns early it cannot return otherwise either.
+                            if let [id] = ids[..]
+                                && self.mutants[id].genre == "FnValue"
+                                && OF_THE_VALUE.contains(&fault.code.as_str())
+                            {
+                                self.write_result(id, NOT_COMPILED, &fault.code)?;
+                            }
                         }
                         println!("{} errors, {} changes taken out", errors.len(), apart.len() - before);
                         if apart.len() == before {
@@ -192,15 +206,14 @@ impl Run {
         fs::write(&path, mutant.applied(source))?;
         let packages = self.packages_from(mutant);
         let mut outcome = Outcome::Passed;
-        let check = self.build(&packages[..1], true)?;
-        let mut compiles = matches!(check, Built::Programs(_));
+        let mut compiles = true;
         for package in packages {
             if compiles && matches!(outcome, Outcome::Passed) {
                 let package = std::slice::from_ref(package);
-                match self.build(package, false)? {
+                match self.build(package)? {
                     // Built by itself, a package may take other features, and other paths with them.
                     Built::Programs(built) => {
-                        outcome = tests::run(&tests::moved(rounds, &built), package, None)?;
+                        outcome = tests::run(&tests::moved(rounds, &built), package, near(mutant), None)?;
                     }
                     Built::Errors(_) => compiles = false,
                 }
@@ -253,6 +266,11 @@ impl Run {
             }
         }
     }
+}
+
+/// The tests that are likeliest to notice a change have the name of its file in theirs.
+fn near(mutant: &Mutant) -> &str {
+    Path::new(&mutant.file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
 }
 
 type Owners = Vec<(std::ops::Range<usize>, Vec<usize>)>;

@@ -32,6 +32,8 @@ pub enum Outcome {
 #[derive(Clone)]
 pub struct Round {
     program: Program,
+    is_quick: bool,
+    /// `--exact`, and the tests that run, or for the quick ones those that do not.
     arguments: Vec<String>,
     limit: Duration,
 }
@@ -65,11 +67,12 @@ pub fn rounds(programs: &[Program], times: &mut BTreeMap<String, Duration>) -> R
             quick.len(),
             slow.len()
         );
-        let round = |skips: bool, tests: &[String], time: Duration| {
-            let named = |name: &String| [skips.then(|| "--skip".to_owned()), Some(name.clone())];
+        let round = |is_quick: bool, tests: &[String], time: Duration| {
+            let named = |name: &String| [is_quick.then(|| "--skip".to_owned()), Some(name.clone())];
             let names = tests.iter().flat_map(named).flatten();
             let arguments = ["--exact".to_owned()].into_iter().chain(names).collect();
-            Round { program: program.clone(), arguments, limit: LEAST_LIMIT.max(time * 10) }
+            let limit = LEAST_LIMIT.max(time * 10);
+            Round { program: program.clone(), is_quick, arguments, limit }
         };
         if !quick.is_empty() {
             rounds.push(round(true, &slow, quick_time));
@@ -112,9 +115,16 @@ pub fn moved(rounds: &[Round], programs: &[Program]) -> Vec<Round> {
     moved.collect()
 }
 
-/// Runs `rounds` until one does not pass. Only programs of `packages` count.
-pub fn run(rounds: &[Round], packages: &[String], mutant: Option<usize>) -> Result<Outcome> {
-    for round in rounds.iter().filter(|round| packages.contains(&round.program.package)) {
+/// Runs `rounds` until one does not pass, the quick tests that have `near` in their names first. Only programs of
+/// `packages` count.
+pub fn run(rounds: &[Round], packages: &[String], near: &str, mutant: Option<usize>) -> Result<Outcome> {
+    let counted = || rounds.iter().filter(|round| packages.contains(&round.program.package));
+    let nearest = counted().filter(|round| round.is_quick).map(|round| {
+        let mut nearest = round.clone();
+        nearest.arguments[0] = format!("{near}::");
+        nearest
+    });
+    for round in nearest.chain(counted().cloned()) {
         match round.run(mutant)? {
             Outcome::Passed => {}
             other => return Ok(other),
