@@ -66,7 +66,7 @@ mod tests {
     /// Text that grows is moved, and leaves its old bytes behind where nobody erases them.
     #[test]
     fn a_passphrase_is_composed_in_room_that_never_grows() {
-        // Each of these two bytes long, six once it is composed: nothing grows more.
+        // Composed, the second is three times as long: nothing grows more.
         for typed in ["\u{344}".repeat(50), "\u{1d160}".repeat(50), "plain".to_owned()] {
             let room = 3 * typed.len();
             let passphrase = Passphrase::parse(typed).unwrap();
