@@ -7,7 +7,7 @@ export WAXWING_TOOLS ?= $(CACHE)/tools
 export PATH := $(HOME)/.cargo/bin:$(WAXWING_TOOLS)/bin:$(PATH)
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help demo test test-full soak bench fuzz known setup-demo setup-test setup-bench setup-fuzz build fmt lint layers unit release clean
+.PHONY: help demo test test-full soak bench fuzz mutants known setup-demo setup-test setup-bench setup-fuzz setup-mutants build fmt lint layers unit release clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,10 @@ bench: setup-bench build ## speed beside curl and nginx in the same run (BENCH='
 fuzz: setup-fuzz ## throw bytes at every parser of strangers' bytes (FUZZ_SECONDS=60 for each, FUZZ_TARGETS='grant bundle')
 	@FUZZ_WORK="$(CACHE)/fuzz" scripts/fuzz.sh
 
+mutants: setup-mutants ## change the code one expression at a time and see which tests notice (MUTANTS='envelope format')
+	@CARGO_TARGET_DIR="$(CACHE)/mutation/target" MUTATION_WORK="$(CACHE)/mutation" \
+	  cargo run --quiet --locked --manifest-path mutation/Cargo.toml -- $(if $(MUTANTS),$(MUTANTS),envelope format)
+
 known: ## known answers the other way round: Python computes them again and opens what we seal (needs python3 with venv)
 	@scripts/known.sh
 
@@ -44,6 +48,9 @@ setup-bench: ## install or name what `make bench` needs
 
 setup-fuzz: ## install or name what `make fuzz` needs
 	@scripts/setup.sh fuzz
+
+setup-mutants: ## install or name what `make mutants` needs
+	@scripts/setup.sh mutants
 
 build: ## the two executables, in the profile that tests share
 	@cargo build --locked --workspace --bins

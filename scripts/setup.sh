@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes a fresh machine ready for `make demo`, `make test`, `make bench` or `make fuzz`: checks each tool, installs what it can
-# (Debian as root), and otherwise says exactly what to install.
+# Makes a fresh machine ready for `make demo`, `make test`, `make bench`, `make fuzz` or `make mutants`: checks each tool,
+# installs what it can (Debian as root), and otherwise says exactly what to install.
 set -euo pipefail
 
-goal=${1:?usage: setup.sh demo|test|bench|fuzz}
+goal=${1:?usage: setup.sh demo|test|bench|fuzz|mutants}
 rust_wanted=1.95
 missing=()
 
@@ -113,4 +113,8 @@ fi
 
 if [ "$goal" = fuzz ]; then
   cargo_tool cargo-fuzz cargo-fuzz
+fi
+
+if [ "$goal" = mutants ]; then
+  cargo_tool cargo-mutants cargo-mutants
 fi

@@ -236,6 +236,22 @@ mod tests {
     }
 
     #[test]
+    fn integers_end_where_doubles_stop_counting() {
+        let written = |major, value| {
+            let mut writer = Writer::default();
+            writer.head(major, value);
+            writer.finish()
+        };
+        let greatest = i64::try_from(MAX_INTEGER).unwrap();
+        assert_eq!(Reader::new(&written(UINT, MAX_INTEGER)).uint(), Ok(MAX_INTEGER));
+        assert_eq!(Reader::new(&written(UINT, MAX_INTEGER)).int(), Ok(greatest));
+        assert_eq!(Reader::new(&written(NEGATIVE, MAX_INTEGER - 1)).int(), Ok(-greatest));
+        assert_eq!(Reader::new(&written(UINT, MAX_INTEGER + 1)).uint(), Err(BAD));
+        assert_eq!(Reader::new(&written(UINT, MAX_INTEGER + 1)).int(), Err(BAD));
+        assert_eq!(Reader::new(&written(NEGATIVE, MAX_INTEGER)).int(), Err(BAD));
+    }
+
+    #[test]
     fn lengths_beyond_the_input_are_refused_before_anything_is_reserved() {
         for bytes in
             [&b"\x5b\x00\x1f\xff\xff\xff\xff\xff\xff"[..], b"\x9a\xff\xff\xff\xff", b"\xba\xff\xff\xff\xff"]

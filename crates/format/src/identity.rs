@@ -336,3 +336,6 @@ impl fmt::Debug for Identity {
         f.write_str("Identity[redacted]")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,3 +58,20 @@ pub fn strength(passphrase: &Passphrase) -> Score {
     let end = text.char_indices().nth(100).map_or(text.len(), |(at, _)| at);
     Score(u8::from(zxcvbn(&text[..end], &["waxwing"]).score()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text that grows is moved, and leaves its old bytes behind where nobody erases them.
+    #[test]
+    fn a_passphrase_is_composed_in_room_that_never_grows() {
+        // Composed, the second is three times as long: nothing grows more.
+        for typed in ["\u{344}".repeat(50), "\u{1d160}".repeat(50), "plain".to_owned()] {
+            let room = 3 * typed.len();
+            let passphrase = Passphrase::parse(typed).unwrap();
+            assert!(passphrase.0.len() <= room);
+            assert_eq!(passphrase.0.capacity(), room);
+        }
+    }
+}

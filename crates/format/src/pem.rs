@@ -91,3 +91,40 @@ fn check_costs(kdf: &Kdf) -> Result<(), RsaKeyError> {
     };
     if legal { Ok(()) } else { Err(RsaKeyError::Cost) }
 }
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::pkcs5::pbes2::{Pbkdf2Params, Pbkdf2Prf, ScryptParams};
+
+    use super::*;
+
+    #[test]
+    fn a_key_file_is_at_most_64_kib_of_text() {
+        let text = encode("PUBLIC KEY", &[7; 300]).to_string();
+        let padded = |len: usize| text.clone() + &"\n".repeat(len - text.len());
+        assert_eq!(*decode(&padded(65_536)).unwrap().1, [7; 300]);
+        assert_eq!(decode(&padded(65_537)).map(drop), Err(RsaKeyError::Pem));
+        assert_eq!(decode(&padded(65_538)).map(drop), Err(RsaKeyError::Pem));
+    }
+
+    /// Judged without doing the work.
+    #[test]
+    fn costs_are_legal_up_to_their_edges() {
+        let cost = |kdf: Kdf| check_costs(&kdf).is_ok();
+        let pbkdf2 = |iteration_count| {
+            let (salt, prf) = ((&[7; 16][..]).try_into().unwrap(), Pbkdf2Prf::HmacWithSha256);
+            cost(Kdf::Pbkdf2(Pbkdf2Params { salt, iteration_count, key_length: None, prf }))
+        };
+        assert!(pbkdf2(1) && pbkdf2(10_000_000));
+        assert!(!pbkdf2(0) && !pbkdf2(10_000_001));
+        let scrypt = |cost_parameter, block_size, parallelization| {
+            let salt = (&[7; 16][..]).try_into().unwrap();
+            let key_length = None;
+            cost(Kdf::Scrypt(ScryptParams { salt, cost_parameter, block_size, parallelization, key_length }))
+        };
+        assert!(scrypt(2, 1, 1) && scrypt(1 << 18, 8, 1) && scrypt(1 << 21, 1, 4));
+        assert!(!scrypt(1, 1, 1) && !scrypt(3, 1, 1) && !scrypt(2, 0, 1), "no cost at all");
+        assert!(!scrypt(1 << 18, 9, 1) && !scrypt(1 << 22, 1, 1), "more than 256 MiB");
+        assert!(!scrypt(2, 1, 0) && !scrypt(2, 1, 5), "lanes");
+    }
+}

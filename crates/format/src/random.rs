@@ -58,3 +58,35 @@ impl TryRng for Rng {
 }
 
 impl TryCryptoRng for Rng {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_numbers_are_alike() {
+        let (Ok(one), Ok(other)) = (Rng.try_next_u64(), Rng.try_next_u64());
+        assert_ne!(one, other);
+        // Four numbers of 32 bits are alike once in 2^96.
+        let four: [Result<u32, Infallible>; 4] = std::array::from_fn(|_| Rng.try_next_u32());
+        assert!(four.iter().any(|number| *number != four[0]));
+        let mut filled = [0; 16];
+        let Ok(()) = Rng.try_fill_bytes(&mut filled);
+        assert_ne!(filled, [0; 16]);
+    }
+
+    #[test]
+    fn every_free_bit_of_a_new_id_is_random() {
+        let (mut seen, mut never_clear) = ([0; 16], [0xff; 16]);
+        for _ in 0..64 {
+            let id = uuid_v4();
+            seen.iter_mut().zip(id).for_each(|(seen, byte)| *seen |= byte);
+            never_clear.iter_mut().zip(id).for_each(|(never_clear, byte)| *never_clear &= byte);
+        }
+        let (mut all, mut fixed) = ([0xff; 16], [0; 16]);
+        (all[6], fixed[6]) = (0x4f, 0x40);
+        (all[8], fixed[8]) = (0xbf, 0x80);
+        assert_eq!((seen, never_clear), (all, fixed));
+        assert_ne!(user_id(), user_id());
+    }
+}

@@ -287,3 +287,35 @@ fn rsa_key(reader: &mut Reader<'_>) -> Result<RsaPrivateKey, envelope::ParseErro
     RsaPrivateKey::from_pkcs8(reader.bytes()?)
         .map_err(|_| envelope::ParseError::OutOfRange { field: "RSA key" })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RsaBits;
+
+    /// Bytes that grow are moved, and leave secrets behind where nobody erases them.
+    #[test]
+    fn an_identity_is_written_into_room_that_never_grows() {
+        let mut identity = Identity::generate();
+        for _ in 0..3 {
+            identity.rotate();
+            identity.rotate_xwing();
+            assert!(identity.add_rsa(RsaPrivateKey::generate(RsaBits::B2048)));
+            let seeds = identity.roots().len() + identity.xwing().len();
+            let rsa: usize = identity.rsa().iter().map(|key| key.pkcs8().len() + 9).sum();
+            let written = encode_identity(&identity).unwrap();
+            assert_eq!(written.capacity(), 64 + 34 * seeds + rsa);
+            assert!(decode_identity(&written).is_some());
+        }
+    }
+
+    #[test]
+    fn a_version_of_pins_ends_where_doubles_stop_counting() {
+        let mut identity = Identity::generate();
+        identity.set_pins_version(envelope::MAX_INTEGER);
+        let written = encode_identity(&identity).unwrap();
+        assert_eq!(decode_identity(&written).unwrap().pins_version(), envelope::MAX_INTEGER);
+        identity.set_pins_version(envelope::MAX_INTEGER + 1);
+        assert_eq!(encode_identity(&identity).map(drop), Err(SealError::TooLong));
+    }
+}

@@ -1,10 +1,10 @@
 //! Identity bundles: layout, signatures, chains.
 
 use envelope::bundle::{
-    Bundle, BundleBody, BundleKey, ChainError, KeyAlgorithm, KeyUsage, ROTATION_CONTEXT, SIGNATURE_CONTEXT,
-    verify_chain,
+    Bundle, BundleBody, BundleKey, ChainError, KeyAlgorithm, KeyUsage, MAX_LEN, ROTATION_CONTEXT,
+    SIGNATURE_CONTEXT, verify_chain,
 };
-use envelope::{Address, UserId};
+use envelope::{Address, ParseError, UserId};
 use proptest::prelude::*;
 
 use crate::fixtures::{Signer, refuses_other_lengths, with};
@@ -104,6 +104,27 @@ fn illegal_fields_are_refused() {
     ] {
         assert!(Bundle::parse(with(&bytes, at, value)).is_err(), "{name}");
     }
+}
+
+#[test]
+fn a_bundle_is_at_most_65536_bytes() {
+    let root = Signer::new(1);
+    let mut body = body(&root);
+    let key = |len| BundleKey { key: vec![8; len].into(), ..body.keys[usize::from(len != 1216)].clone() };
+    let mut keys = vec![key(1216); 52];
+    keys.extend([key(294), key(422)]);
+    body.keys = keys;
+    let address = |last: usize| {
+        let labels = ["b".repeat(63), "c".repeat(63), "d".repeat(last)];
+        Address::parse(&format!("{}@{}", "a".repeat(64), labels.join("."))).unwrap()
+    };
+    body.address = address(49);
+    let longest = sealed(&body, &root, None);
+    assert_eq!(longest.len(), MAX_LEN);
+    assert_eq!(Bundle::parse(longest).unwrap().verify(), Ok(()));
+    body.address = address(50);
+    let refused = Bundle::parse(sealed(&body, &root, None));
+    assert_eq!(refused, Err(ParseError::OutOfRange { field: "bundle" }));
 }
 
 #[test]

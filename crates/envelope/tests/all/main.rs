@@ -4,6 +4,7 @@
 
 mod address;
 mod bundle;
+mod container;
 mod fixtures;
 mod grant;
 mod ids;

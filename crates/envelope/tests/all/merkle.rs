@@ -1,7 +1,8 @@
 //! The integrity tree against the recursive definition of RFC 9162.
 
 use envelope::merkle::{
-    Accumulator, LeafHasher, Node, join, leaf, nodes_at_level, nodes_to_bytes, parse_nodes, root,
+    self, Accumulator, LeafHasher, Node, join, leaf, leaves_at_once, nodes_at_level, nodes_to_bytes,
+    parse_nodes, root,
 };
 use proptest::prelude::*;
 
@@ -84,6 +85,20 @@ fn a_leaf_is_not_a_node() {
     let (left, right) = (leaf(b"l"), leaf(b"r"));
     let forged = [left.as_bytes().as_slice(), right.as_bytes()].concat();
     assert_ne!(leaf(&forged), join(&left, &right));
+}
+
+#[test]
+fn leaves_hashed_together_are_those_hashed_alone() {
+    assert_eq!(leaves_at_once(), lanes::Way::best().width());
+    for count in [0, 1, leaves_at_once(), 2 * leaves_at_once() + 1] {
+        let bytes: Vec<u8> = (0_u8..=255).cycle().take(1000 * count).collect();
+        let mut segments: Vec<&[u8]> = bytes.chunks(1000).collect();
+        if let Some(last) = segments.last_mut() {
+            *last = &last[..17];
+        }
+        let alone: Vec<Node> = segments.iter().map(|segment| leaf(segment)).collect();
+        assert_eq!(merkle::leaves(&segments), alone);
+    }
 }
 
 #[test]

@@ -72,6 +72,16 @@ fn cbor_written_by_hand_is_understood() {
 }
 
 #[test]
+fn no_body_is_longer_than_the_format_allows() {
+    for padding in [Padding::None, Padding::Padme] {
+        let of = |stored_size| Metadata { stored_size, padding, ..sample() }.plain_len();
+        assert_eq!(of(MAX_BODY_LEN), Some(MAX_BODY_LEN));
+        assert_eq!(of(MAX_BODY_LEN + 1), None);
+        assert_eq!(of(u64::MAX), None);
+    }
+}
+
+#[test]
 fn a_missing_key_is_refused() {
     for missing in 0..7 {
         let mut keys = REQUIRED.to_vec();
@@ -210,6 +220,18 @@ fn previews_are_complete_and_bounded() {
 fn metadata_that_does_not_fit_is_not_sealed() {
     let metadata = Metadata { media_type: "m".repeat(512 * 127), ..sample() };
     assert_eq!(metadata.encode(Suite::Anonymous, body()).map(drop), Err(SealError::TooLong));
+}
+
+#[test]
+fn metadata_takes_up_to_127_blocks() {
+    let with_text = |len: usize| Metadata { media_type: "m".repeat(len), ..sample() };
+    let around = with_text(60_000).to_cbor().len() - 60_000;
+    let longest = with_text(127 * 512 - 4 - around);
+    let plain = longest.encode(Suite::Anonymous, body()).unwrap();
+    assert_eq!(plain.len(), 127 * 512);
+    assert_eq!(decode(&plain), Ok(longest));
+    let longer = with_text(127 * 512 - 4 - around + 1);
+    assert_eq!(longer.encode(Suite::Anonymous, body()).map(drop), Err(SealError::TooLong));
 }
 
 #[test]

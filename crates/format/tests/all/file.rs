@@ -118,6 +118,10 @@ fn a_grant_moved_to_another_file_is_refused() {
     let head = ManifestHead { body_root: Node::from_bytes([1; 32]), ..file.manifest.head().clone() };
     let altered = file.forge(&head, file.manifest.metadata(), &alice);
     refused(open(&altered, &grant, &bob, Some(alice.root.public())));
+    // The right content under another file's id.
+    let head = GrantHead { file_id: other.file_id, ..grant.head().clone() };
+    let moved = forge_grant(&file, &head, &bob, &alice);
+    refused(open(&file.manifest, &moved, &bob, Some(alice.root.public())));
 }
 
 #[test]

@@ -26,7 +26,8 @@ fn a_bundle_is_signed_and_carries_the_present_keys() {
     assert_eq!(bundle.root_id(), identity.root_id());
     assert_eq!(&*bundle.key_for(KeyAlgorithm::XWing, 1000).unwrap().key, identity.xwing_public());
     assert!(identity.matches(&bundle));
-    assert_eq!(RecipientKey::from_bundle(&bundle, 1000).unwrap().id(), identity.recipient_id());
+    let recipient = RecipientKey::from_bundle(&bundle, 1000).unwrap();
+    assert_eq!((recipient.id(), recipient.root()), (identity.recipient_id(), Some(identity.root_id())));
     assert!(RecipientKey::from_bundle(&bundle, 999).is_err());
 }
 

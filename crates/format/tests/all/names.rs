@@ -75,6 +75,18 @@ fn a_long_name_keeps_its_extension() {
 }
 
 #[test]
+fn a_name_is_shortened_from_256_bytes_on() {
+    let named = |stem: usize, behind: &str| format!("{}{behind}", "a".repeat(stem));
+    // Whatever is shortened loses the white space before its extension.
+    assert_eq!(safe_file_name(&named(250, " .txt")), named(250, " .txt"));
+    assert_eq!(safe_file_name(&named(251, " .txt")), named(251, ".txt"));
+    let extension = |len: usize| format!(".{}", "x".repeat(len - 1));
+    let kept = safe_file_name(&named(300, &extension(16)));
+    assert_eq!(kept, named(255 - 16, &extension(16)));
+    assert_eq!(safe_file_name(&named(300, &extension(17))), "a".repeat(255), "no extension is that long");
+}
+
+#[test]
 fn a_name_that_is_a_device_only_once_it_is_cut_is_seen() {
     for device in ["NUL", "COM1", "lpt\u{b9}"] {
         let safe = safe_file_name(&format!("{device}{}x", " ".repeat(300)));

@@ -63,6 +63,53 @@ fn every_edge_length_survives_the_way_there_and_back() {
     }
 }
 
+/// Segments are sealed, opened and sealed again in runs of as many as the processor hashes at once.
+#[test]
+fn a_batch_of_several_runs_is_one_batch() {
+    let lanes = merkle::leaves_at_once();
+    for count in [2 * lanes, 2 * lanes + 1] {
+        let sealer = sealer();
+        let opener = opener(&sealer);
+        let plain = text((count - 1) * SEGMENT_PLAIN + 17);
+        let mut body = vec![0; plain.len() + count * 32];
+        fill(&mut body, &plain);
+        let records = sealer.seal_batch(0, Position::Final, &mut segments_of(&mut body)).unwrap();
+        let mut leaves: Vec<_> = body.chunks(SEGMENT_LEN).map(merkle::leaf).collect();
+        assert!(records.iter().map(SegmentRecord::leaf).eq(leaves.iter().copied()));
+        for (n, (segment, piece)) in body.chunks(SEGMENT_LEN).zip(plain.chunks(SEGMENT_PLAIN)).enumerate() {
+            let position = if n + 1 == count { Position::Final } else { Position::Inner };
+            let mut out = vec![0; piece.len()];
+            opener.open(n as u64, position, segment, &mut out).unwrap();
+            assert!(out == piece, "segment {n} of {count}");
+        }
+        let mut again = vec![0; body.len()];
+        fill(&mut again, &plain);
+        sealer.reseal_batch(0, Position::Final, &mut segments_of(&mut again), &records).unwrap();
+        assert!(again == body);
+
+        let mut opened = body.clone();
+        let found =
+            opener.open_batch(0, Position::Final, &mut segments_of(&mut opened), Some(&leaves)).unwrap();
+        assert_eq!(found, leaves);
+        assert!(plain_of(&opened).collect::<Vec<_>>().concat() == plain);
+        let open = |first: usize, end: usize, last| {
+            let mut part = body[first * SEGMENT_LEN..(end * SEGMENT_LEN).min(body.len())].to_vec();
+            opener.open_batch(first as u64, last, &mut segments_of(&mut part), None).is_ok()
+        };
+        assert!(open(1, count, Position::Final) && open(0, count - 1, Position::Inner));
+        assert!(!open(1, count, Position::Inner) && !open(0, count - 1, Position::Final));
+        // Each run is compared with its own leaves.
+        for wrong in [0, lanes, count - 1] {
+            let right = std::mem::replace(&mut leaves[wrong], merkle::leaf(b"other"));
+            let mut part = body.clone();
+            let result = opener.open_batch(0, Position::Final, &mut segments_of(&mut part), Some(&leaves));
+            assert_eq!(result, Err(OpenError::NotAuthentic));
+            assert!(part.iter().all(|byte| *byte == 0));
+            leaves[wrong] = right;
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

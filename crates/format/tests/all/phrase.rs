@@ -50,6 +50,7 @@ fn a_word_that_is_the_beginning_of_another_is_itself() {
     assert_eq!(words(&phrase), phrase);
     assert_eq!(format::phrase::complete("act"), Some("act"), "and not action, actor, actress or actual");
     assert_eq!(format::phrase::complete("acti"), Some("action"));
+    assert_eq!(format::phrase::complete("abstract"), Some("abstract"), "no word is longer");
     assert_eq!(format::phrase::complete("aba"), None, "three letters of abandon are too few");
 }
 
