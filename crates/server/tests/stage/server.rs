@@ -131,7 +131,7 @@ impl Stage {
     /// Another server over the same folder.
     pub(crate) async fn beside(&self) -> Running {
         let mailer = Some(Arc::new(self.mail.clone()) as Arc<dyn Mailer>);
-        let seams = Seams { clock: Some(self.clock.clone()), mailer, blobs: None };
+        let seams = Seams { clock: Some(self.clock.clone()), mailer, blobs: None, backoff: None };
         Server::start_with(Config::for_data(self.data.path().join("data")), seams).await.unwrap()
     }
 
