@@ -3,6 +3,7 @@
 mod containers;
 mod full;
 mod rows;
+mod sizes;
 mod small;
 mod sshd;
 mod table;
@@ -56,6 +57,8 @@ enum Rows {
     Small,
     /// `wax seal` and `wax open` beside age and cp
     Containers,
+    /// `wax seal` and `wax open` of several sizes, and RSA keys
+    Sizes,
     /// Pages of a very long list, and requests beside a handler that asks nobody who they are
     Listing,
     /// Many transfers at once at a server that holds much
@@ -115,7 +118,8 @@ impl Ground {
 }
 
 fn run(args: &BenchArgs) -> Result<(), StageError> {
-    let (groups, sheets) = (transfers(args)?, full(args)?);
+    let (groups, mut sheets) = transfers(args)?;
+    sheets.extend(full(args)?);
     for sheet in &sheets {
         table::print_sheet(sheet);
     }
@@ -130,10 +134,11 @@ fn wanted(args: &BenchArgs, rows: Rows) -> bool {
 }
 
 /// Rows of files that go around, with their peers; printed as soon as they are there.
-fn transfers(args: &BenchArgs) -> Result<Vec<Group>, StageError> {
-    let mut groups = Vec::new();
-    if ![Rows::Send, Rows::Get, Rows::Small, Rows::Containers].into_iter().any(|rows| wanted(args, rows)) {
-        return Ok(groups);
+fn transfers(args: &BenchArgs) -> Result<(Vec<Group>, Vec<Sheet>), StageError> {
+    let (mut groups, mut sheets) = (Vec::new(), Vec::new());
+    let own = [Rows::Send, Rows::Get, Rows::Small, Rows::Containers, Rows::Sizes];
+    if !own.into_iter().any(|rows| wanted(args, rows)) {
+        return Ok((groups, sheets));
     }
     let ground = Ground::prepare(args)?;
     if wanted(args, Rows::Send) {
@@ -150,8 +155,11 @@ fn transfers(args: &BenchArgs) -> Result<Vec<Group>, StageError> {
             groups.extend(containers::both(&ground, args.runs, place)?);
         }
     }
+    if wanted(args, Rows::Sizes) {
+        sheets.extend(sizes::measure(&ground, args.runs)?);
+    }
     table::print(&ground, &groups);
-    Ok(groups)
+    Ok((groups, sheets))
 }
 
 /// Rows of a server that holds much.
