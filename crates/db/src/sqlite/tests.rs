@@ -176,7 +176,7 @@ async fn a_page_of_activity_walks_its_indexes_and_sorts_no_more_than_two_pages()
     {
         assert!(steps.iter().any(|step| step.contains(index)), "{index}: {steps:?}");
     }
-    assert!(steps.iter().filter(|step| step.contains("TEMP B-TREE")).count() <= 1, "{steps:?}");
+    assert!(steps.iter().filter(|step| step.contains("TEMP B-TREE")).count() <= 2, "{steps:?}");
     assert!(steps.iter().all(|step| !step.contains("SCAN audit_")), "{steps:?}");
 }
 
