@@ -154,3 +154,12 @@ fn plaintext_is_not_framed_as_sealed() {
     assert!(check_framing(&text, false).is_err());
     assert!(check_framing(&text[..1000], true).is_err());
 }
+
+#[test]
+fn there_is_no_part_behind_the_last_full_one() {
+    let shape = PartShape::SMALLEST;
+    let body = BodyShape::from_body_len(2 * shape.part_bytes()).unwrap();
+    assert_eq!(shape.parts(body), 2);
+    assert_eq!(shape.part_len(body, 1), Some(shape.part_bytes()));
+    assert_eq!((shape.part_len(body, 2), shape.segments_of(body, 2)), (None, 8..8));
+}

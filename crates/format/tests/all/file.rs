@@ -322,6 +322,10 @@ fn a_grant_by_a_root_linked_to_the_authors_is_the_authors_own_sharing() {
     assert_eq!(open_file(&way).unwrap().sharing, expected);
     way.linked = &linked[..1];
     refused(open_file(&way));
+    // A stranger who is known by another way stays a stranger, whoever else is linked.
+    way.grantor = Some(successor.public());
+    let passed_on = Sharing::PassedOn { author: alice.id(), grantor: successor.root_id() };
+    assert_eq!(open_file(&way).unwrap().sharing, passed_on);
 }
 
 #[test]

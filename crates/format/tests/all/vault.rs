@@ -248,6 +248,7 @@ fn a_passphrase_is_composed_and_never_empty() {
 fn weak_passphrases_score_low() {
     assert!(strength(&passphrase("password1")) < MIN_SCORE_LOCAL);
     assert!(strength(&passphrase("waxwing")) < MIN_SCORE_LOCAL);
+    assert_eq!((MIN_SCORE_LOCAL.as_u8(), MIN_SCORE_SERVER.as_u8()), (3, 4));
     assert!(strength(&passphrase("violet-anchor-meadow-tundra-42")) >= MIN_SCORE_SERVER);
     assert!(strength(&passphrase(&"\u{e9}".repeat(5000))).as_u8() <= 4);
 }
