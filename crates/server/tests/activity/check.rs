@@ -1,12 +1,13 @@
 //! Every tampering with the rows is found and named; the honest twin is not.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use db::{Audit as _, Database as _, NewEvent, Sqlite, UnixTime};
 use envelope::{EventId, UserId};
 use proto::Kind;
 use server::audit::{Fault, Findings, Head, Known, Log};
-use server::{Config, Server};
+use server::{Config, Seams, Server, SettableClock};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
@@ -26,6 +27,7 @@ fn id(n: u8) -> EventId {
 async fn folder() -> TempDir {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SettableClock::starting_now());
     for batch in 0..4_u8 {
         let db = Sqlite::open(folder.path().join("waxwing.db")).await.unwrap();
         let events: Vec<NewEvent> =
@@ -33,9 +35,13 @@ async fn folder() -> TempDir {
         db.append_events(&events).await.unwrap();
         db.close().await;
         if batch < 3 {
-            let running = Server::start(Config::for_data(folder.path().to_owned())).await.unwrap();
+            let seams = Seams { clock: Some(clock.clone()), ..Seams::default() };
+            let config = Config::for_data(folder.path().to_owned());
+            let running = Server::start_with(config, seams).await.unwrap();
             running.run_jobs().await.unwrap();
             running.shutdown().await;
+            // The next server takes over once the lease of this one has ended.
+            clock.advance(61);
         }
     }
     folder
