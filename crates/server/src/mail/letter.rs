@@ -61,10 +61,11 @@ fn message_id(domain: &str) -> String {
 fn body(code: &str) -> String {
     format!(
         "Your code is {code}\r\n\r\n\
-         It is good for {minutes} minutes and {CODE_ATTEMPTS} tries. Type it only where you asked for\r\n\
-         it, and give it to nobody: whoever has it can sign in with your address.\r\n\r\n\
-         If you did not ask for it, somebody typed your address. Nothing needs to be\r\n\
-         done: without the code they do not get in.\r\n",
+         It is good for {minutes} minutes and {CODE_ATTEMPTS} tries. Type it only where\r\n\
+         you asked for it, and give it to nobody: whoever has it can\r\n\
+         sign in with your address.\r\n\r\n\
+         If you did not ask for it, somebody typed your address. Nothing\r\n\
+         needs to be done: without the code they do not get in.\r\n",
         minutes = CODE_SECONDS / 60,
     )
 }
