@@ -6,7 +6,7 @@ use fast_floe::low_level::{MessageLayout, start_decryption, start_encryption};
 use fast_floe::{Header, Key, Parameters};
 use format::payload::{plain_of, segments_of};
 use format::small::{open_small, seal_small, sealed_len};
-use format::{FileKey, OpenError, PayloadOpener, PayloadSealer, Position, Secret};
+use format::{FileKey, OpenError, PayloadOpener, PayloadSealer, Position, SealError, Secret};
 use proptest::prelude::*;
 
 use crate::fixtures::{EDGES, role_key, seal_body, text};
@@ -107,7 +107,9 @@ fn small_messages_agree_both_ways() {
         let theirs = fast_floe::encrypt(&oracle, b"aad", parameters(), &text(len)).unwrap();
         assert_eq!(*open_small(&key, b"aad", &theirs).unwrap(), text(len));
     }
-    assert!(seal_small(&key, b"aad", &text(SEGMENT_PLAIN + 1)).is_err());
+    for len in [SEGMENT_PLAIN + 1, SEGMENT_PLAIN + 2] {
+        assert_eq!(seal_small(&key, b"aad", &text(len)), Err(SealError::TooLong));
+    }
 }
 
 #[test]

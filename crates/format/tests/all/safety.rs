@@ -56,6 +56,7 @@ fn known() -> [SafetyNumber; 2] {
 fn digits_and_words_are_those_computed_elsewhere() {
     for (number, (digits, words)) in known().iter().zip(KNOWN) {
         assert_eq!(number.to_string(), digits);
+        assert!(digits.split(' ').map(|group| group.parse::<u32>().unwrap()).eq(*number.groups()));
         assert_eq!(number.words().join(" "), words);
     }
 }

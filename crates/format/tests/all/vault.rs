@@ -85,6 +85,15 @@ fn the_recovery_phrase_opens_it_and_another_does_not() {
 }
 
 #[test]
+fn a_vault_says_whether_a_phrase_opens_it() {
+    let (words, phrase) = (passphrase(WORDS), phrase());
+    for (secret, has) in [(VaultSecret::Passphrase(&words), false), (VaultSecret::Phrase(&phrase), true)] {
+        let vault = seal_vault(&KEPT.identity, &KEPT.key, &[secret], USER, 1).unwrap();
+        assert_eq!(has_phrase(&vault), Ok(has));
+    }
+}
+
+#[test]
 fn a_vault_that_nothing_would_open_is_not_sealed() {
     let result = seal_vault(&KEPT.identity, &KEPT.key, &[], USER, 1);
     assert_eq!(result, Err(SealError::NoSecret));
