@@ -11,7 +11,7 @@ use format::manifest::{RenameError, SealManifest, open_manifest, rename, seal_ma
 use format::metadata::Padding;
 use format::open::{OpenFile, Reader, Sharing, open_file};
 use format::payload::segments_of;
-use format::{FileName, Identity, OpenError, OpenedFile, SealError};
+use format::{FileName, Identity, Metadata, OpenError, OpenedFile, SealError};
 use hpke::{Deserializable, Kem, Serializable};
 use proptest::prelude::*;
 
@@ -232,8 +232,9 @@ fn a_rename_keeps_grants_and_content() {
         rename(&file.manifest, &file.fk, &alice.root, name.clone(), "text/plain".to_owned()).unwrap();
     assert_eq!((renamed.revision(), renamed.content_id()), (2, file.manifest.content_id()));
     let opened = open(&renamed, &grant, &bob, Some(alice.root.public())).unwrap();
-    assert_eq!(opened.metadata.name, name);
-    assert_eq!(opened.metadata.stored_size, file.metadata.stored_size);
+    let expected =
+        Metadata { name: name.clone(), media_type: "text/plain".to_owned(), ..file.metadata.clone() };
+    assert_eq!(opened.metadata, expected);
     let result = rename(&file.manifest, &file.fk, &Forger::new(2).root, name, String::new());
     assert_eq!(result.map(drop), Err(RenameError::NotTheAuthor));
 }
@@ -394,7 +395,7 @@ fn an_invalid_recipient_key_is_refused() {
 #[test]
 fn metadata_that_contradicts_the_body_is_neither_sealed_nor_opened() {
     let World { alice, bob, file, grant } = world();
-    let seal = |metadata: &format::Metadata| {
+    let seal = |metadata: &Metadata| {
         seal_manifest(&SealManifest {
             fk: &file.fk,
             file_id: file.file_id,
@@ -409,9 +410,9 @@ fn metadata_that_contradicts_the_body_is_neither_sealed_nor_opened() {
     };
     assert_eq!(seal(&metadata(1000)), Ok(()));
     assert_eq!(seal(&metadata(999)), Err(SealError::Metadata));
-    let padded = format::Metadata { padding: Padding::Padme, ..metadata(1000) };
+    let padded = Metadata { padding: Padding::Padme, ..metadata(1000) };
     assert_eq!(seal(&padded), Err(SealError::Metadata));
-    let boxed = format::Metadata { box_id: Some([1; 16]), ..metadata(1000) };
+    let boxed = Metadata { box_id: Some([1; 16]), ..metadata(1000) };
     assert_eq!(seal(&boxed), Err(SealError::Metadata));
     // A body of another length than the metadata says, signed and granted all the same.
     let head =
