@@ -201,11 +201,11 @@ fn a_box_belongs_to_anonymous_files_only() {
 
 #[test]
 fn previews_are_complete_and_bounded() {
-    let large = Preview { media_type: String::new(), bytes: vec![0; PREVIEW_MAX] };
+    let large = Preview { media_type: String::new(), bytes: vec![0; 32_768] };
     let metadata = Metadata { preview: Some(large), ..sample() };
     let plain = metadata.encode(Suite::Anonymous, body()).unwrap();
     assert_eq!(decode(&plain), Ok(metadata));
-    let larger = Preview { media_type: String::new(), bytes: vec![0; PREVIEW_MAX + 1] };
+    let larger = Preview { media_type: String::new(), bytes: vec![0; 32_769] };
     let metadata = Metadata { preview: Some(larger), ..sample() };
     assert_eq!(metadata.encode(Suite::Anonymous, body()).map(drop), Err(SealError::Metadata));
     for preview in
