@@ -20,6 +20,7 @@ mod hash;
 pub mod ids;
 pub mod manifest;
 pub mod merkle;
+pub mod pins;
 pub mod segment;
 pub mod small;
 mod suite;

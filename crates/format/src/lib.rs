@@ -23,6 +23,7 @@ pub mod passphrase;
 pub mod payload;
 mod pem;
 pub mod phrase;
+pub mod pins;
 pub mod random;
 pub mod rsa;
 pub mod safety;

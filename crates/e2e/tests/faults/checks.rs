@@ -1,8 +1,7 @@
 //! What must hold after a transfer, whatever struck it.
 
-use crate::ground::{Ground, PART};
+use crate::ground::{Ground, PART, persist};
 use serde_json::Value;
-use stage::Done;
 use std::path::{Path, PathBuf};
 
 /// The server took every byte once: no part that was finished came again.
@@ -25,7 +24,7 @@ pub(crate) fn little_went_again(sent: &Value, passed: u64, torn: u64) {
 
 /// Bob sees the files that were acknowledged to Alice and no other.
 pub(crate) fn bob_sees(ground: &Ground, acknowledged: &[String]) {
-    let listed = ground.bob.wax(&["ls"]).unwrap();
+    let listed = persist(&ground.bob, &["ls"]);
     let mut seen: Vec<&str> =
         listed.said["files"].as_array().unwrap().iter().map(|file| file["id"].as_str().unwrap()).collect();
     let mut expected: Vec<&str> = acknowledged.iter().map(String::as_str).collect();
@@ -37,7 +36,7 @@ pub(crate) fn bob_sees(ground: &Ground, acknowledged: &[String]) {
 /// The sender keeps nothing of an upload that has ended.
 pub(crate) fn no_journal_is_left(ground: &Ground) {
     assert_eq!(files_below(&ground.alice.home.join("journals")), Vec::<PathBuf>::new());
-    let uploads: Done = ground.alice.wax(&["uploads"]).unwrap();
+    let uploads = persist(&ground.alice, &["uploads"]);
     assert_eq!(uploads.said["uploads"], serde_json::json!([]));
 }
 

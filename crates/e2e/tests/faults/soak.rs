@@ -65,7 +65,7 @@ fn soak_an_hour_of_faults_loses_nothing() {
         kept.push((id, parcel));
         if kept.len() > 4 {
             let (old, parcel) = kept.swap_remove(dice.one_of([0, 1, 2, 3]));
-            ground.alice.wax(&["rm", &old, "--yes"]).unwrap();
+            remove(&ground.alice, &old);
             std::fs::remove_file(parcel.path).unwrap();
         }
     }

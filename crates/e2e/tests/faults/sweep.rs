@@ -3,7 +3,7 @@
 //! The sweep leaves alone what is younger than a day, so the server is started with a clock that is days ahead.
 
 use crate::checks::files_below;
-use crate::ground::Ground;
+use crate::ground::{Ground, remove};
 use stage::{Parcel, WrongClock};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ pub(crate) fn takes_what_belongs_to_nothing(ground: &mut Ground, files: &[(Strin
         ground.bob_gets_it_whole(id, parcel);
     }
     for (id, _) in files {
-        ground.alice.wax(&["rm", id, "--yes"]).unwrap();
+        remove(&ground.alice, id);
     }
     // A lease of the sweep before lasts for minutes, by that clock.
     sweep(ground, &clock, 4 * DAY, |blobs| files_below(blobs).is_empty());

@@ -12,6 +12,7 @@ mod names;
 mod pad;
 mod payload;
 mod phrase;
+mod pins;
 mod rsa;
 mod safety;
 mod secrets;
