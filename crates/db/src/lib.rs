@@ -6,7 +6,7 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Vaults`], [`Jobs`], [`Audit`], [`Receipts`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
@@ -18,6 +18,7 @@ mod error;
 mod factors;
 mod files;
 mod jobs;
+mod pins;
 mod receipts;
 mod sessions;
 mod sqlite;
@@ -39,6 +40,7 @@ pub use files::{
     ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, Usage,
 };
 pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
+pub use pins::{NewPins, Pins, StorePinsAnswer, StoredPins};
 pub use receipts::{NewReceipt, ReceiptAnswer, Receipts, StoredReceipt};
 pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
 pub use sqlite::Sqlite;
@@ -57,7 +59,7 @@ pub use vaults::{NewVault, StoreVaultAnswer, StoredVault, Vaults};
 /// call may or may not have happened: repeating it is safe exactly where its documentation calls it idempotent.
 #[async_trait]
 pub trait Database:
-    Accounts + Sessions + Factors + Directory + Uploads + Files + Vaults + Jobs + Audit + Receipts
+    Accounts + Sessions + Factors + Directory + Uploads + Files + Vaults + Pins + Jobs + Audit + Receipts
 {
     /// Whether the database answers. Called by readiness checks, every second or so.
     async fn ping(&self) -> Result<(), DbError>;

@@ -13,6 +13,7 @@ mod file;
 pub mod headers;
 pub mod limits;
 pub mod paths;
+mod pins;
 mod problem;
 mod upload;
 mod vault;
@@ -28,6 +29,7 @@ pub use factor::{
     SessionsEnded, SignIn, TotpConfirm, TotpSecret,
 };
 pub use file::{FileInfo, FilePage, FileQuery, Health, ReplaceGrant, Role, Ticket, TicketRequest};
+pub use pins::{PinsReply, PutPins};
 pub use problem::{Code, Problem};
 pub use upload::{
     Batch, BatchFile, BatchReply, Begin, Complete, Completed, GrantTo, PartRecord, UploadList, UploadStatus,

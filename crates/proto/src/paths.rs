@@ -33,6 +33,8 @@ pub const WHOAMI: &str = "/api/v1/auth/whoami";
 pub const VAULT: &str = "/api/v1/vault";
 /// `POST`: remove it.
 pub const VAULT_REMOVE: &str = "/api/v1/vault/remove";
+/// `PUT`: write the record of pins. `GET`: that record.
+pub const PINS: &str = "/api/v1/pins";
 /// `PUT`: publish the caller's bundle. `GET`: the caller's newest bundle as a [`crate::PublishBundle`].
 pub const MY_BUNDLE: &str = "/api/v1/directory/me";
 /// `POST`: bundles for addresses.

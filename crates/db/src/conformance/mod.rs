@@ -10,6 +10,7 @@ mod directory;
 mod factors;
 mod files;
 mod jobs;
+mod pins;
 mod receipts;
 mod sessions;
 mod uploads;
@@ -45,6 +46,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     uploads::run(&fixture).await;
     files::run(&fixture).await;
     vaults::run(&fixture).await;
+    pins::run(&fixture).await;
     jobs::run(&fixture).await;
     audit::run(&fixture).await;
     receipts::run(&fixture).await;

@@ -10,6 +10,7 @@ mod factors;
 mod files;
 mod finish;
 mod jobs;
+mod pins;
 mod place;
 mod receipts;
 mod rows;

@@ -6,5 +6,6 @@ pub(crate) mod content;
 pub(crate) mod directory;
 pub(crate) mod files;
 pub(crate) mod health;
+pub(crate) mod pins;
 pub(crate) mod uploads;
 pub(crate) mod vault;
