@@ -3,8 +3,9 @@
 use crate::agent::{IDLE_DEFAULT, Key, Owner};
 use crate::app::{App, Session};
 use crate::ask::{self, SecretText};
+use crate::console::safe;
 use crate::fault::{Class, Fault};
-use client::{KeysState, Passphrase, Secret, Unlocked, VaultKey};
+use client::{ContactsShared, KeysState, Passphrase, Secret, Share, Unlocked, VaultKey};
 use zeroize::Zeroizing;
 
 /// How often a wrong passphrase may be typed before the command gives up.
@@ -29,7 +30,34 @@ enum Way {
 /// Opens the keys for a command: with the agent's key if it has one, else with a passphrase, which the agent then
 /// spares the next command if it was typed.
 pub(crate) fn unlock(app: &App, session: &Session) -> Result<Unlocked, Fault> {
-    unlock_in(app, session, Way::Online)
+    let me = unlock_in(app, session, Way::Online)?;
+    share_contacts(app, session, &me);
+    Ok(me)
+}
+
+/// Lets this device know what the person's other devices pinned, now and then. The command goes on without it: what is
+/// pinned here stays.
+fn share_contacts(app: &App, session: &Session, me: &Unlocked) {
+    match session.run(session.client.share_contacts(me, Share::WhenDue)) {
+        Ok(shared) => warn_of_contacts(app, &shared),
+        Err(fault) if fault.class == Class::Identity || fault.class == Class::Authentic => {
+            app.console.warn(format!("{}; wax contacts sync says more", fault.what));
+        }
+        Err(fault) => tracing::debug!(class = ?fault.class, "contacts were not shared"),
+    }
+}
+
+/// What a person must know of the contacts of their devices.
+pub(crate) fn warn_of_contacts(app: &App, shared: &ContactsShared) {
+    for address in &shared.disputed {
+        let shown = safe(address.as_str());
+        app.console.warn(format!(
+            "another of your devices knows other keys of {shown}: compare the safety number with them: wax contacts verify {shown}"
+        ));
+    }
+    if shared.too_many {
+        app.console.warn("there are more contacts than can be shared among your devices");
+    }
 }
 
 /// The same for a command that needs neither server nor session: nothing is compared with what the server shows.

@@ -1,7 +1,7 @@
 //! Contacts: whose keys are pinned, since when, and whether a human compared them.
 
 use crate::client::Inner;
-use crate::pins::{Judged, Pin, Pins, genuine};
+use crate::pins::{Expected, Judged, Pin, Pins, genuine};
 use crate::{Address, Client, Error, IdentityChange, Result, RootId, SafetyNumber, UserId};
 use envelope::Bundle;
 use envelope::bundle::MAX_CHAIN;
@@ -53,7 +53,7 @@ fn digits(number: &str) -> String {
     number.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
-fn contact(address: &Address, pin: &Pin, first_contact: bool) -> Result<Contact> {
+pub(crate) fn contact(address: &Address, pin: &Pin, first_contact: bool) -> Result<Contact> {
     let bundle = pin.bundle()?;
     Ok(Contact {
         address: address.clone(),
@@ -65,6 +65,19 @@ fn contact(address: &Address, pin: &Pin, first_contact: bool) -> Result<Contact>
         first_contact,
         previous: pin.previous.iter().map(|previous| previous.root_id).collect(),
     })
+}
+
+fn expected(address: &Address, there: &Expected) -> Contact {
+    Contact {
+        address: address.clone(),
+        user_id: there.user_id,
+        root_id: there.root_id,
+        seq: there.seq,
+        verified: there.verified,
+        first_seen: there.first_seen,
+        first_contact: false,
+        previous: there.previous.iter().map(|previous| previous.root_id).collect(),
+    }
 }
 
 impl Client {
@@ -83,7 +96,13 @@ impl Client {
         }
         let mut pins = Pins::load(&inner.home)?;
         let judged = match pins.pin(expected) {
-            None => Judged::First,
+            None => match pins.expected(expected).map(|there| there.judge(&shown, None)) {
+                None => Judged::First,
+                Some(Judged::ChainNeeded { .. }) => {
+                    return Err(Error::IdentityContradiction(expected.clone()));
+                }
+                Some(judged) => judged,
+            },
             Some(pin) => match pin.judge(&shown, None)? {
                 // Handed over by the person and signed by the very root that is pinned: no chain is needed.
                 Judged::ChainNeeded { .. } if pin.bundle()?.root_id() == shown.root_id() => {
@@ -94,7 +113,7 @@ impl Client {
             },
         };
         let judged = inner.stop_if_wrong(&pins, &shown, judged)?;
-        let first = matches!(judged, Judged::First);
+        let first = matches!(judged, Judged::First | Judged::Expected);
         if pins.accept(&shown, &judged, inner.now())? {
             pins.save(&inner.home)?;
         }
@@ -106,7 +125,11 @@ impl Client {
     /// Everybody pinned, by address.
     pub fn contacts(&self) -> Result<Vec<Contact>> {
         let pins = Pins::load(&self.inner.home)?;
-        pins.iter().map(|(address, pin)| contact(address, pin, false)).collect()
+        let here = pins.iter().map(|(address, pin)| contact(address, pin, false));
+        let mut all: Vec<Contact> = here.collect::<Result<_>>()?;
+        all.extend(pins.expectations().map(|(address, there)| expected(address, there)));
+        all.sort_by(|a, b| a.address.cmp(&b.address));
+        Ok(all)
     }
 
     /// Asks the directory, checks every answer against the pins, and pins first contacts. In the order asked.
@@ -125,19 +148,23 @@ impl Client {
     pub fn safety_number(&self, address: &Address) -> Result<SafetyNumber> {
         let own = self.inner.own_root()?.ok_or(Error::NoKeys)?;
         let pins = Pins::load(&self.inner.home)?;
-        let pin = pins.pin(address).ok_or_else(|| Error::UnknownContact(address.clone()))?;
-        Ok(safety_number(&own, &pin.bundle()?.root_id()))
+        let root = pins.root_of(address)?.ok_or_else(|| Error::UnknownContact(address.clone()))?;
+        Ok(safety_number(&own, &root))
     }
 
     /// Notes that a human compared the number.
     pub fn verify_contact(&self, address: &Address) -> Result<Contact> {
         let _lock = self.inner.home.lock(LOCK)?;
         let mut pins = Pins::load(&self.inner.home)?;
-        let pin = pins.pin_mut(address).ok_or_else(|| Error::UnknownContact(address.clone()))?;
-        pin.verified = true;
-        let verified = contact(address, pin, false)?;
+        if !pins.verify(address) {
+            return Err(Error::UnknownContact(address.clone()));
+        }
         pins.save(&self.inner.home)?;
-        Ok(verified)
+        match (pins.pin(address), pins.expected(address)) {
+            (Some(pin), _) => contact(address, pin, false),
+            (None, Some(there)) => Ok(expected(address, there)),
+            (None, None) => Err(Error::UnknownContact(address.clone())),
+        }
     }
 
     /// After [`Error::IdentityChanged`]: takes the keys that the server shows now if their safety number is
@@ -156,7 +183,7 @@ impl Client {
         let _lock = self.inner.lock(LOCK).await?;
         let mut pins = Pins::load(&self.inner.home)?;
         let changed = match pins.pin(address) {
-            Some(pin) => pin.bundle()?.root_id() != shown.root_id(),
+            Some(pin) => pins.is_disputed(address) || pin.bundle()?.root_id() != shown.root_id(),
             None => true,
         };
         if changed {
@@ -171,7 +198,7 @@ impl Client {
     pub fn forget_contact(&self, address: &Address) -> Result<bool> {
         let _lock = self.inner.home.lock(LOCK)?;
         let mut pins = Pins::load(&self.inner.home)?;
-        let was_there = pins.remove(address);
+        let was_there = pins.remove(address, self.inner.now());
         if was_there {
             pins.save(&self.inner.home)?;
         }
@@ -181,7 +208,7 @@ impl Client {
 
 impl Inner {
     /// Genuine bundles for those of `addresses` that have one.
-    async fn ask_directory(&self, addresses: &[Address]) -> Result<BTreeMap<Address, Bundle>> {
+    pub(crate) async fn ask_directory(&self, addresses: &[Address]) -> Result<BTreeMap<Address, Bundle>> {
         let mut found = BTreeMap::new();
         for some in addresses.chunks(limits::LOOKUP_MAX) {
             let body = Lookup { addresses: some.iter().map(|address| address.as_str().to_owned()).collect() };
@@ -224,19 +251,43 @@ impl Inner {
         let pins = Pins::load(&self.home)?;
         let mut all = Vec::new();
         for bundle in shown {
+            if pins.is_disputed(bundle.address()) {
+                return Err(Error::DevicesDisagree(bundle.address().clone()));
+            }
             let judged = match pins.pin(bundle.address()) {
-                None => Judged::First,
-                Some(pin) => match pin.judge(bundle, None)? {
-                    Judged::ChainNeeded { from } => {
-                        let chain = self.chain(bundle.user_id(), from).await?;
-                        pin.judge(bundle, Some(&chain))?
-                    }
-                    judged => judged,
+                None => match pins.expected(bundle.address()) {
+                    None => Judged::First,
+                    Some(expected) => match expected.judge(bundle, None) {
+                        Judged::ChainNeeded { from } => {
+                            let chain = self.chain(bundle.user_id(), from).await?;
+                            expected.judge(bundle, Some(&chain))
+                        }
+                        judged => judged,
+                    },
                 },
+                Some(pin) => self.judge_pinned(pin, bundle).await?,
             };
             all.push((bundle.clone(), self.stop_if_wrong(&pins, bundle, judged)?));
         }
         Ok(all)
+    }
+
+    async fn judge_pinned(&self, pin: &Pin, bundle: &Bundle) -> Result<Judged> {
+        match pin.judge(bundle, None)? {
+            Judged::ChainNeeded { from } => {
+                let chain = self.chain(bundle.user_id(), from).await?;
+                pin.judge(bundle, Some(&chain))
+            }
+            judged => Ok(judged),
+        }
+    }
+
+    /// The successor of a disputed pin, if its owner has signed this bundle over.
+    pub(crate) async fn judge_disputed(&self, bundle: &Bundle) -> Result<Option<Judged>> {
+        let pins = Pins::load(&self.home)?;
+        let Some(pin) = pins.pin(bundle.address()) else { return Ok(None) };
+        let judged = self.judge_pinned(pin, bundle).await?;
+        Ok(matches!(judged, Judged::Successor { .. }).then_some(judged))
     }
 
     /// Pins what was judged to be a first contact or a successor.
@@ -254,7 +305,11 @@ impl Inner {
                 (Judged::Successor { .. }, Some(pin)) if pin.bundle()?.as_bytes() == bundle.as_bytes() => {
                     Judged::Same
                 }
-                (Judged::First, None) => Judged::First,
+                (Judged::First, None) => match pins.expected(bundle.address()) {
+                    None => Judged::First,
+                    Some(expected) => self.stop_if_wrong(&pins, bundle, expected.judge(bundle, None))?,
+                },
+                (Judged::Expected, None) if pins.expected(bundle.address()).is_some() => Judged::Expected,
                 (Judged::Successor { root_changed }, Some(_)) => {
                     Judged::Successor { root_changed: *root_changed }
                 }
@@ -289,7 +344,7 @@ impl Inner {
                 Some(own) => Err(Error::IdentityChanged(Box::new(IdentityChange {
                     old: safety_number(&own, &old),
                     new: safety_number(&own, &shown.root_id()),
-                    was_verified: pins.pin(&address).is_some_and(|pin| pin.verified),
+                    was_verified: pins.is_verified(&address),
                     address,
                 }))),
                 None => Err(Error::IdentityContradiction(address)),

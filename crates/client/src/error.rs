@@ -221,9 +221,18 @@ pub enum Error {
     /// The server shows older keys of a contact than were seen before, or others of the same number. Hard stop.
     #[error("the server shows keys of {} that contradict those seen before", .0.as_str())]
     IdentityContradiction(Address),
+    /// Another device of this person has pinned other keys of a contact than this one. Hard stop.
+    #[error("another of your devices knows other keys of {} than this one", .0.as_str())]
+    DevicesDisagree(Address),
     /// What the server shows for an address is not a genuine bundle of that address. Hard stop.
     #[error("what the server shows as the keys of {} is not genuine", .0.as_str())]
     IdentityNotGenuine(Address),
+    /// A text that was to be an invitation is none, or one to another server.
+    #[error("that is not an invitation to this server")]
+    BadInvitation,
+    /// The server shows other keys than the invitation names. Hard stop.
+    #[error("the server shows other keys than the invitation names")]
+    InvitationDiffers,
     /// The safety number given is not the one of the keys that the server shows now.
     #[error("the safety number differs from the one of the keys shown now")]
     SafetyNumberDiffers,
@@ -257,6 +266,20 @@ pub enum Error {
         /// The highest number that was here.
         newest: u32,
     },
+    /// The server shows an older record of contacts than this device has seen, or another of the same number. Nothing was
+    /// taken over.
+    #[error(
+        "the server shows an older list of your contacts: number {found}, and number {newest} was there before"
+    )]
+    OlderPins {
+        /// Its number; 0 if there is none.
+        found: u64,
+        /// The highest number that was seen.
+        newest: u64,
+    },
+    /// There are more contacts than a record for one's other devices holds.
+    #[error("there are more contacts than can be shared among devices")]
+    TooManyContacts,
     /// Another process changed the keys since they were unlocked.
     #[error("your keys were changed by another process meanwhile")]
     KeysChangedMeanwhile,
@@ -333,9 +356,10 @@ impl Error {
             | E::NoServer
             | E::CertificateFile
             | E::NoRecipients
+            | E::BadInvitation
             | E::TooManyRecipients(_) => Class::Usage,
             E::NotAFile(_) | E::TargetIsDirectory(_) | E::BadName(_) | E::BadLimit(_) => Class::Usage,
-            E::PassphraseTooWeak | E::OwnAddress | E::SourceTooLong => Class::Usage,
+            E::PassphraseTooWeak | E::OwnAddress | E::SourceTooLong | E::TooManyContacts => Class::Usage,
             E::Io { .. }
             | E::Output(_)
             | E::ReadableByOthers { .. }
@@ -348,13 +372,18 @@ impl Error {
             E::Refused(_) | E::CodeRejected | E::TooLarge | E::LaterFormat(_) => Class::Refused,
             E::NotFound | E::UnknownRecipients(_) | E::UnknownContact(_) => Class::NotFound,
             E::Expired | E::DownloadsUsed => Class::Gone,
-            E::IdentityChanged(_) | E::IdentityContradiction(_) | E::IdentityNotGenuine(_) => Class::Identity,
+            E::IdentityChanged(_)
+            | E::IdentityContradiction(_)
+            | E::DevicesDisagree(_)
+            | E::InvitationDiffers
+            | E::IdentityNotGenuine(_) => Class::Identity,
             E::SafetyNumberDiffers
             | E::OwnKeysDiffer
             | E::BundleNotGenuine
             | E::OtherAuthor(_)
             | E::KeysElsewhere
             | E::OtherAccount
+            | E::OlderPins { .. }
             | E::OlderKeys { .. } => Class::Identity,
             E::NotAuthentic | E::Log(_) | E::WrongPassphrase | E::WrongPhrase => Class::Authentication,
             E::NoPhrase => Class::Local,

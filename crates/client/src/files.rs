@@ -445,9 +445,9 @@ impl Inner {
         let pins = Pins::load(&self.home)?;
         let trust = match (&judged, pins.pin(bundle.address())) {
             (None, _) => Trust::Changed,
-            (Some(_), None) => Trust::FirstContact,
-            (Some(_), Some(pin)) if pin.verified => Trust::Verified,
-            (Some(_), Some(_)) => Trust::Pinned,
+            (Some(_), _) if pins.is_verified(bundle.address()) => Trust::Verified,
+            (Some(Judged::First), None) => Trust::FirstContact,
+            (Some(_), _) => Trust::Pinned,
         };
         let sender = Sender {
             address: bundle.address().clone(),

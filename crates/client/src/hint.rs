@@ -78,6 +78,15 @@ impl Error {
             E::IdentityContradiction(_) | E::IdentityNotGenuine(_) => {
                 "nothing was sent or opened; the server may be lying: ask the person over another channel, and tell the operator"
             }
+            E::BadInvitation => {
+                "copy the whole link, with what stands after the #; if it is of another server, sign in there first"
+            }
+            E::InvitationDiffers => {
+                "nothing was pinned; the server may be lying, or the invitation is old: ask the person for a new one over another channel"
+            }
+            E::DevicesDisagree(_) => {
+                "nothing was sent or opened; one of your devices was shown false keys: compare the safety number with the person over another channel, then wax contacts accept with that number"
+            }
             E::SafetyNumberDiffers => "nothing was accepted; compare the numbers again with the person",
             E::OwnKeysDiffer => {
                 "nothing was sent; the server may be lying, or your keys were replaced elsewhere: tell the operator"
@@ -95,6 +104,12 @@ impl Error {
             }
             E::OlderKeys { .. } => {
                 "files sent to you since may not open with it, and an old passphrase may. put the newer key file back; if it is lost and this one is all there is: wax keys accept-older"
+            }
+            E::OlderPins { .. } => {
+                "what this device knows stays as it is. ask the operator whether a backup was restored; if so: wax contacts sync --anew"
+            }
+            E::TooManyContacts => {
+                "nothing was told to your other devices; forget contacts that you no longer need"
             }
             E::KeysChangedMeanwhile => "nothing was changed by this command; run it again",
             E::SourceChanged(_) => "nothing was shared; send it again when it no longer changes",

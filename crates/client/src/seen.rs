@@ -2,12 +2,15 @@
 
 use crate::{Error, FileId, Home, Result};
 use envelope::Manifest;
+use format::pins::FileRevision;
 use proto::B64;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 const SEEN: &str = "seen.json";
 const VERSION: u32 = 1;
+/// Most revisions that are told to other devices.
+const MAX_TOLD: usize = 1_000;
 
 /// The highest revision of each file, and the digest of its manifest.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +46,28 @@ impl Seen {
                 self.changed.insert(manifest.file_id(), shown.clone());
                 self.files.insert(manifest.file_id(), shown);
                 true
+            }
+        }
+    }
+
+    /// What this device tells the others: files that have had more than one revision, at most as many as are told.
+    pub(crate) fn told(&self) -> BTreeMap<FileId, FileRevision> {
+        let several = self.files.iter().filter(|(_, seen)| seen.revision > 1);
+        let told = several.filter_map(|(id, seen)| {
+            let digest = seen.digest.0.as_slice().try_into().ok()?;
+            Some((*id, FileRevision { revision: seen.revision, digest }))
+        });
+        told.take(MAX_TOLD).collect()
+    }
+
+    /// Takes over what another device has seen, where that is more.
+    pub(crate) fn merge(&mut self, theirs: &BTreeMap<FileId, FileRevision>) {
+        for (file_id, seen) in theirs {
+            let known = self.files.get(file_id).map_or(0, |known| known.revision);
+            if seen.revision > known {
+                let newer = Revision { revision: seen.revision, digest: B64(seen.digest.to_vec()) };
+                self.changed.insert(*file_id, newer.clone());
+                self.files.insert(*file_id, newer);
             }
         }
     }

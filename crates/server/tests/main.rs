@@ -11,6 +11,7 @@ mod jobs;
 mod limits;
 mod logs;
 mod mail;
+mod pins;
 mod refusals;
 mod shutdown;
 mod stage;

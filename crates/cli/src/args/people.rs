@@ -139,12 +139,24 @@ pub(crate) enum ContactsAction {
     Ls,
     /// Look a person up and remember their keys
     Add {
-        /// Their e-mail address
-        #[arg(value_hint = ValueHint::EmailAddress)]
+        /// Their e-mail address, or the invitation that they gave you
+        #[arg(value_name = "ADDRESS|LINK", value_hint = ValueHint::EmailAddress)]
         address: String,
         /// Take their keys from this file, which they made with `wax keys export`
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         bundle: Option<PathBuf>,
+    },
+    /// Show the invitation to give to a person: whoever adds it has your keys, verified
+    Invite {
+        /// Show it as a QR code as well
+        #[arg(long)]
+        qr: bool,
+    },
+    /// Bring the contacts of your devices together now; otherwise that happens by itself
+    Sync {
+        /// Go on although the server lost or put back what was there, and write it anew from what is known here
+        #[arg(long)]
+        anew: bool,
     },
     /// Compare the safety number with a person and mark them as verified
     Verify {

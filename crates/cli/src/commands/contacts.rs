@@ -7,7 +7,8 @@ use crate::ask;
 use crate::commands::keys::fingerprint;
 use crate::console::{Tone, safe};
 use crate::fault::{Class, Fault};
-use client::{Address, Contact, SafetyNumber};
+use crate::keyring;
+use client::{Address, Contact, SafetyNumber, Share};
 use serde::Serialize;
 use std::io::Read;
 use std::path::Path;
@@ -55,6 +56,12 @@ pub(super) fn run(app: &App, args: Contacts) -> Result<(), Fault> {
     let session = app.session()?;
     match args.action.unwrap_or(ContactsAction::Ls) {
         ContactsAction::Ls => list(app, &session),
+        ContactsAction::Add { address: link, bundle: None } if link.contains("://") => {
+            let contact = session.run(session.client.accept_invitation(&link))?;
+            added(app, &session, &contact)
+        }
+        ContactsAction::Invite { qr } => invite(app, &session, qr),
+        ContactsAction::Sync { anew } => sync(app, &session, anew),
         ContactsAction::Add { address: text, bundle } => {
             add(app, &session, &address(&text)?, bundle.as_deref())
         }
@@ -108,7 +115,11 @@ fn add(app: &App, session: &Session, address: &Address, bundle: Option<&Path>) -
         Some(path) => session.client.contacts_import(&read_bundle(path)?, address)?.contact,
         None => look_up(session, address)?,
     };
-    let shown = safe(address.as_str());
+    added(app, session, &contact)
+}
+
+fn added(app: &App, session: &Session, contact: &Contact) -> Result<(), Fault> {
+    let shown = safe(contact.address.as_str());
     let news = if contact.first_contact { "added" } else { "already known" };
     app.console
         .say(format!("{shown}: {news}, {}", if contact.verified { "verified" } else { "not verified" }))?;
@@ -118,7 +129,52 @@ fn add(app: &App, session: &Session, address: &Address, bundle: Option<&Path>) -
             "these keys are trusted on first use; compare with the person: wax contacts verify {shown}"
         ));
     }
-    app.console.result(&json(session, &contact))
+    app.console.result(&json(session, contact))
+}
+
+/// `{"invitation"}`.
+#[derive(Serialize)]
+struct InviteJson {
+    invitation: String,
+}
+
+fn invite(app: &App, session: &Session, qr: bool) -> Result<(), Fault> {
+    let invitation = session.client.invitation()?;
+    app.console.say(&invitation)?;
+    if qr && !app.console.json {
+        for line in crate::qr::lines(&invitation, app.console.has_colour()) {
+            app.console.say(line)?;
+        }
+    }
+    app.console.note("it holds no secret. give it by a way that the server does not carry; the other person runs: wax contacts add LINK");
+    app.console.result(&InviteJson { invitation })
+}
+
+/// `{"changed_here", "told", "disputed", "too_many"}`.
+#[derive(Serialize)]
+struct SyncJson<'a> {
+    changed_here: bool,
+    told: bool,
+    disputed: Vec<&'a str>,
+    too_many: bool,
+}
+
+fn sync(app: &App, session: &Session, anew: bool) -> Result<(), Fault> {
+    let me = keyring::unlock(app, session)?;
+    let how = if anew { Share::Anew } else { Share::Now };
+    let shared = session.run(session.client.share_contacts(&me, how))?;
+    app.console.say(match (shared.changed_here, shared.told) {
+        (true, _) => "contacts of your other devices were taken over",
+        (false, true) => "your other devices are told",
+        (false, false) => "all of your devices know the same contacts",
+    })?;
+    keyring::warn_of_contacts(app, &shared);
+    app.console.result(&SyncJson {
+        changed_here: shared.changed_here,
+        told: shared.told,
+        disputed: shared.disputed.iter().map(Address::as_str).collect(),
+        too_many: shared.too_many,
+    })
 }
 
 fn read_bundle(path: &Path) -> Result<Vec<u8>, Fault> {

@@ -3,6 +3,7 @@
 use super::change::cannot_seal;
 use super::{LOCK, Unlocked, strong};
 use crate::client::Inner;
+use crate::hash::sha256;
 use crate::{Client, Error, Result};
 use envelope::Bundle;
 use envelope::action::{VAULT, VAULT_REMOVAL, vault_bytes};
@@ -58,7 +59,7 @@ impl Client {
         let (vault, there) = inner.reopen(me)?;
         let opened = tokio::task::block_in_place(|| open_vault(&vault, VaultSecret::Passphrase(passphrase)));
         opened.map_err(|_| Error::WrongPassphrase)?;
-        let digest = sha256(&vault);
+        let digest = sha256(&[&vault]);
         let bytes = vault_bytes(&there.user_id, there.version, &digest);
         let proof = there.identity.sign_action(VAULT, &bytes);
         let body = PutVault { vault: B64(vault), proof: B64(proof.as_bytes().to_vec()) };
@@ -131,11 +132,6 @@ impl Client {
         inner.home.write_json(BACKUP, &kept)?;
         inner.settle(unlocked, &session).await
     }
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
 }
 
 fn open(vault: &[u8], with: &RestoreWith<'_>) -> Result<format::vault::Unlocked> {

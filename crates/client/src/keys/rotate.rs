@@ -28,6 +28,7 @@ impl Client {
         let _lock = inner.lock(LOCK).await?;
         let (_, mut unlocked) = inner.reopen(me)?;
         unlocked.identity.rotate();
+        unlocked.identity.set_pins_version(inner.shared_version(unlocked.user_id)?);
         unlocked.vault_key = VaultKey::generate();
         unlocked.version = inner.next_version(unlocked.user_id)?;
         let vault = tokio::task::block_in_place(|| {
@@ -49,6 +50,7 @@ impl Client {
         let _lock = inner.lock(LOCK).await?;
         let (old, mut unlocked) = inner.reopen(me)?;
         unlocked.identity.rotate_xwing();
+        unlocked.identity.set_pins_version(inner.shared_version(unlocked.user_id)?);
         unlocked.version = inner.next_version(unlocked.user_id)?;
         inner.store_vault(&reseal_vault(&old, &unlocked, unlocked.version).map_err(cannot_seal)?)?;
         inner.settle(unlocked, &session).await

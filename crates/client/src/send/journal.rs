@@ -5,9 +5,9 @@
 //! every segment of part n, durable before the part is first sent; kind 2 the request that makes the file appear,
 //! durable before it is first made. A last record that is not whole was never acted upon and is cut off.
 
+use crate::hash::sha256;
 use crate::home::{check_private, sync_folder};
 use crate::{Address, Error, FileId, RecipientId, Result, UserId};
-use aws_lc_rs::digest::{Context, SHA256};
 use envelope::merkle::{self, Node};
 use envelope::{BodyShape, PartShape};
 use format::SegmentRecord;
@@ -333,12 +333,6 @@ fn filled(input: &mut impl Read, out: &mut [u8]) -> io::Result<bool> {
 fn decode(payload: &[u8]) -> Option<Vec<SegmentRecord>> {
     let (records, rest) = payload.as_chunks::<{ SegmentRecord::LEN }>();
     rest.is_empty().then(|| records.iter().map(SegmentRecord::from_bytes).collect())
-}
-
-fn sha256(pieces: &[&[u8]]) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
-    pieces.iter().for_each(|piece| context.update(piece));
-    context.finish().as_ref().try_into().expect("SHA-256 gives 32 bytes")
 }
 
 #[cfg(test)]

@@ -21,7 +21,10 @@ fn contact(fill: u8) -> PinnedContact {
         bundle_hash: [fill ^ 0x55; 32],
         verified: fill.is_multiple_of(2),
         first_seen: 1_700_000_000 + i64::from(fill),
-        previous: vec![(RootId::from_bytes([fill ^ 1; 32]), true), (RootId::from_bytes([fill ^ 2; 32]), false)],
+        previous: vec![
+            (RootId::from_bytes([fill ^ 1; 32]), true),
+            (RootId::from_bytes([fill ^ 2; 32]), false),
+        ],
     }
 }
 
@@ -161,7 +164,9 @@ fn what_no_reader_takes_is_not_written() {
     let with = |change: &dyn Fn(&mut PinnedContact)| {
         let mut one = contact(2);
         change(&mut one);
-        PinRecord { contacts: BTreeMap::from([(address("bob"), one)]), ..PinRecord::default() }.encode().map(drop)
+        PinRecord { contacts: BTreeMap::from([(address("bob"), one)]), ..PinRecord::default() }
+            .encode()
+            .map(drop)
     };
     assert_eq!(with(&|_| ()), Ok(()));
     assert_eq!(with(&|one| one.previous = vec![(one.root_id, true); MAX_PREVIOUS]), Ok(()));

@@ -29,9 +29,8 @@ pub(crate) async fn put(
         return Err(Refusal::new(Code::Rejected, "That record is somebody else's."));
     }
     let needed = |detail: &'static str| Refusal::new(Code::ProofNeeded, detail);
-    let bundle = directory::newest(&app, caller.user)
-        .await?
-        .ok_or_else(|| needed("Publish your bundle first."))?;
+    let bundle =
+        directory::newest(&app, caller.user).await?.ok_or_else(|| needed("Publish your bundle first."))?;
     layout.verify(bundle.root_key()).map_err(|_| needed("The record is not signed by your root key."))?;
     PER_DAY.count(&app, caller.user.as_bytes()).await?;
     let new = NewPins {

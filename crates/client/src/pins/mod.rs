@@ -1,10 +1,14 @@
 //! Pins: which keys belong to which address, and what a server may say about them from then on.
 
+mod merge;
+mod share;
+
 use crate::{Address, Error, Home, Result, RootId, UserId};
 use envelope::Bundle;
 use envelope::bundle::{ChainError, verify_chain};
 use proto::B64;
 use serde::{Deserialize, Serialize};
+pub use share::{ContactsShared, Share};
 use std::collections::BTreeMap;
 
 const PINS: &str = "pins.json";
@@ -23,11 +27,23 @@ pub(crate) struct Pin {
 }
 
 /// A root that was pinned before.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Previous {
     pub(crate) root_id: RootId,
     /// Its owner signed the next one over; otherwise a human accepted the change.
     pub(crate) linked: bool,
+}
+
+/// What another device of the same person has pinned, and this one has not seen yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Expected {
+    pub(crate) user_id: UserId,
+    pub(crate) root_id: RootId,
+    pub(crate) seq: u32,
+    pub(crate) bundle_hash: B64,
+    pub(crate) verified: bool,
+    pub(crate) first_seen: i64,
+    pub(crate) previous: Vec<Previous>,
 }
 
 /// All pins of a home.
@@ -35,6 +51,15 @@ pub(crate) struct Previous {
 pub(crate) struct Pins {
     version: u32,
     pins: BTreeMap<Address, Pin>,
+    /// Pinned by another device; no bundle is here yet.
+    #[serde(default)]
+    expected: BTreeMap<Address, Expected>,
+    /// Forgotten on purpose, and when.
+    #[serde(default)]
+    forgotten: BTreeMap<Address, i64>,
+    /// Of whom another device has pinned other keys than this one: that root.
+    #[serde(default)]
+    disputed: BTreeMap<Address, RootId>,
 }
 
 /// What a genuine bundle means against what is pinned.
@@ -42,6 +67,8 @@ pub(crate) struct Pins {
 pub(crate) enum Judged {
     /// Nothing is pinned yet.
     First,
+    /// Nothing is pinned here, and it is what another device has pinned, or what came of that.
+    Expected,
     /// Exactly what is pinned.
     Same,
     /// A successor; `root_changed` when the old root signed a new one over.
@@ -115,11 +142,38 @@ impl Pin {
     }
 }
 
+impl Expected {
+    /// Judges a bundle that [`genuine`] has passed. `chain`: the bundles from the expected one on, if they were fetched.
+    pub(crate) fn judge(&self, shown: &Bundle, chain: Option<&[Bundle]>) -> Judged {
+        let is_it = |bundle: &Bundle| bundle.hash().as_slice() == self.bundle_hash.0.as_slice();
+        let broken = || match self.root_id == shown.root_id() {
+            true => Judged::Contradiction,
+            false => Judged::NewPerson { old: self.root_id },
+        };
+        if is_it(shown) {
+            return Judged::Expected;
+        }
+        if shown.seq() <= self.seq {
+            return broken();
+        }
+        let Some(chain) = chain else { return Judged::ChainNeeded { from: self.seq } };
+        let begins = chain.first().is_some_and(is_it);
+        let ends = chain.last().is_some_and(|last| last.as_bytes() == shown.as_bytes());
+        if begins && ends && verify_chain(chain).is_ok() { Judged::Expected } else { broken() }
+    }
+}
+
 impl Pins {
     pub(crate) fn load(home: &Home) -> Result<Self> {
         let pins: Option<Self> = home.read_json(PINS)?;
         match pins {
-            None => Ok(Self { version: VERSION, pins: BTreeMap::new() }),
+            None => Ok(Self {
+                version: VERSION,
+                pins: BTreeMap::new(),
+                expected: BTreeMap::new(),
+                forgotten: BTreeMap::new(),
+                disputed: BTreeMap::new(),
+            }),
             Some(pins) if pins.version == VERSION => Ok(pins),
             Some(_) => Err(Error::HomeDamaged(home.path().join(PINS))),
         }
@@ -133,16 +187,64 @@ impl Pins {
         self.pins.get(address)
     }
 
-    pub(crate) fn pin_mut(&mut self, address: &Address) -> Option<&mut Pin> {
-        self.pins.get_mut(address)
+    /// Notes that a human compared the safety number. `false` if nobody is pinned under that address.
+    pub(crate) fn verify(&mut self, address: &Address) -> bool {
+        if let Some(pin) = self.pins.get_mut(address) {
+            pin.verified = true;
+        } else if let Some(expected) = self.expected.get_mut(address) {
+            expected.verified = true;
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Whether a human compared the safety number, on whichever device.
+    pub(crate) fn is_verified(&self, address: &Address) -> bool {
+        let here = self.pins.get(address).map(|pin| pin.verified);
+        here.or(self.expected.get(address).map(|expected| expected.verified)).unwrap_or(false)
+    }
+
+    /// The root that counts for an address, pinned here or by another device.
+    pub(crate) fn root_of(&self, address: &Address) -> Result<Option<RootId>> {
+        match self.pins.get(address) {
+            Some(pin) => pin.bundle().map(|bundle| Some(bundle.root_id())),
+            None => Ok(self.expected.get(address).map(|expected| expected.root_id)),
+        }
+    }
+
+    /// Whom another device has pinned and this one has not met.
+    pub(crate) fn expectations(&self) -> impl Iterator<Item = (&Address, &Expected)> {
+        self.expected.iter()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Address, &Pin)> {
         self.pins.iter()
     }
 
-    pub(crate) fn remove(&mut self, address: &Address) -> bool {
-        self.pins.remove(address).is_some()
+    /// What another device has pinned for an address that has no pin here.
+    pub(crate) fn expected(&self, address: &Address) -> Option<&Expected> {
+        self.expected.get(address)
+    }
+
+    /// Whether another device has pinned other keys.
+    pub(crate) fn is_disputed(&self, address: &Address) -> bool {
+        self.disputed.contains_key(address)
+    }
+
+    /// Forgets a contact, here and on the other devices.
+    pub(crate) fn remove(&mut self, address: &Address, now: i64) -> bool {
+        let pinned = self.pins.remove(address).map(|pin| pin.first_seen);
+        let expected = self.expected.remove(address).map(|expected| expected.first_seen);
+        self.disputed.remove(address);
+        let Some(first_seen) = pinned.or(expected) else { return false };
+        self.forgotten.insert(address.clone(), now.max(first_seen));
+        true
+    }
+
+    /// When somebody is met for the first time: never before they were forgotten.
+    fn first_seen(&self, address: &Address, now: i64) -> i64 {
+        self.forgotten.get(address).map_or(now, |at| now.max(at.saturating_add(1)))
     }
 
     /// The address of an account, if one of its bundles is pinned.
@@ -158,7 +260,20 @@ impl Pins {
         let address = shown.address().clone();
         match (judged, self.pins.get_mut(&address)) {
             (Judged::First, None) => {
-                self.pins.insert(address, Pin::first(shown, now));
+                let first_seen = self.first_seen(&address, now);
+                self.pins.insert(address, Pin::first(shown, first_seen));
+                Ok(true)
+            }
+            (Judged::Expected, None) => {
+                let Some(expected) = self.expected.remove(&address) else {
+                    return Err(Error::Internal("what another device pinned vanished"));
+                };
+                let mut pin = Pin { verified: expected.verified, ..Pin::first(shown, expected.first_seen) };
+                pin.previous = expected.previous;
+                if expected.root_id != shown.root_id() {
+                    pin.previous.insert(0, Previous { root_id: expected.root_id, linked: true });
+                }
+                self.pins.insert(address, pin);
                 Ok(true)
             }
             (Judged::Successor { .. }, Some(pin)) => {
@@ -172,11 +287,20 @@ impl Pins {
 
     /// A human accepted new keys: they replace the old ones, unverified.
     pub(crate) fn replace(&mut self, shown: &Bundle, now: i64) -> Result<()> {
-        let mut fresh = Pin::first(shown, now);
+        let mut fresh = Pin::first(shown, self.first_seen(shown.address(), now));
+        if let Some(expected) = self.expected.remove(shown.address()) {
+            fresh.first_seen = expected.first_seen;
+            fresh.previous = expected.previous;
+            fresh.previous.insert(0, Previous { root_id: expected.root_id, linked: false });
+        }
+        let disputed = self.disputed.remove(shown.address());
         if let Some(old) = self.pins.get(shown.address()) {
             fresh.first_seen = old.first_seen;
             fresh.previous.clone_from(&old.previous);
-            fresh.previous.insert(0, Previous { root_id: old.bundle()?.root_id(), linked: false });
+            let left = [Some(old.bundle()?.root_id()), disputed];
+            for root_id in left.into_iter().flatten().filter(|root| *root != shown.root_id()) {
+                fresh.previous.insert(0, Previous { root_id, linked: false });
+            }
         }
         self.pins.insert(shown.address().clone(), fresh);
         Ok(())
@@ -285,7 +409,7 @@ mod tests {
         let (address, before) = (one.address().clone(), bob.root_id());
         let mut pins = Pins::load(&home).unwrap();
         assert!(pins.accept(&one, &Judged::First, 7).unwrap());
-        pins.pin_mut(&address).unwrap().verified = true;
+        assert!(pins.verify(&address));
         let two = rotated(&mut bob, &one);
         assert!(pins.accept(&two, &Judged::Successor { root_changed: true }, 8).unwrap());
         pins.save(&home).unwrap();
