@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod action;
 mod address;
+mod audit;
 mod bundle;
 mod container;
 mod fixtures;
@@ -11,6 +13,7 @@ mod ids;
 mod known;
 mod manifest;
 mod merkle;
+mod pins;
 mod segment;
 mod signature;
 mod small;
