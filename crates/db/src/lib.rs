@@ -6,10 +6,11 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Vaults`], [`Jobs`], [`Audit`], [`Receipts`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Vaults`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
+mod administration;
 mod audit;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -29,6 +30,9 @@ use async_trait::async_trait;
 
 pub use accounts::{
     Account, AccountRow, Accounts, Enrolled, Hit, HitAnswer, NewAccount, NewCode, Redemption, SentCode,
+};
+pub use administration::{
+    Administration, Invitation, InviteAnswer, NewInvitation, StoredFile, SuspendAnswer,
 };
 pub use audit::{AppendBatchAnswer, AskActivity, Audit, Batch, NewBatch, NewEvent, StoredEvent};
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
@@ -57,7 +61,17 @@ pub use vaults::{NewVault, StoreVaultAnswer, StoredVault, Vaults};
 /// call may or may not have happened: repeating it is safe exactly where its documentation calls it idempotent.
 #[async_trait]
 pub trait Database:
-    Accounts + Sessions + Factors + Directory + Uploads + Files + Vaults + Jobs + Audit + Receipts
+    Accounts
+    + Sessions
+    + Factors
+    + Directory
+    + Uploads
+    + Files
+    + Vaults
+    + Jobs
+    + Audit
+    + Receipts
+    + Administration
 {
     /// Whether the database answers. Called by readiness checks, every second or so.
     async fn ping(&self) -> Result<(), DbError>;

@@ -64,6 +64,14 @@ kinds! {
     SecondFactorReset = "second_factor_reset";
     /// The operator ended all sessions.
     SignedOut = "signed_out_by_operator";
+    /// The operator ended one session.
+    SessionEndedByOperator = "session_ended_by_operator";
+    /// The operator suspended the account.
+    AccountSuspended = "account_suspended";
+    /// The operator ended the suspension.
+    AccountReinstated = "account_reinstated";
+    /// The operator changed the quota.
+    QuotaChanged = "quota_changed";
     /// New backup codes took the place of the old ones.
     BackupCodesMade = "backup_codes_made";
     /// A key file was kept at the server.

@@ -36,6 +36,7 @@ mod routes;
 mod secrets;
 mod serve;
 mod state;
+mod stored;
 mod tls;
 
 pub use clock::{Clock, SettableClock, SystemClock};

@@ -185,6 +185,10 @@ fn sentence(event: &ActivityEvent, names: &HashMap<FileId, String>) -> String {
         }
         EventKind::SecondFactorReset => "the operator removed your authenticator app".to_owned(),
         EventKind::SignedOut => "the operator ended all your sessions".to_owned(),
+        EventKind::SessionEndedByOperator => "the operator ended one of your sessions".to_owned(),
+        EventKind::AccountSuspended => "the operator suspended your account".to_owned(),
+        EventKind::AccountReinstated => "the operator ended the suspension of your account".to_owned(),
+        EventKind::QuotaChanged => "the operator changed your quota".to_owned(),
         EventKind::BackupCodesMade => format!("{who} made new backup codes"),
         EventKind::KeyFileKept => format!("{who} kept a backup of the keys at the server"),
         EventKind::KeyFileFetched => format!("{who} fetched the backup of the keys"),

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a suite of tests: a broken promise ends it")]
 
 mod accounts;
+mod administration;
 mod audit;
 mod directory;
 mod factors;
@@ -48,6 +49,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     jobs::run(&fixture).await;
     audit::run(&fixture).await;
     receipts::run(&fixture).await;
+    administration::run(&fixture).await;
 }
 
 /// The time at which most stories begin.

@@ -4,6 +4,7 @@
 //! within a process writers queue instead of colliding; other processes on the same machine are waited for.
 
 mod accounts;
+mod administration;
 mod audit;
 mod directory;
 mod factors;
@@ -14,6 +15,7 @@ mod place;
 mod receipts;
 mod rows;
 mod sessions;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod uploads;

@@ -8,4 +8,4 @@ pub(crate) mod session;
 pub(crate) mod ticket;
 
 pub(crate) use access::AccessTokens;
-pub(crate) use caller::{Caller, SignedIn};
+pub(crate) use caller::{Caller, SignedIn, is_suspended};

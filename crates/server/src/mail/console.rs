@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use lettre::message::Mailbox;
 
 use super::letter::Composed;
-use super::{CodeLetter, MailError, Mailer};
+use super::{CodeLetter, Invitation, MailError, Mailer};
 use crate::private_file;
 
 /// Writes `DIR/<time>-<random>.eml` with mode 0600, and the code to standard output.
@@ -20,6 +20,16 @@ impl ConsoleMailer {
     pub(crate) fn open(dir: PathBuf) -> std::io::Result<Self> {
         private_file::make_dir(&dir)?;
         Ok(Self { dir })
+    }
+}
+
+impl ConsoleMailer {
+    /// Writes an invitation beside the codes. It tells no secret, so the terminal need not show it.
+    pub(super) async fn invite(&self, invitation: &Invitation) -> Result<(), MailError> {
+        let path = self.dir.join(file_name());
+        let composed = Composed::invitation(invitation, &sender())?;
+        let written = tokio::task::spawn_blocking(move || private_file::write_new(&path, &composed.text));
+        written.await.map_err(std::io::Error::other).flatten().map_err(MailError::File)
     }
 }
 

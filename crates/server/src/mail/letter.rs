@@ -8,7 +8,7 @@ use lettre::message::{Mailbox, Message};
 use proto::limits::{CODE_ATTEMPTS, CODE_SECONDS};
 use zeroize::Zeroizing;
 
-use super::{CodeLetter, MailError};
+use super::{CodeLetter, Invitation, MailError};
 
 /// A letter as it travels; nothing of it prints.
 pub(super) struct Composed {
@@ -20,17 +20,32 @@ pub(super) struct Composed {
 
 impl Composed {
     pub(super) fn new(letter: &CodeLetter, from: &Mailbox) -> Result<Self, MailError> {
-        let to = recipient(&letter.to);
+        Self::compose(&letter.to, from, "Your Waxwing code", letter.written, body(&letter.code))
+    }
+
+    /// The letter that goes with an invitation.
+    pub(super) fn invitation(letter: &Invitation, from: &Mailbox) -> Result<Self, MailError> {
+        Self::compose(&letter.to, from, "You are invited to Waxwing", letter.written, invitation(letter))
+    }
+
+    fn compose(
+        to: &envelope::Address,
+        from: &Mailbox,
+        subject: &str,
+        written: i64,
+        body: String,
+    ) -> Result<Self, MailError> {
+        let to = recipient(to);
         let message = Message::builder()
             .from(from.clone())
             .to(Mailbox::new(None, to.clone()))
-            .subject("Your Waxwing code")
-            .date(moment(letter.written))
+            .subject(subject)
+            .date(moment(written))
             .message_id(Some(message_id(from.email.domain())))
             .header(AutoSubmitted)
             .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
-            .body(body(&letter.code))
+            .body(body)
             .map_err(|_| MailError::Compose)?;
         Ok(Self { from: from.email.clone(), to, text: Zeroizing::new(message.formatted()) })
     }
@@ -67,6 +82,20 @@ fn body(code: &str) -> String {
          If you did not ask for it, somebody typed your address. Nothing\r\n\
          needs to be done: without the code they do not get in.\r\n",
         minutes = CODE_SECONDS / 60,
+    )
+}
+
+fn invitation(letter: &Invitation) -> String {
+    format!(
+        "You are invited to send and receive sealed files at\r\n{url}\r\n\r\n\
+         Sign in there with this address:\r\n\r\n\
+         \x20   wax login {to} --server {url}\r\n\r\n\
+         A code comes to this address when you do. The invitation is good for\r\n\
+         {days} days. There is no secret in this letter; if you expect nothing of\r\n\
+         the kind, nothing needs to be done.\r\n",
+        url = letter.url,
+        to = letter.to.as_str(),
+        days = letter.days,
     )
 }
 
@@ -126,6 +155,26 @@ mod tests {
         assert!(!head.contains("012345"));
         assert!(body.starts_with("Your code is 012345\r\n"));
         assert!(body.contains("10 minutes and 3 tries") && body.contains("If you did not ask for it"));
+    }
+
+    #[test]
+    fn an_invitation_says_where_and_with_which_address() {
+        let letter = Invitation {
+            to: envelope::Address::parse("alice@wax.example").unwrap(),
+            url: "https://files.club.example".to_owned(),
+            days: 30,
+            written: 1_700_000_000,
+        };
+        let from = "codes@club.example".parse().unwrap();
+        let text = Composed::invitation(&letter, &from).unwrap().text;
+        let text = std::str::from_utf8(&text).unwrap();
+        for part in [
+            "Subject: You are invited to Waxwing\r\n",
+            "\r\n    wax login alice@wax.example --server https://files.club.example\r\n",
+            "good for\r\n30 days",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
     }
 
     #[test]

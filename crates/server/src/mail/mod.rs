@@ -3,6 +3,7 @@
 mod backoff;
 mod console;
 mod letter;
+mod post;
 mod smtp;
 
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 pub use backoff::Backoff;
 pub(crate) use backoff::Growing;
 pub(crate) use console::ConsoleMailer;
+pub(crate) use post::Post;
 pub use smtp::RelayError;
 pub(crate) use smtp::SmtpMailer;
 
@@ -42,6 +44,18 @@ pub struct CodeLetter {
     pub code: Zeroizing<String>,
     /// Unix seconds at which it was written.
     pub written: i64,
+}
+
+/// An invitation on its way. There is no secret in it.
+pub(crate) struct Invitation {
+    /// To whom.
+    pub(crate) to: Address,
+    /// Where the server is reached.
+    pub(crate) url: String,
+    /// For how long it is good.
+    pub(crate) days: u32,
+    /// Unix seconds at which it was written.
+    pub(crate) written: i64,
 }
 
 /// A letter could not be handed over. Neither the address nor the code is in it, nor any word of the relay, which may

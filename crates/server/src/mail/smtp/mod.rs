@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::connection::Connection;
 use self::fault::Fault;
 use super::letter::{self, Composed};
-use super::{Backoff, CodeLetter, MailError, Mailer};
+use super::{Backoff, CodeLetter, Invitation, MailError, Mailer};
 use crate::config::{Relay, SmtpTls};
 use crate::logging::chain;
 
@@ -100,6 +100,12 @@ impl SmtpMailer {
         });
         tokio::spawn(sweep(Arc::downgrade(&mailer)));
         Ok(mailer)
+    }
+
+    /// Hands an invitation over: one try, for somebody waits for the answer.
+    pub(super) async fn invite(&self, invitation: &Invitation) -> Result<(), MailError> {
+        self.hurry();
+        self.deliver(&Composed::invitation(invitation, &self.route.relay.from)?).await
     }
 
     /// Tries until the relay takes the letter, refuses it for good, or the backoff gives up.
