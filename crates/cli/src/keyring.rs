@@ -32,12 +32,18 @@ enum Way {
 pub(crate) fn unlock(app: &App, session: &Session) -> Result<Unlocked, Fault> {
     let me = unlock_in(app, session, Way::Online)?;
     share_contacts(app, session, &me);
+    if let Some(due) = me.reset_due() {
+        app.console.warn(format!(
+            "somebody who can read your mailbox asked for new keys in the place of yours, from {} on. if it was not you: wax keys reset --stop",
+            crate::commands::moment(due)
+        ));
+    }
     Ok(me)
 }
 
 /// Lets this device know what the person's other devices pinned, now and then. The command goes on without it: what is
 /// pinned here stays.
-fn share_contacts(app: &App, session: &Session, me: &Unlocked) {
+pub(crate) fn share_contacts(app: &App, session: &Session, me: &Unlocked) {
     match session.run(session.client.share_contacts(me, Share::WhenDue)) {
         Ok(shared) => warn_of_contacts(app, &shared),
         Err(fault) if fault.class == Class::Identity || fault.class == Class::Authentic => {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use server::{CodeLetter, Config, MailError, Mailer, Running, Seams, Server, SettableClock};
+use server::{CodeLetter, Config, MailError, Mailer, NoticeLetter, Running, Seams, Server, SettableClock};
 use tempfile::TempDir;
 
 /// The executable under test.
@@ -32,6 +32,10 @@ impl Mailer for Letterbox {
         let mut codes = self.codes.lock().expect("no test panics while it holds the box");
         codes.entry(letter.to.as_str().to_owned()).or_default().push(letter.code.to_string());
         self.arrived.notify_all();
+        Ok(())
+    }
+
+    async fn send_notice(&self, _: NoticeLetter) -> Result<(), MailError> {
         Ok(())
     }
 }

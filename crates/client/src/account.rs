@@ -181,10 +181,7 @@ impl Client {
             .inner
             .authed(|server| server.request(Method::POST, paths::LOGOUT).json(&LogoutRequest {}))
             .await;
-        let _lock = self.inner.lock(LOCK).await?;
-        let mut current = self.inner.session.lock().await;
-        self.inner.home.remove(SESSION)?;
-        *current = None;
+        self.inner.end_session_here().await?;
         match outcome {
             Ok(_) | Err(Error::SessionEnded | Error::NotSignedIn) => Ok(true),
             Err(error) if error.class() == crate::Class::Network => Ok(false),
@@ -237,6 +234,15 @@ fn clock_off(here: i64, there: i64) -> Option<i64> {
 impl Inner {
     pub(crate) fn stored_session(&self) -> Result<Option<Session>> {
         self.home.read_json(SESSION)
+    }
+
+    /// Forgets the tokens.
+    pub(crate) async fn end_session_here(&self) -> Result<()> {
+        let _lock = self.lock(LOCK).await?;
+        let mut current = self.session.lock().await;
+        self.home.remove(SESSION)?;
+        *current = None;
+        Ok(())
     }
 
     pub(crate) fn forget_session(&self) -> Result<()> {

@@ -31,6 +31,9 @@ pub struct Contact {
     pub first_contact: bool,
     /// Roots that were pinned before, newest first.
     pub previous: Vec<RootId>,
+    /// Unix seconds from which other keys, which these did not sign over, may take their place: somebody with the
+    /// person's mailbox asked for that (the server's word). Known only just after a look-up.
+    pub reset_due: Option<i64>,
 }
 
 /// What an import did.
@@ -64,6 +67,7 @@ pub(crate) fn contact(address: &Address, pin: &Pin, first_contact: bool) -> Resu
         first_seen: pin.first_seen,
         first_contact,
         previous: pin.previous.iter().map(|previous| previous.root_id).collect(),
+        reset_due: None,
     })
 }
 
@@ -77,6 +81,7 @@ fn expected(address: &Address, there: &Expected) -> Contact {
         first_seen: there.first_seen,
         first_contact: false,
         previous: there.previous.iter().map(|previous| previous.root_id).collect(),
+        reset_due: None,
     }
 }
 
@@ -209,6 +214,12 @@ impl Client {
 impl Inner {
     /// Genuine bundles for those of `addresses` that have one.
     pub(crate) async fn ask_directory(&self, addresses: &[Address]) -> Result<BTreeMap<Address, Bundle>> {
+        let found = self.ask_for(addresses).await?;
+        Ok(found.into_iter().map(|(address, (bundle, _))| (address, bundle)).collect())
+    }
+
+    /// The same, with the times from which other keys may count.
+    async fn ask_for(&self, addresses: &[Address]) -> Result<BTreeMap<Address, (Bundle, Option<i64>)>> {
         let mut found = BTreeMap::new();
         for some in addresses.chunks(limits::LOOKUP_MAX) {
             let body = Lookup { addresses: some.iter().map(|address| address.as_str().to_owned()).collect() };
@@ -217,7 +228,8 @@ impl Inner {
             for person in reply.people {
                 let asked = some.iter().find(|address| address.as_str() == person.address);
                 let asked = asked.ok_or(self.server()?.odd("keys of somebody who was not asked for"))?;
-                found.insert(asked.clone(), genuine(&person.bundle.0, asked)?);
+                let bundle = genuine(&person.bundle.0, asked)?;
+                found.insert(asked.clone(), (bundle, person.reset_due));
             }
         }
         Ok(found)
@@ -225,20 +237,21 @@ impl Inner {
 
     /// [`Client::lookup`], with the bundles.
     pub(crate) async fn look_up(&self, addresses: &[Address]) -> Result<Vec<Checked>> {
-        let found = self.ask_directory(addresses).await?;
+        let found = self.ask_for(addresses).await?;
         let missing: Vec<Address> = addresses.iter().filter(|a| !found.contains_key(a)).cloned().collect();
         if !missing.is_empty() {
             return Err(Error::UnknownRecipients(missing));
         }
-        let judged = self.judge_all(found.values()).await?;
+        let judged = self.judge_all(found.values().map(|(bundle, _)| bundle)).await?;
         self.pin_all(&judged).await?;
         let pins = Pins::load(&self.home)?;
         let mut checked = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let bundle = found.get(address).ok_or(Error::Internal("a found address is missing"))?.clone();
+            let (bundle, reset_due) =
+                found.get(address).ok_or(Error::Internal("a found address is missing"))?.clone();
             let first = judged.iter().any(|(b, j)| b.address() == address && matches!(j, Judged::First));
             let pin = pins.pin(address).ok_or(Error::Internal("a contact vanished while it was pinned"))?;
-            checked.push(Checked { contact: contact(address, pin, first)?, bundle });
+            checked.push(Checked { contact: Contact { reset_due, ..contact(address, pin, first)? }, bundle });
         }
         Ok(checked)
     }

@@ -3,8 +3,8 @@
 use crate::{Client, Error, Result, Unlocked};
 use envelope::action::{FactorChange, SECOND_FACTOR, factor_bytes};
 use proto::{
-    B64, BackupCodes, FactorProof, FactorRequest, SessionInfo, SessionList, SessionsEnded, Token,
-    TotpConfirm, TotpSecret, paths,
+    BackupCodes, FactorRequest, SessionInfo, SessionList, SessionsEnded, Token, TotpConfirm, TotpSecret,
+    paths,
 };
 use reqwest::Method;
 
@@ -123,16 +123,8 @@ impl Client {
         self.inner.call(|server| server.request(Method::POST, path).json(&body)).await
     }
 
-    /// The proof is made for the server's clock, so that one that is off here does no harm.
     async fn factor_request(&self, me: Option<&Unlocked>, change: FactorChange) -> Result<FactorRequest> {
-        let Some(me) = me else { return Ok(FactorRequest::default()) };
-        let who: proto::WhoAmI = self.inner.call(|server| server.request(Method::GET, paths::WHOAMI)).await?;
-        let odd = || Error::Internal("the server's clock stands before 1970");
-        let time = u64::try_from(who.server_time).map_err(|_| odd())?;
-        // One's own id, not the one that the server says: nothing is signed for another account.
-        let bytes = factor_bytes(&me.user_id(), time, change);
-        let signature = me.vault.identity.sign_action(SECOND_FACTOR, &bytes);
-        let proof = FactorProof { time: who.server_time, signature: B64(signature.as_bytes().to_vec()) };
-        Ok(FactorRequest { proof: Some(proof) })
+        let bytes = |me: &Unlocked, time| factor_bytes(&me.user_id(), time, change).to_vec();
+        self.timed_proof(me, SECOND_FACTOR, bytes).await
     }
 }

@@ -71,6 +71,13 @@ pub enum Note {
         /// Whose.
         address: crate::Address,
     },
+    /// Somebody with the recipient's mailbox asked for other keys, which the present ones did not sign over.
+    KeysToBeReplaced {
+        /// Whose.
+        address: crate::Address,
+        /// Unix seconds from which they count.
+        due: i64,
+    },
 }
 
 impl std::fmt::Display for Note {
@@ -94,6 +101,9 @@ impl std::fmt::Display for Note {
             Self::NotCompressed => f.write_str("compression would not make it smaller; sending it as it is"),
             Self::FirstContact { address } => {
                 write!(f, "first contact with {}: compare the safety number when you can", address.as_str())
+            }
+            Self::KeysToBeReplaced { address, .. } => {
+                write!(f, "somebody who can read the mailbox of {} asked for new keys: if they lost theirs, they will tell you", address.as_str())
             }
         }
     }

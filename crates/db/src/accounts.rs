@@ -30,7 +30,7 @@ pub trait Accounts: Send + Sync {
     ) -> Result<Redemption, DbError>;
 
     /// The account of an address, made if there is none. Called after a right code. Idempotent: of parallel
-    /// calls one creates and all return the same account.
+    /// calls one creates and all return the same account. An invitation of the address is used up if it is new.
     async fn find_or_create_account(&self, new: NewAccount) -> Result<Enrolled, DbError>;
 
     /// An account by id; `None` if there is none.
@@ -130,6 +130,10 @@ pub struct Account {
     pub sealed_address: Vec<u8>,
     /// When the account was made.
     pub created_at: UnixTime,
+    /// Since when it is suspended; `None` if it is not.
+    pub suspended_at: Option<UnixTime>,
+    /// Octets that it may be charged for, where it has a figure of its own.
+    pub quota_bytes: Option<u64>,
 }
 
 /// An account as whoever administers the server sees it.

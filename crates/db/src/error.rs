@@ -26,6 +26,9 @@ pub enum DbError {
     /// Somebody was named who has no account.
     #[error("there is no such account")]
     UnknownAccount,
+    /// The account is suspended, and nobody comes in by it.
+    #[error("the account is suspended")]
+    Suspended,
     /// The schema could not be brought up to date: a migration was changed after it had been applied, or failed.
     #[error("the database schema does not fit this version")]
     Schema(#[source] Box<dyn Error + Send + Sync>),

@@ -21,6 +21,19 @@ pub trait Jobs: Send + Sync {
         ttl_secs: u32,
     ) -> Result<Option<FencingToken>, DbError>;
 
+    /// Takes the lease of a job away from whoever holds it, for somebody who wants the job run now. The former
+    /// holder's token is old from this moment on.
+    async fn seize_lease(
+        &self,
+        job: Job,
+        holder: &str,
+        now: UnixTime,
+        ttl_secs: u32,
+    ) -> Result<FencingToken, DbError>;
+
+    /// Gives a lease back before its end. Idempotent; one that another holds by now stays with them.
+    async fn release_lease(&self, lease: &Lease) -> Result<(), DbError>;
+
     /// Ends expired files and expired open uploads, at most `limit` of them, and dooms their blobs; the end of each
     /// file is an event of the audit log. Repeat until fewer than `limit` are answered. `None` if the lease is no longer held: stop.
     async fn doom_expired(&self, now: UnixTime, limit: u32, lease: &Lease)
@@ -28,7 +41,14 @@ pub trait Jobs: Send + Sync {
 
     /// Blobs that are to be deleted from the store, longest doomed first, at most `limit` (1 to 1,000). They stay
     /// in this list until [`Jobs::forget_blobs`], so that a crash between forgets none.
-    async fn doomed_blobs(&self, limit: u32) -> Result<Vec<BlobRef>, DbError>;
+    ///
+    /// While somebody holds the lease of [`Job::Backup`] there are none: what is doomed waits, for it may be in the
+    /// copy of the database whose blobs are being copied. What was answered before the lease was taken was doomed
+    /// before that copy, and is in none.
+    async fn doomed_blobs(&self, limit: u32, now: UnixTime) -> Result<Vec<BlobRef>, DbError>;
+
+    /// Whether somebody holds the lease of [`Job::Backup`].
+    async fn is_backup_running(&self, now: UnixTime) -> Result<bool, DbError>;
 
     /// Strikes blobs off the list of the doomed, after their deletion. Idempotent. At most 1,000.
     async fn forget_blobs(&self, blobs: &[BlobRef]) -> Result<(), DbError>;
@@ -37,7 +57,7 @@ pub trait Jobs: Send + Sync {
     /// others once they are 24 hours old. At most 1,000.
     async fn known_blobs(&self, blobs: &[BlobRef]) -> Result<HashSet<BlobRef>, DbError>;
 
-    /// Forgets what nobody needs any more: void codes, dead sessions, ended windows of limits, old tickets and
+    /// Forgets what nobody needs any more: void codes, dead sessions, lapsed invitations, ended windows of limits, old tickets and
     /// old knowledge of who could see expired files. Called now and then by one job. Idempotent.
     async fn purge(&self, now: UnixTime, keep: Retention) -> Result<Purged, DbError>;
 }
@@ -52,6 +72,9 @@ pub enum Job {
     OrphanSweep,
     /// Seals events of the audit log into its chain.
     AuditSeal,
+    /// Copies database and blobs; deletions wait meanwhile. A lease, so that a copy that crashed does not stop them
+    /// for ever.
+    Backup,
 }
 
 impl Job {
@@ -61,6 +84,7 @@ impl Job {
             Self::Expiry => "expiry",
             Self::OrphanSweep => "orphan-sweep",
             Self::AuditSeal => "audit-seal",
+            Self::Backup => "backup",
         }
     }
 }

@@ -6,20 +6,23 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
+mod administration;
 mod audit;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod directory;
+mod erasure;
 mod error;
 mod factors;
 mod files;
 mod jobs;
 mod pins;
 mod receipts;
+mod resets;
 mod sessions;
 mod sqlite;
 mod types;
@@ -31,8 +34,12 @@ use async_trait::async_trait;
 pub use accounts::{
     Account, AccountRow, Accounts, Enrolled, Hit, HitAnswer, NewAccount, NewCode, Redemption, SentCode,
 };
+pub use administration::{
+    Administration, Invitation, InviteAnswer, NewInvitation, StoredFile, SuspendAnswer,
+};
 pub use audit::{AppendBatchAnswer, AskActivity, Audit, Batch, NewBatch, NewEvent, StoredEvent};
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
+pub use erasure::{Erase, Erasure};
 pub use error::DbError;
 pub use factors::{ConfirmTotp, Factors, HalfSignIn, Totp};
 pub use files::{
@@ -42,6 +49,7 @@ pub use files::{
 pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
 pub use pins::{NewPins, Pins, StorePinsAnswer, StoredPins};
 pub use receipts::{NewReceipt, ReceiptAnswer, Receipts, StoredReceipt};
+pub use resets::{NewReset, Reset, Resets};
 pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
 pub use sqlite::Sqlite;
 pub use types::{BlobRef, CodeMac, Digest, DownloadId, HalfHash, Lookup, RefreshHash, SessionId, UnixTime};
@@ -59,7 +67,20 @@ pub use vaults::{NewVault, StoreVaultAnswer, StoredVault, Vaults};
 /// call may or may not have happened: repeating it is safe exactly where its documentation calls it idempotent.
 #[async_trait]
 pub trait Database:
-    Accounts + Sessions + Factors + Directory + Uploads + Files + Vaults + Pins + Jobs + Audit + Receipts
+    Accounts
+    + Sessions
+    + Factors
+    + Directory
+    + Uploads
+    + Files
+    + Vaults
+    + Pins
+    + Jobs
+    + Audit
+    + Receipts
+    + Administration
+    + Resets
+    + Erasure
 {
     /// Whether the database answers. Called by readiness checks, every second or so.
     async fn ping(&self) -> Result<(), DbError>;

@@ -9,6 +9,9 @@ use crate::{DbError, RefreshHash, SessionId, UnixTime};
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Opens a session with its first refresh token. Called once per sign-in; ids and tokens are fresh and random.
+    ///
+    /// # Errors
+    /// [`DbError::UnknownAccount`], [`DbError::Suspended`].
     async fn open_session(&self, new: NewSession) -> Result<(), DbError>;
 
     /// Exchanges a refresh token for the next one of its session, and prolongs the session. Called about hourly
@@ -20,8 +23,8 @@ pub trait Sessions: Send + Sync {
     /// calls with one token at most one `new` ever comes into force.
     async fn rotate_refresh(&self, rotate: RotateRefresh) -> Result<Rotation, DbError>;
 
-    /// A living session; `None` if there is none of that id, it has ended, or it has expired at `now`. Called with
-    /// every authenticated request.
+    /// A living session; `None` if there is none of that id, it has ended, its account is suspended, or it has
+    /// expired at `now`. Called with every authenticated request.
     async fn session(&self, sid: SessionId, now: UnixTime) -> Result<Option<Session>, DbError>;
 
     /// Ends a session and its tokens at once; says whether there was one. Idempotent.

@@ -81,7 +81,7 @@ pub struct NewUpload {
     pub now: UnixTime,
     /// When the upload ends if it is not finished.
     pub expires_at: UnixTime,
-    /// Octets that the owner may be charged for in all.
+    /// Octets that the owner may be charged for in all, unless the account has a figure of its own.
     pub quota_bytes: u64,
     /// Open uploads that the owner may have.
     pub max_open: u32,
@@ -167,7 +167,8 @@ pub struct NewPart {
     pub received_bytes: u64,
     /// The present.
     pub now: UnixTime,
-    /// Octets that the owner may be charged for in all; counts only where the body length was not told.
+    /// Octets that the owner may be charged for in all, unless the account has a figure of its own; counts only where
+    /// the body length was not told.
     pub quota_bytes: u64,
 }
 

@@ -25,6 +25,29 @@ pub fn vault_bytes(user: &UserId, version: u32, digest: &[u8; 32]) -> [u8; 52] {
     bytes
 }
 
+/// The purpose of keeping one's keys although somebody asked for new ones; the signed bytes are [`keep_bytes`].
+pub const KEEP_KEYS: &str = "keep-keys";
+
+/// What is signed to keep one's keys: the account's id ‖ the hash of the bundle that is not to be published.
+pub fn keep_bytes(user: &UserId, bundle_hash: &[u8; 32]) -> [u8; 48] {
+    let mut bytes = [0; 48];
+    bytes[..16].copy_from_slice(user.as_bytes());
+    bytes[16..].copy_from_slice(bundle_hash);
+    bytes
+}
+
+/// The purpose of erasing an account; the signed bytes are [`erase_bytes`].
+pub const ERASE: &str = "erase";
+
+/// What is signed to erase an account: its id ‖ unix seconds, 8 bytes, the high end first. The time keeps a signature
+/// from being of use later.
+pub fn erase_bytes(user: &UserId, unix_seconds: u64) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    bytes[..16].copy_from_slice(user.as_bytes());
+    bytes[16..].copy_from_slice(&unix_seconds.to_be_bytes());
+    bytes
+}
+
 /// What may be done to a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactorChange {

@@ -54,6 +54,12 @@ kinds! {
     KeysPublished = "keys_published";
     /// A later bundle was published.
     KeysChanged = "keys_changed";
+    /// New keys were asked for without the old ones; they count after days.
+    KeysResetBegun = "keys_reset_begun";
+    /// Whoever holds the keys said that they stay.
+    KeysResetStopped = "keys_reset_stopped";
+    /// The person erased the account.
+    AccountErased = "account_erased";
     /// An authenticator app was added.
     SecondFactorAdded = "second_factor_added";
     /// The authenticator app was removed.
@@ -64,6 +70,14 @@ kinds! {
     SecondFactorReset = "second_factor_reset";
     /// The operator ended all sessions.
     SignedOut = "signed_out_by_operator";
+    /// The operator ended one session.
+    SessionEndedByOperator = "session_ended_by_operator";
+    /// The operator suspended the account.
+    AccountSuspended = "account_suspended";
+    /// The operator ended the suspension.
+    AccountReinstated = "account_reinstated";
+    /// The operator changed the quota.
+    QuotaChanged = "quota_changed";
     /// New backup codes took the place of the old ones.
     BackupCodesMade = "backup_codes_made";
     /// A key file was kept at the server.

@@ -21,7 +21,9 @@ mod vault;
 pub use activity::{ActivityEvent, ActivityPage, Heads, LogState, PostReceipt, Receipt, SignedHead};
 pub use auth::{CodeRequest, LogoutRequest, RefreshRequest, SessionReply, SessionRequest, Token, WhoAmI};
 pub use binary::{B64, B64Error};
-pub use directory::{Chain, Lookup, LookupReply, Person, PublishBundle, Published};
+pub use directory::{
+    Chain, Lookup, LookupReply, MyBundle, PendingReset, Person, PublishBundle, Published, StopReset,
+};
 pub use envelope::audit::{Head, Kind, Link};
 pub use envelope::ids::{ContentId, EventId, FileId, RecipientId, RootId, UserId};
 pub use factor::{

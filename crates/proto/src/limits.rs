@@ -38,6 +38,8 @@ pub const SECOND_FACTOR_ATTEMPTS: u32 = 5;
 pub const BACKUP_CODES: usize = 10;
 /// Seconds by which the time of a proof may differ from the server's.
 pub const PROOF_SECONDS: i64 = 600;
+/// Seconds until new keys take the place of lost ones.
+pub const RESET_SECONDS: i64 = 72 * 3_600;
 /// Longest name of a client that is kept with its session, bytes.
 pub const CLIENT_MAX: usize = 64;
 /// Seconds an access token lives.

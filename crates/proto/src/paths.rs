@@ -35,8 +35,14 @@ pub const VAULT: &str = "/api/v1/vault";
 pub const VAULT_REMOVE: &str = "/api/v1/vault/remove";
 /// `PUT`: write the record of pins. `GET`: that record.
 pub const PINS: &str = "/api/v1/pins";
-/// `PUT`: publish the caller's bundle. `GET`: the caller's newest bundle as a [`crate::PublishBundle`].
+/// `PUT`: publish the caller's bundle. `GET`: the caller's newest bundle as a [`crate::MyBundle`].
 pub const MY_BUNDLE: &str = "/api/v1/directory/me";
+/// `POST`: ask for new keys without the signature of the old ones, as a [`crate::PublishBundle`].
+pub const RESET: &str = "/api/v1/directory/reset";
+/// `POST`: the keys stay.
+pub const RESET_STOP: &str = "/api/v1/directory/reset/stop";
+/// `POST`: the caller leaves and is forgotten, as a [`crate::FactorRequest`].
+pub const ERASE: &str = "/api/v1/account/erase";
 /// `POST`: bundles for addresses.
 pub const LOOKUP: &str = "/api/v1/directory/lookup";
 /// `GET`: bundles of one account in order, `?from=SEQ`.

@@ -41,6 +41,8 @@ codes! {
     ProofNeeded = "proof_needed", 403, "This needs a signature by your root key";
     /// The server's policy demands a second factor, and this session has shown none.
     SecondFactorNeeded = "second_factor_needed", 403, "This server demands a second factor";
+    /// The operator suspended the account.
+    Suspended = "suspended", 403, "This account is suspended";
     /// Known to the caller, but not allowed.
     Forbidden = "forbidden", 403, "Not allowed";
     /// Nothing here for this caller.

@@ -47,6 +47,14 @@ impl Refusal {
         Self::new(Code::NotFound, "There is nothing under this address that you may see.")
     }
 
+    /// Said only to whoever proved the mailbox, or had a session.
+    pub(crate) fn suspended() -> Self {
+        Self::new(
+            Code::Suspended,
+            "The operator suspended this account. Nothing was deleted; what you sent can still be opened. Ask the operator.",
+        )
+    }
+
     pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::Malformed, detail)
     }
@@ -144,6 +152,7 @@ impl From<DbError> for Refusal {
                 Self::new(Code::Unavailable, "The database is busy. Try again.").retry_after(1).because(error)
             }
             DbError::StorageFull => storage_full(error),
+            DbError::Suspended => Self::suspended(),
             DbError::Closed => Self::new(Code::Unavailable, "The server is stopping. Try again.")
                 .retry_after(5)
                 .because(error),

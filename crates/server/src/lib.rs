@@ -36,11 +36,12 @@ mod routes;
 mod secrets;
 mod serve;
 mod state;
+mod stored;
 mod tls;
 
 pub use clock::{Clock, SettableClock, SystemClock};
 pub use config::Config;
 pub use jobs::{JobError, JobReport};
-pub use mail::{Backoff, CodeLetter, MailError, Mailer, RelayError};
+pub use mail::{Backoff, CodeLetter, MailError, Mailer, Notice, NoticeLetter, RelayError};
 pub use serve::{Running, Seams, Server, StartError};
 pub use tls::TlsError;

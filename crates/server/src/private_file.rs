@@ -20,9 +20,14 @@ pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
 
 /// Writes a new file with mode 0600; an existing one is an error.
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = create_new(path)?;
     file.write_all(content)?;
     file.sync_all()
+}
+
+/// A new file with mode 0600; an existing one is an error.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// The content of `path`; if there is none, `make` says what to write, and the first of several processes wins.

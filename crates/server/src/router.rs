@@ -12,7 +12,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::error::Refusal;
 use crate::observe;
-use crate::routes::{activity, auth, content, directory, files, health, pins, uploads, vault};
+use crate::routes::{account, activity, auth, content, directory, files, health, pins, uploads, vault};
 use crate::state::App;
 
 /// How much longer than others a complete may take: it reads a leaf list and checks hundreds of signatures.
@@ -37,6 +37,9 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::WHOAMI, get(auth::whoami::show))
         .route(paths::MY_BUNDLE, put(directory::publish::publish).get(directory::mine::show))
         .route(paths::VAULT, put(vault::put).get(vault::get))
+        .route(paths::ERASE, post(account::erase::erase))
+        .route(paths::RESET, post(directory::reset::begin))
+        .route(paths::RESET_STOP, post(directory::reset::stop))
         .route(paths::PINS, put(pins::put).get(pins::get))
         .route(paths::VAULT_REMOVE, post(vault::remove))
         .route(paths::LOOKUP, post(directory::lookup::find))

@@ -57,12 +57,22 @@ impl LocalBlobs {
         Self::open_on(root.into(), Box::new(RealDisk)).await
     }
 
-    async fn open_on(root: PathBuf, disk: Box<dyn Disk>) -> Result<Self, BlobError> {
+    /// The store in `root`, which is to be read alone and may lie where nothing can be written: nothing is made, and
+    /// whatever would write fails.
+    pub fn open_to_read(root: impl Into<PathBuf>) -> Self {
+        Self::on(root.into(), Box::new(RealDisk))
+    }
+
+    fn on(root: PathBuf, disk: Box<dyn Disk>) -> Self {
         let folders = (0..256).map(|_| AtomicBool::new(false)).collect();
-        let store = Arc::new(Store { root, disk, folders, direct: AtomicBool::new(true) });
-        let opened = store.clone();
+        Self { store: Arc::new(Store { root, disk, folders, direct: AtomicBool::new(true) }) }
+    }
+
+    async fn open_on(root: PathBuf, disk: Box<dyn Disk>) -> Result<Self, BlobError> {
+        let blobs = Self::on(root, disk);
+        let opened = blobs.store.clone();
         blocking(move || opened.make_root()).await?;
-        Ok(Self { store })
+        Ok(blobs)
     }
 }
 

@@ -1,6 +1,7 @@
-//! The command line of `wax sessions` and `wax 2fa`.
+//! The command line of `wax sessions`, `wax 2fa` and `wax account`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
+use std::path::PathBuf;
 
 /// `wax sessions`.
 #[derive(Args)]
@@ -54,4 +55,28 @@ pub(crate) enum TwoFactorAction {
     },
     /// Make new backup codes; the old ones are void
     BackupCodes,
+}
+
+/// `wax account`.
+#[derive(Args)]
+pub(crate) struct Account {
+    #[command(subcommand)]
+    pub(crate) action: AccountAction,
+}
+
+/// What to do with the account.
+#[derive(Subcommand)]
+pub(crate) enum AccountAction {
+    /// Write everything that the server knows of you, with the names of your files, to a JSON file
+    Export {
+        /// A new file
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Erase your account at the server, and with it every file that you sent
+    Erase {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
 }

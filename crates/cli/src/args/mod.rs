@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 mod account;
 mod people;
 
-pub(crate) use account::{Sessions, SessionsAction, TwoFactor, TwoFactorAction};
+pub(crate) use account::{Account, AccountAction, Sessions, SessionsAction, TwoFactor, TwoFactorAction};
 pub(crate) use people::{Bits, Contacts, ContactsAction, Keys, KeysAction};
 
 const STYLES: Styles = Styles::styled()
@@ -93,6 +93,8 @@ pub(crate) enum Command {
     /// Sign in with an authenticator app as well as by e-mail
     #[command(name = "2fa")]
     TwoFactor(TwoFactor),
+    /// Export what the server knows of you, or erase your account
+    Account(Account),
     /// Show, make, recover, change or export your keys
     Keys(Keys),
     /// Show, add and verify the people you exchange files with

@@ -79,6 +79,18 @@ pub(crate) enum KeysAction {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Lost your keys for good? Ask for new ones, which count after three days
+    Reset {
+        /// You still have them: say that they stay
+        #[arg(long, conflicts_with_all = ["phrase_out", "yes"])]
+        stop: bool,
+        /// Write the recovery phrase of the new keys to this new file instead of showing it
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        phrase_out: Option<PathBuf>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Wrap files sent to your old keys to the present ones, as `rotate` does
     Rewrap,
     /// Go on with a key file that is older than one that was here before

@@ -1,5 +1,6 @@
 //! The commands, a file each; what they share stands here.
 
+mod account;
 mod activity;
 mod contacts;
 mod get;
@@ -40,6 +41,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Fault> {
         Command::Whoami => whoami::run(app),
         Command::Sessions(args) => sessions::run(app, args),
         Command::TwoFactor(args) => two_factor::run(app, args),
+        Command::Account(args) => account::run(app, args),
         Command::Keys(args) => keys::run(app, args),
         Command::Contacts(args) => contacts::run(app, args),
         Command::Send(args) => send::run(app, &args),
@@ -165,7 +167,7 @@ fn trust_mark(console: &Console, trust: Trust) -> String {
 }
 
 /// A time on this machine's clock face: `2026-11-22 07:08`.
-fn moment(unix_seconds: i64) -> String {
+pub(crate) fn moment(unix_seconds: i64) -> String {
     match jiff::Timestamp::from_second(unix_seconds) {
         Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string(),
         Err(_) => "-".to_owned(),

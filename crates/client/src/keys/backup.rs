@@ -36,6 +36,15 @@ pub enum BackupState {
     Outdated,
 }
 
+/// A key file at the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptKeyFile {
+    /// Its number.
+    pub version: u32,
+    /// Unix seconds at which it came.
+    pub stored_at: i64,
+}
+
 /// What opens the key file of the server.
 pub enum RestoreWith<'a> {
     /// The passphrase that it had.
@@ -81,6 +90,15 @@ impl Client {
         inner.authed(|server| server.request(Method::POST, paths::VAULT_REMOVE).json(&body)).await?;
         inner.home.remove(BACKUP)?;
         Ok(true)
+    }
+
+    /// The number and age of the key file at the server, if there is one. It is handed out ten times a day.
+    pub async fn backup_at_server(&self) -> Result<Option<KeptKeyFile>> {
+        match self.inner.call::<VaultReply>(|server| server.request(Method::GET, paths::VAULT)).await {
+            Ok(reply) => Ok(Some(KeptKeyFile { version: reply.version, stored_at: reply.stored_at })),
+            Err(Error::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// How the key file at the server stands to the one here; no network.

@@ -2,6 +2,7 @@
 
 mod backup;
 mod change;
+mod reset;
 mod rewrap;
 mod rotate;
 mod settle;
@@ -9,11 +10,12 @@ mod store;
 
 use crate::client::Inner;
 use crate::{Address, Client, Error, Result, RootId, RsaPrivateKey, RsaPublicKey, UserId, VaultKey};
-pub use backup::{BackupState, RestoreWith};
+pub use backup::{BackupState, KeptKeyFile, RestoreWith};
 use envelope::Bundle;
 use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, strength};
 use format::vault::{open_vault, open_vault_with_key, reseal_vault, seal_vault};
 use format::{Identity, OpenError, RecoveryPhrase, VaultSecret};
+use proto::PendingReset;
 pub use rewrap::Rewrapped;
 use std::fmt;
 
@@ -35,6 +37,8 @@ pub enum KeysState {
 pub struct Unlocked {
     pub(crate) vault: format::vault::Unlocked,
     pub(crate) bundle: Bundle,
+    /// Somebody has asked for other keys.
+    pub(crate) reset: Option<PendingReset>,
 }
 
 impl Unlocked {
@@ -60,6 +64,13 @@ impl Unlocked {
     #[must_use]
     pub fn xwing_public(&self) -> &[u8] {
         self.vault.identity.xwing_public()
+    }
+
+    /// Unix seconds from which other keys take the place of these, which somebody with the mailbox asked for. As the server
+    /// said when these were unlocked.
+    #[must_use]
+    pub fn reset_due(&self) -> Option<i64> {
+        self.reset.as_ref().map(|reset| reset.due)
     }
 
     /// The RSA keys of the vault, newest first.

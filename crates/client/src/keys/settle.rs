@@ -7,11 +7,11 @@ use crate::{Error, Result};
 use envelope::Bundle;
 use format::Identity;
 use format::identity::BundleParams;
-use proto::{B64, PublishBundle, Published, paths};
+use proto::{B64, MyBundle, PublishBundle, Published, paths};
 use reqwest::Method;
 
 /// The newest bundle that the server is known to have.
-const BUNDLE: &str = "bundle.wxb";
+pub(super) const BUNDLE: &str = "bundle.wxb";
 /// Its successor, from the time it is made until the server has it.
 const NEXT: &str = "bundle.next.wxb";
 
@@ -28,8 +28,12 @@ impl Inner {
 
     /// What the server shows as the newest own bundle; checked by nobody yet.
     pub(super) async fn published_bundle(&self) -> Result<Option<Vec<u8>>> {
-        match self.call::<PublishBundle>(|server| server.request(Method::GET, paths::MY_BUNDLE)).await {
-            Ok(reply) => Ok(Some(reply.bundle.0)),
+        Ok(self.published().await?.map(|reply| reply.bundle.0))
+    }
+
+    async fn published(&self) -> Result<Option<MyBundle>> {
+        match self.call(|server| server.request(Method::GET, paths::MY_BUNDLE)).await {
+            Ok(reply) => Ok(Some(reply)),
             Err(Error::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
@@ -53,7 +57,10 @@ impl Inner {
                 && bundle.user_id() == session.user_id
                 && *bundle.address() == session.address
         };
-        let shown = self.published_bundle().await?;
+        let (shown, reset) = match self.published().await? {
+            Some(reply) => (Some(reply.bundle.0), reply.reset),
+            None => (None, None),
+        };
         if let Some(next) = self.next_bundle(&vault, stored.as_ref())? {
             if next.address() != &session.address {
                 return Err(Error::OwnKeysDiffer);
@@ -66,7 +73,7 @@ impl Inner {
             }
             self.home.write(BUNDLE, next.as_bytes())?;
             self.home.remove(NEXT)?;
-            return Ok(Unlocked { vault, bundle: next });
+            return Ok(Unlocked { vault, bundle: next, reset: None });
         }
         if stored.as_ref().is_some_and(|bundle| !fits(bundle)) {
             return Err(Error::OwnKeysDiffer);
@@ -81,7 +88,7 @@ impl Inner {
                 Some(here) if here.seq() == shown.seq() => {}
                 _ => self.home.write(BUNDLE, shown.as_bytes())?,
             }
-            return Ok(Unlocked { vault, bundle: shown });
+            return Ok(Unlocked { vault, bundle: shown, reset });
         }
         let bundle = match stored {
             Some(bundle) => bundle,
@@ -93,7 +100,7 @@ impl Inner {
             }
         };
         self.publish(&bundle).await?;
-        Ok(Unlocked { vault, bundle })
+        Ok(Unlocked { vault, bundle, reset: None })
     }
 
     /// The same without a server: what a rotation left undone stays to be published, and counts already.
@@ -101,7 +108,7 @@ impl Inner {
         let stored = self.stored_bundle()?.ok_or(Error::NeverPublished)?;
         let bundle = self.next_bundle(&vault, Some(&stored))?.unwrap_or(stored);
         if vault.identity.matches(&bundle) && bundle.user_id() == vault.user_id {
-            Ok(Unlocked { vault, bundle })
+            Ok(Unlocked { vault, bundle, reset: None })
         } else {
             Err(Error::OwnKeysDiffer)
         }

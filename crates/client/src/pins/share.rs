@@ -141,6 +141,7 @@ impl Inner {
             Ok((_, record)) => Some(record),
             // What a root that was given up has signed is written over and not believed.
             Err(_) if me.vault.identity.root_keys().any(|root| layout.verify(root).is_ok()) => None,
+            Err(_) if anew => None,
             Err(_) => return Err(Error::NotAuthentic),
         };
         let same_number = known.as_ref().filter(|known| known.version == version);

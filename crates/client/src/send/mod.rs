@@ -111,6 +111,11 @@ impl Client {
         for first in recipients.iter().filter(|checked| checked.contact.first_contact) {
             progress.note(&Note::FirstContact { address: first.contact.address.clone() });
         }
+        for checked in &recipients {
+            if let Some(due) = checked.contact.reset_due {
+                progress.note(&Note::KeysToBeReplaced { address: checked.contact.address.clone(), due });
+            }
+        }
         Ok(recipients)
     }
 }

@@ -9,7 +9,7 @@ use client::{
     Address, Cancel, Client, ClientOptions, FileId, Home, Passphrase, Phase, Progress, Received, SendRequest,
     Sent, Target, Unlocked,
 };
-use server::{CodeLetter, Config, MailError, Mailer, Running, Seams, Server, SettableClock};
+use server::{CodeLetter, Config, MailError, Mailer, NoticeLetter, Running, Seams, Server, SettableClock};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,6 +35,10 @@ struct Letters(mpsc::UnboundedSender<(String, String)>);
 impl Mailer for Letters {
     async fn send_code(&self, letter: CodeLetter) -> Result<(), MailError> {
         let _ = self.0.send((letter.to.as_str().to_owned(), letter.code.to_string()));
+        Ok(())
+    }
+
+    async fn send_notice(&self, _: NoticeLetter) -> Result<(), MailError> {
         Ok(())
     }
 }

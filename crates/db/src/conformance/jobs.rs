@@ -14,8 +14,10 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     one_holder_at_a_time_and_growing_tokens(&*empty(fixture).await).await;
     of_many_who_want_a_lease_one_gets_it(empty(fixture).await).await;
     what_has_expired_is_ended_and_its_blobs_doomed(&*empty(fixture).await).await;
+    a_lease_can_be_taken_away_and_given_back(&*empty(fixture).await).await;
     without_the_lease_nothing_is_ended(&*empty(fixture).await).await;
     doomed_blobs_wait_until_they_are_forgotten(&*empty(fixture).await).await;
+    deletions_wait_out_a_backup_but_not_one_that_crashed(&*empty(fixture).await).await;
     every_blob_in_use_is_known(&*empty(fixture).await).await;
     what_nobody_needs_is_forgotten(&*empty(fixture).await).await;
 }
@@ -64,7 +66,7 @@ async fn what_has_expired_is_ended_and_its_blobs_doomed(db: &dyn Database) {
     assert_eq!(db.doom_expired(end, 1, &held).await.unwrap(), Some(Doomed { files: 0, uploads: 1 }));
     assert_eq!(db.doom_expired(end, 100, &held).await.unwrap(), Some(Doomed { files: 1, uploads: 0 }));
     assert_eq!(db.doom_expired(end, 100, &held).await.unwrap(), Some(Doomed::default()));
-    let doomed: HashSet<BlobRef> = db.doomed_blobs(100).await.unwrap().into_iter().collect();
+    let doomed: HashSet<BlobRef> = db.doomed_blobs(100, NOW).await.unwrap().into_iter().collect();
     assert_eq!(doomed, HashSet::from([blob(file(1), 0), leaves_blob(file(1)), blob(file(3), 0)]));
     assert_eq!(db.usage(alice).await.unwrap().charged_bytes, MIB);
     // Who had it is told so; who did not, is not.
@@ -86,7 +88,7 @@ async fn without_the_lease_nothing_is_ended(db: &dyn Database) {
     assert_eq!(db.doom_expired(end, 10, &old).await.unwrap(), None, "another has it");
     let never = Lease { job: Job::OrphanSweep, token: FencingToken(1) };
     assert_eq!(db.doom_expired(end, 10, &never).await.unwrap(), None);
-    assert!(db.doomed_blobs(10).await.unwrap().is_empty());
+    assert!(db.doomed_blobs(10, NOW).await.unwrap().is_empty());
 }
 
 async fn doomed_blobs_wait_until_they_are_forgotten(db: &dyn Database) {
@@ -95,18 +97,52 @@ async fn doomed_blobs_wait_until_they_are_forgotten(db: &dyn Database) {
         send(db, new_finish(alice, file(n), MIB, &[])).await;
         db.delete_file(alice, file(n), NOW.plus(i64::from(n)), &[]).await.unwrap();
     }
-    let first = db.doomed_blobs(2).await.unwrap();
+    let first = db.doomed_blobs(2, NOW).await.unwrap();
     assert_eq!(
         first.iter().cloned().collect::<HashSet<_>>(),
         HashSet::from([blob(file(1), 0), leaves_blob(file(1))])
     );
-    assert_eq!(db.doomed_blobs(2).await.unwrap(), first, "asking does not strike them off");
+    assert_eq!(db.doomed_blobs(2, NOW).await.unwrap(), first, "asking does not strike them off");
     db.forget_blobs(&first).await.unwrap();
     db.forget_blobs(&first).await.unwrap();
     db.forget_blobs(&[]).await.unwrap();
-    let rest = db.doomed_blobs(100).await.unwrap();
+    let rest = db.doomed_blobs(100, NOW).await.unwrap();
     assert_eq!(rest.len(), 4);
     assert!(first.iter().all(|blob| !rest.contains(blob)));
+}
+
+async fn a_lease_can_be_taken_away_and_given_back(db: &dyn Database) {
+    let first = lease(db, NOW).await;
+    let seized = db.seize_lease(Job::Expiry, "operator", NOW, 60).await.unwrap();
+    assert!(seized > first.token);
+    assert_eq!(db.doom_expired(NOW, 10, &first).await.unwrap(), None, "the old holder is out");
+    assert_eq!(db.take_lease(Job::Expiry, "us", NOW, 60).await.unwrap(), None);
+    let held = Lease { job: Job::Expiry, token: seized };
+    assert_eq!(db.doom_expired(NOW, 10, &held).await.unwrap(), Some(Doomed::default()));
+    db.release_lease(&first).await.unwrap();
+    assert_eq!(db.take_lease(Job::Expiry, "us", NOW, 60).await.unwrap(), None, "not theirs to give back");
+    db.release_lease(&held).await.unwrap();
+    db.release_lease(&held).await.unwrap();
+    assert_eq!(db.doom_expired(NOW, 10, &held).await.unwrap(), None);
+    assert!(db.take_lease(Job::Expiry, "us", NOW, 60).await.unwrap().unwrap() > seized);
+    assert_eq!(db.seize_lease(Job::AuditSeal, "operator", NOW, 60).await.unwrap(), FencingToken(1));
+}
+
+async fn deletions_wait_out_a_backup_but_not_one_that_crashed(db: &dyn Database) {
+    let alice = person(db, 1).await;
+    send(db, new_finish(alice, file(1), MIB, &[])).await;
+    db.delete_file(alice, file(1), NOW, &[]).await.unwrap();
+    assert!(!db.is_backup_running(NOW).await.unwrap());
+    let token = db.take_lease(Job::Backup, "a copy", NOW, 60).await.unwrap().unwrap();
+    assert!(db.is_backup_running(NOW.plus(59)).await.unwrap());
+    assert!(db.doomed_blobs(10, NOW.plus(59)).await.unwrap().is_empty());
+    assert_eq!(db.stats().await.unwrap().doomed_blobs, 2, "they wait");
+    assert_eq!(db.known_blobs(&[blob(file(1), 0)]).await.unwrap().len(), 1, "and are no orphans");
+    assert_eq!(db.doomed_blobs(10, NOW.plus(60)).await.unwrap().len(), 2, "nobody prolonged it");
+    let later = db.take_lease(Job::Backup, "a copy", NOW.plus(61), 60).await.unwrap().unwrap();
+    assert!(later > token, "so the copy learns that deletions went on meanwhile");
+    db.release_lease(&Lease { job: Job::Backup, token: later }).await.unwrap();
+    assert_eq!(db.doomed_blobs(10, NOW.plus(62)).await.unwrap().len(), 2);
 }
 
 async fn every_blob_in_use_is_known(db: &dyn Database) {

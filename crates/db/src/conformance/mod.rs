@@ -5,13 +5,16 @@
 #![expect(clippy::unwrap_used, reason = "a suite of tests: a broken promise ends it")]
 
 mod accounts;
+mod administration;
 mod audit;
 mod directory;
+mod erasure;
 mod factors;
 mod files;
 mod jobs;
 mod pins;
 mod receipts;
+mod resets;
 mod sessions;
 mod uploads;
 mod vaults;
@@ -47,9 +50,12 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     files::run(&fixture).await;
     vaults::run(&fixture).await;
     pins::run(&fixture).await;
+    resets::run(&fixture).await;
+    erasure::run(&fixture).await;
     jobs::run(&fixture).await;
     audit::run(&fixture).await;
     receipts::run(&fixture).await;
+    administration::run(&fixture).await;
 }
 
 /// The time at which most stories begin.

@@ -371,7 +371,7 @@ async fn an_abandoned_upload_dooms_its_blobs(db: &dyn Database) {
     assert_eq!(db.abandon_upload(bob, file(1), NOW).await.unwrap(), AbandonAnswer::Nothing);
     assert_eq!(db.abandon_upload(alice, file(1), NOW).await.unwrap(), AbandonAnswer::Abandoned);
     assert_eq!(db.abandon_upload(alice, file(1), NOW).await.unwrap(), AbandonAnswer::Nothing);
-    assert_eq!(db.doomed_blobs(10).await.unwrap(), [blob(file(1), 0)]);
+    assert_eq!(db.doomed_blobs(10, NOW).await.unwrap(), [blob(file(1), 0)]);
     assert_eq!(db.record_part(new_part(alice, file(1), 1, MIB)).await.unwrap(), PartAnswer::Ended);
     assert_eq!(db.parts_of(file(1)).await.unwrap(), []);
     assert_eq!(db.upload(alice, file(1), NOW).await.unwrap(), None);

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use envelope::ids::UserId;
-use sqlx::QueryBuilder;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{QueryBuilder, Row as _};
 
 use super::Sqlite;
 use super::rows::{Columns, at_most};
@@ -82,32 +82,21 @@ impl Accounts for Sqlite {
 
     async fn find_or_create_account(&self, new: NewAccount) -> Result<Enrolled, DbError> {
         let mut tx = self.write().await?;
-        let made = sqlx::query(
-            "INSERT INTO accounts (user_id, lookup, sealed_address, created_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (lookup) DO NOTHING",
-        )
-        .bind(new.user.as_bytes().as_slice())
-        .bind(new.lookup.as_bytes().as_slice())
-        .bind(new.sealed_address)
-        .bind(new.now.0)
-        .execute(&mut *tx)
-        .await?;
-        let row =
-            sqlx::query("SELECT user_id, lookup, sealed_address, created_at FROM accounts WHERE lookup = $1")
-                .bind(new.lookup.as_bytes().as_slice())
-                .fetch_one(&mut *tx)
-                .await?;
+        let enrolled = enroll(&mut tx, new).await?;
         tx.commit().await?;
-        Ok(Enrolled { account: account(&row)?, is_new: made.rows_affected() == 1 })
+        Ok(enrolled)
     }
 
     async fn account(&self, user: UserId) -> Result<Option<Account>, DbError> {
-        sqlx::query("SELECT user_id, lookup, sealed_address, created_at FROM accounts WHERE user_id = $1")
-            .bind(user.as_bytes().as_slice())
-            .fetch_optional(&self.readers)
-            .await?
-            .map(|row| account(&row))
-            .transpose()
+        sqlx::query(
+            "SELECT user_id, lookup, sealed_address, created_at, suspended_at, quota_bytes
+             FROM accounts WHERE user_id = $1",
+        )
+        .bind(user.as_bytes().as_slice())
+        .fetch_optional(&self.readers)
+        .await?
+        .map(|row| account(&row))
+        .transpose()
     }
 
     async fn users_by_lookup(&self, lookups: &[Lookup]) -> Result<Vec<(Lookup, UserId)>, DbError> {
@@ -138,10 +127,10 @@ impl Accounts for Sqlite {
         // No id is less than nothing.
         let after = after.map_or_else(Vec::new, |user| user.as_bytes().to_vec());
         sqlx::query(
-            "SELECT a.user_id, a.lookup, a.sealed_address, a.created_at, a.charged_bytes,
+            "SELECT a.user_id, a.lookup, a.sealed_address, a.created_at, a.suspended_at, a.quota_bytes, a.charged_bytes,
                 (SELECT COUNT(*) FROM sessions s WHERE s.user_id = a.user_id AND s.expires_at > $3) AS sessions,
                 EXISTS (SELECT 1 FROM totp t WHERE t.user_id = a.user_id AND t.confirmed = 1) AS second_factor
-             FROM accounts a WHERE a.user_id > $1 ORDER BY a.user_id LIMIT $2",
+             FROM accounts a WHERE a.user_id > $1 AND a.erased_at IS NULL ORDER BY a.user_id LIMIT $2",
         )
         .bind(after)
         .bind(i64::from(limit.clamp(1, 500)))
@@ -151,12 +140,7 @@ impl Accounts for Sqlite {
         .iter()
         .map(|row| {
             Ok(AccountRow {
-                account: Account {
-                    user: UserId::from_bytes(row.octets("user_id")?),
-                    lookup: Lookup::from_bytes(row.octets("lookup")?),
-                    sealed_address: row.bytes("sealed_address")?,
-                    created_at: row.time("created_at")?,
-                },
+                account: account(row)?,
                 charged_bytes: row.natural("charged_bytes")?,
                 sessions: row.small("sessions")?,
                 second_factor: row.flag("second_factor")?,
@@ -199,5 +183,36 @@ fn account(row: &SqliteRow) -> Result<Account, DbError> {
         lookup: Lookup::from_bytes(row.octets("lookup")?),
         sealed_address: row.bytes("sealed_address")?,
         created_at: row.time("created_at")?,
+        suspended_at: row.try_get::<Option<i64>, _>("suspended_at")?.map(UnixTime),
+        quota_bytes: row.maybe_natural("quota_bytes")?,
     })
+}
+
+/// The account of an address, made if there is none; an invitation is used up by that.
+pub(super) async fn enroll(tx: &mut SqliteConnection, new: NewAccount) -> Result<Enrolled, DbError> {
+    let made = sqlx::query(
+        "INSERT INTO accounts (user_id, lookup, sealed_address, created_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (lookup) DO NOTHING",
+    )
+    .bind(new.user.as_bytes().as_slice())
+    .bind(new.lookup.as_bytes().as_slice())
+    .bind(new.sealed_address)
+    .bind(new.now.0)
+    .execute(&mut *tx)
+    .await?;
+    let is_new = made.rows_affected() == 1;
+    if is_new {
+        sqlx::query("DELETE FROM invitations WHERE lookup = $1")
+            .bind(new.lookup.as_bytes().as_slice())
+            .execute(&mut *tx)
+            .await?;
+    }
+    let row = sqlx::query(
+        "SELECT user_id, lookup, sealed_address, created_at, suspended_at, quota_bytes
+         FROM accounts WHERE lookup = $1",
+    )
+    .bind(new.lookup.as_bytes().as_slice())
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(Enrolled { account: account(&row)?, is_new })
 }

@@ -52,6 +52,7 @@ impl Directory for Sqlite {
         .bind(new.bundle.as_slice())
         .execute(&mut *tx)
         .await?;
+        sqlx::query("DELETE FROM key_resets WHERE user_id = $1").bind(user).execute(&mut *tx).await?;
         super::audit::append(&mut tx, &new.events).await?;
         tx.commit().await?;
         Ok(PublishAnswer::Published)

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::files::FILE;
 use super::rows::{Columns, at_most, bound, integer};
-use super::uploads::{charge, put_grants};
+use super::uploads::{Full, charge, put_grants};
 use crate::{AddFilesAnswer, BlobRef, DbError, Finish, FinishAnswer, NewFile};
 
 /// Makes an upload a file. Unless it says [`FinishAnswer::Finished`], nothing is to be committed.
@@ -96,8 +96,8 @@ pub(super) async fn add(
         .fetch_optional(&mut *tx)
         .await?;
     if there.is_none() {
-        if let Err(used) = charge(&mut *tx, *owner, len, quota_bytes).await? {
-            return Ok(Err(AddFilesAnswer::QuotaExceeded { used, quota: quota_bytes }));
+        if let Err(Full { used, quota }) = charge(&mut *tx, *owner, len, quota_bytes).await? {
+            return Ok(Err(AddFilesAnswer::QuotaExceeded { used, quota }));
         }
         sqlx::query(
             "INSERT INTO files (file_id, owner, state, part_len, declared_len, created_at, expires_at, charged_bytes,

@@ -4,8 +4,10 @@
 //! within a process writers queue instead of colliding; other processes on the same machine are waited for.
 
 mod accounts;
+mod administration;
 mod audit;
 mod directory;
+mod erasure;
 mod factors;
 mod files;
 mod finish;
@@ -13,8 +15,10 @@ mod jobs;
 mod pins;
 mod place;
 mod receipts;
+mod resets;
 mod rows;
 mod sessions;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod uploads;
@@ -157,7 +161,7 @@ impl Database for Sqlite {
 
     async fn stats(&self) -> Result<Stats, DbError> {
         let row = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM accounts) AS accounts,
+            "SELECT (SELECT COUNT(*) FROM accounts WHERE erased_at IS NULL) AS accounts,
                     (SELECT COUNT(*) FROM files WHERE state = 1) AS files,
                     (SELECT COUNT(*) FROM files WHERE state = 0) AS open_uploads,
                     (SELECT CAST(COALESCE(SUM(charged_bytes), 0) AS BIGINT) FROM accounts) AS charged_bytes,

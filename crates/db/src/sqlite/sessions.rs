@@ -13,9 +13,10 @@ use crate::{DbError, NewSession, RotateRefresh, Rotation, Session, SessionId, Se
 impl Sessions for Sqlite {
     async fn open_session(&self, new: NewSession) -> Result<(), DbError> {
         let mut tx = self.write().await?;
-        sqlx::query(
+        let opened = sqlx::query(
             "INSERT INTO sessions (sid, user_id, created_at, last_used_at, expires_at, client, strong)
-             VALUES ($1, $2, $3, $3, $4, $5, $6)",
+             SELECT $1, $2, $3, $3, $4, $5, $6
+             WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE user_id = $2 AND COALESCE(suspended_at, erased_at) IS NOT NULL)",
         )
         .bind(new.sid.as_bytes().as_slice())
         .bind(new.user.as_bytes().as_slice())
@@ -25,6 +26,9 @@ impl Sessions for Sqlite {
         .bind(new.strong)
         .execute(&mut *tx)
         .await?;
+        if opened.rows_affected() == 0 {
+            return Err(DbError::Suspended);
+        }
         sqlx::query("INSERT INTO refresh_tokens (hash, sid, expires_at) VALUES ($1, $2, $3)")
             .bind(new.refresh.as_bytes().as_slice())
             .bind(new.sid.as_bytes().as_slice())
@@ -39,8 +43,8 @@ impl Sessions for Sqlite {
         let mut tx = self.write().await?;
         let Some(token) = sqlx::query(
             "SELECT t.used_at, s.sid, s.user_id
-             FROM refresh_tokens t JOIN sessions s ON s.sid = t.sid
-             WHERE t.hash = $1 AND t.expires_at > $2 AND s.expires_at > $2",
+             FROM refresh_tokens t JOIN sessions s ON s.sid = t.sid JOIN accounts a ON a.user_id = s.user_id
+             WHERE t.hash = $1 AND t.expires_at > $2 AND s.expires_at > $2 AND COALESCE(a.suspended_at, a.erased_at) IS NULL",
         )
         .bind(rotate.old.as_bytes().as_slice())
         .bind(rotate.now.0)
@@ -87,8 +91,10 @@ impl Sessions for Sqlite {
 
     async fn session(&self, sid: SessionId, now: UnixTime) -> Result<Option<Session>, DbError> {
         sqlx::query(
-            "SELECT sid, user_id, created_at, last_used_at, expires_at, client, strong
-             FROM sessions WHERE sid = $1 AND expires_at > $2",
+            // A server of before suspensions may have opened one.
+            "SELECT s.sid, s.user_id, s.created_at, s.last_used_at, s.expires_at, s.client, s.strong
+             FROM sessions s JOIN accounts a ON a.user_id = s.user_id
+             WHERE s.sid = $1 AND s.expires_at > $2 AND COALESCE(a.suspended_at, a.erased_at) IS NULL",
         )
         .bind(sid.as_bytes().as_slice())
         .bind(now.0)

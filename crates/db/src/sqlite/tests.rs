@@ -225,7 +225,8 @@ async fn jobs_find_what_is_due_by_an_index() {
     let db = Sqlite::open(folder.path().join("waxwing.db")).await.unwrap();
     for sql in [
         "SELECT file_id, state FROM files WHERE state < 2 AND expires_at <= $1 ORDER BY expires_at LIMIT 1",
-        "SELECT blob FROM doomed_blobs ORDER BY doomed_at LIMIT $1",
+        jobs::DOOMED,
+        "DELETE FROM invitations WHERE expires_at <= $1",
         "SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1",
         "SELECT COUNT(*) FROM files WHERE owner = $1 AND state = 0 AND expires_at > $2",
         "DELETE FROM limit_windows WHERE ends_at <= $1",

@@ -45,8 +45,10 @@ impl Uploads for Sqlite {
         if open >= new.max_open {
             return Ok(BeginAnswer::TooManyOpen { open });
         }
-        if let Err(used) = charge(&mut tx, new.owner, declared.unwrap_or(0), new.quota_bytes).await? {
-            return Ok(BeginAnswer::QuotaExceeded { used, quota: new.quota_bytes });
+        if let Err(Full { used, quota }) =
+            charge(&mut tx, new.owner, declared.unwrap_or(0), new.quota_bytes).await?
+        {
+            return Ok(BeginAnswer::QuotaExceeded { used, quota });
         }
         sqlx::query(
             "INSERT INTO files (file_id, owner, state, part_len, declared_len, created_at, expires_at, charged_bytes)
@@ -146,8 +148,8 @@ impl Uploads for Sqlite {
         }
         // What was reserved at begin is charged already; only what goes beyond it is charged now.
         let more = bound(stored.saturating_add(part.len).saturating_sub(charged));
-        if let Err(used) = charge(&mut tx, part.owner, more, part.quota_bytes).await? {
-            return Ok(PartAnswer::QuotaExceeded { used, quota: part.quota_bytes });
+        if let Err(Full { used, quota }) = charge(&mut tx, part.owner, more, part.quota_bytes).await? {
+            return Ok(PartAnswer::QuotaExceeded { used, quota });
         }
         sqlx::query(
             "INSERT INTO parts (file_id, n, len, is_final, node, blob) VALUES ($1, $2, $3, $4, $5, $6)",
@@ -278,17 +280,25 @@ impl Uploads for Sqlite {
     }
 }
 
-/// Charges `more` octets (0 or more) to a person within the quota; otherwise the octets charged now.
+/// There is no room in a person's quota.
+pub(super) struct Full {
+    /// Octets charged now.
+    pub(super) used: u64,
+    /// Octets allowed.
+    pub(super) quota: u64,
+}
+
+/// Charges `more` octets (0 or more) to a person within their own quota, or else within `quota`.
 pub(super) async fn charge(
     tx: &mut SqliteConnection,
     user: UserId,
     more: i64,
     quota: u64,
-) -> Result<Result<(), u64>, DbError> {
+) -> Result<Result<(), Full>, DbError> {
     // Nothing more is always within, even for somebody whose quota was lowered since.
     let done = sqlx::query(
         "UPDATE accounts SET charged_bytes = charged_bytes + $2
-         WHERE user_id = $1 AND ($2 = 0 OR charged_bytes <= $3 - $2)",
+         WHERE user_id = $1 AND ($2 = 0 OR charged_bytes <= COALESCE(quota_bytes, $3) - $2)",
     )
     .bind(user.as_bytes().as_slice())
     .bind(more)
@@ -298,13 +308,15 @@ pub(super) async fn charge(
     if done.rows_affected() == 1 {
         return Ok(Ok(()));
     }
-    sqlx::query("SELECT charged_bytes FROM accounts WHERE user_id = $1")
+    let row = sqlx::query("SELECT charged_bytes, quota_bytes FROM accounts WHERE user_id = $1")
         .bind(user.as_bytes().as_slice())
         .fetch_optional(&mut *tx)
         .await?
-        .ok_or(DbError::UnknownAccount)?
-        .natural("charged_bytes")
-        .map(Err)
+        .ok_or(DbError::UnknownAccount)?;
+    Ok(Err(Full {
+        used: row.natural("charged_bytes")?,
+        quota: row.maybe_natural("quota_bytes")?.unwrap_or(quota),
+    }))
 }
 
 pub(super) async fn put_grants(

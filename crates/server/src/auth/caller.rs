@@ -7,7 +7,7 @@ use db::SessionId;
 use envelope::ids::UserId;
 use proto::Code;
 
-use crate::error::Refusal;
+use crate::error::{Answer, Refusal};
 use crate::state::App;
 
 /// A signed-in person. The session was alive when the request came, and satisfies the server's policy.
@@ -38,12 +38,20 @@ impl FromRequestParts<App> for SignedIn {
         }
         let ended = || Refusal::new(Code::SignInNeeded, "The session has ended. Renew it, or sign in again.");
         let bearer = app.access.judge(token, app.now()).map_err(|_| ended())?;
-        let session = app.db.session(bearer.sid, app.time()).await?.ok_or_else(ended)?;
+        let Some(session) = app.db.session(bearer.sid, app.time()).await? else {
+            // The token is genuine and of the last hour: its bearer may know why the session is gone.
+            return Err(if is_suspended(app, bearer.user).await? { Refusal::suspended() } else { ended() });
+        };
         if session.user != bearer.user {
             return Err(ended());
         }
         Ok(Self { user: bearer.user, sid: bearer.sid, strong: session.strong })
     }
+}
+
+/// Whether an account is suspended.
+pub(crate) async fn is_suspended(app: &App, user: UserId) -> Answer<bool> {
+    Ok(app.db.account(user).await?.is_some_and(|account| account.suspended_at.is_some()))
 }
 
 impl FromRequestParts<App> for Caller {

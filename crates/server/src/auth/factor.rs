@@ -2,19 +2,18 @@
 
 use db::{ConfirmTotp, HalfHash, HalfSignIn};
 use envelope::Address;
-use envelope::action::{FactorChange, SECOND_FACTOR, factor_bytes, verify_action};
-use envelope::ed25519::Signature;
+use envelope::action::{FactorChange, SECOND_FACTOR, factor_bytes};
 use envelope::ids::UserId;
-use proto::limits::{BACKUP_CODES, PROOF_SECONDS, SECOND_FACTOR_ATTEMPTS, SECOND_FACTOR_SECONDS};
+use proto::limits::{BACKUP_CODES, SECOND_FACTOR_ATTEMPTS, SECOND_FACTOR_SECONDS};
 use proto::{B64, BackupCodes, Code, FactorProof, SecondFactor, Token, TotpSecret};
 use totp_rs::{Builder, Secret, Totp};
 use zeroize::Zeroizing;
 
 use super::caller::SignedIn;
+use super::proof;
 use crate::audit::{self, Agent};
 use crate::error::{Answer, Refusal};
 use crate::limited::Limit;
-use crate::routes::directory;
 use crate::secrets::sha256;
 use crate::state::App;
 
@@ -102,22 +101,17 @@ pub(crate) async fn prove(
     change: FactorChange,
     proof: Option<FactorProof>,
 ) -> Answer<()> {
-    let Some(bundle) = directory::newest(app, user).await? else { return Ok(()) };
-    let needed = |detail: &'static str| Refusal::new(Code::ProofNeeded, detail);
-    let proof =
-        proof.ok_or_else(|| needed("Changing the second factor needs a signature by your root key."))?;
-    if app.now().abs_diff(proof.time) > PROOF_SECONDS.unsigned_abs() {
-        return Err(needed("The signature was not made just now. Check the clock, and try again."));
+    let bytes = |time| factor_bytes(&user, time, change).to_vec();
+    proof::timed(app, user, SECOND_FACTOR, proof, bytes, "Changing the second factor").await
+}
+
+/// A session that was opened before the app was added has not shown it.
+pub(crate) async fn strong(app: &App, caller: &SignedIn) -> Answer<()> {
+    if caller.strong || !is_set(app, caller.user).await? {
+        return Ok(());
     }
-    let time = u64::try_from(proof.time).map_err(|_| Refusal::malformed("The time is not one."))?;
-    let signature: [u8; 64] = proof
-        .signature
-        .0
-        .try_into()
-        .map_err(|_| Refusal::malformed("A signature has 64 bytes, as base64url."))?;
-    let bytes = factor_bytes(&user, time, change);
-    verify_action(bundle.root_key(), SECOND_FACTOR, &bytes, &Signature::from_bytes(signature))
-        .map_err(|_| needed("The signature is not made by your root key for this."))
+    let detail = "This session has not shown your authenticator app. Sign in again, with it.";
+    Err(Refusal::new(Code::SecondFactorNeeded, detail))
 }
 
 /// Uses a code up, whichever kind it is; counted for the account before it is looked at.

@@ -4,8 +4,9 @@ pub(crate) mod access;
 pub(crate) mod caller;
 pub(crate) mod code;
 pub(crate) mod factor;
+pub(crate) mod proof;
 pub(crate) mod session;
 pub(crate) mod ticket;
 
 pub(crate) use access::AccessTokens;
-pub(crate) use caller::{Caller, SignedIn};
+pub(crate) use caller::{Caller, SignedIn, is_suspended};

@@ -17,7 +17,7 @@ pub enum SignupRule {
     Open,
     /// Addresses of these domains, lower-cased.
     Domains(Vec<String>),
-    /// Nobody by themselves; accounts that exist go on.
+    /// Those whom the operator invited (`waxd admin users invite`); accounts that exist go on.
     Invite,
 }
 

@@ -4,17 +4,16 @@ use blobs::BlobName;
 use db::{Lease, Retention};
 use proto::limits::DOWNLOAD_SECONDS;
 
-use super::{JobError, JobReport};
-use crate::state::App;
+use super::{Ground, JobError, JobReport};
 
 const BATCH: u32 = 200;
 /// How long those who could see a file are told "expired" rather than "nothing here".
 const EXPIRED_KNOWN_SECONDS: u32 = 30 * 86_400;
 
-pub(super) async fn run(app: &App, lease: &Lease, report: &mut JobReport) -> Result<(), JobError> {
+pub(crate) async fn run(ground: &Ground<'_>, lease: &Lease, report: &mut JobReport) -> Result<(), JobError> {
     loop {
         // Without the lease another server is at it.
-        let Some(doomed) = app.db.doom_expired(app.time(), BATCH, lease).await? else { return Ok(()) };
+        let Some(doomed) = ground.db.doom_expired(ground.now(), BATCH, lease).await? else { return Ok(()) };
         report.expired_files += u64::from(doomed.files);
         report.expired_uploads += u64::from(doomed.uploads);
         if doomed.files + doomed.uploads < BATCH {
@@ -22,21 +21,22 @@ pub(super) async fn run(app: &App, lease: &Lease, report: &mut JobReport) -> Res
         }
     }
     loop {
-        let doomed = app.db.doomed_blobs(BATCH).await?;
+        let doomed = ground.db.doomed_blobs(BATCH, ground.now()).await?;
         for blob in &doomed {
             let name: BlobName = blob.as_str().parse()?;
-            app.blobs.delete(name).await?;
+            ground.blobs.delete(name).await?;
         }
         // Deleted first, forgotten then: a crash between repeats a deletion and loses no blob.
-        app.db.forget_blobs(&doomed).await?;
+        ground.db.forget_blobs(&doomed).await?;
         report.deleted_blobs += doomed.len() as u64;
         if doomed.len() < BATCH as usize {
             break;
         }
     }
-    app.db
+    ground
+        .db
         .purge(
-            app.time(),
+            ground.now(),
             Retention {
                 tickets_secs: u32::try_from(DOWNLOAD_SECONDS).unwrap_or(u32::MAX),
                 expired_secs: EXPIRED_KNOWN_SECONDS,

@@ -1,17 +1,18 @@
 //! What the server does by itself: ends what has expired, deletes blobs, sweeps up orphans, seals the audit log, renews
 //! its certificate.
 
-mod expiry;
-mod orphans;
+pub(crate) mod expiry;
+pub(crate) mod orphans;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use blobs::BlobError;
-use db::{DbError, Job, Lease};
+use blobs::{BlobError, Blobs};
+use db::{Database, DbError, Job, Lease, UnixTime};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit;
+use crate::clock::Clock;
 use crate::state::App;
 use crate::tls::Authority;
 
@@ -53,14 +54,32 @@ pub struct JobReport {
     pub orphans: u64,
 }
 
+/// What the jobs on files and blobs stand on: a server, or an operator beside it.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub(crate) db: &'a dyn Database,
+    pub(crate) blobs: &'a dyn Blobs,
+    pub(crate) clock: &'a dyn Clock,
+}
+
+impl<'a> Ground<'a> {
+    fn of(app: &'a App) -> Self {
+        Self { db: &*app.db, blobs: &*app.blobs, clock: &*app.clock }
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        UnixTime(self.clock.now())
+    }
+}
+
 /// One run of every job, where no other server holds its lease.
 pub(crate) async fn run_all(app: &App, holder: &str) -> Result<JobReport, JobError> {
     let mut report = JobReport::default();
     if let Some(lease) = lease(app, Job::Expiry, holder).await? {
-        expiry::run(app, &lease, &mut report).await?;
+        expiry::run(&Ground::of(app), &lease, &mut report).await?;
     }
     if lease(app, Job::OrphanSweep, holder).await?.is_some() {
-        report.orphans = orphans::run(app).await?;
+        report.orphans = orphans::run(Ground::of(app)).await?;
     }
     seal(app, holder).await?;
     Ok(report)
@@ -92,7 +111,7 @@ async fn keep_expiring(app: &App, holder: &str) {
         let run = async {
             if let Some(lease) = lease(app, Job::Expiry, holder).await? {
                 let mut report = JobReport::default();
-                expiry::run(app, &lease, &mut report).await?;
+                expiry::run(&Ground::of(app), &lease, &mut report).await?;
                 if report != JobReport::default() {
                     tracing::info!(
                         files = report.expired_files,
@@ -115,7 +134,7 @@ async fn keep_sweeping(app: &App, holder: &str) {
             if lease(app, Job::OrphanSweep, holder).await?.is_none() {
                 return Ok(false);
             }
-            let orphans = orphans::run(app).await?;
+            let orphans = orphans::run(Ground::of(app)).await?;
             if orphans > 0 {
                 tracing::info!(blobs = orphans, "swept up blobs that nothing refers to");
             }

@@ -2,44 +2,65 @@
 
 use std::time::Duration;
 
-use blobs::BlobName;
+use blobs::{BlobList, ListedBlob};
 use db::BlobRef;
 use futures::TryStreamExt as _;
 
-use super::JobError;
-use crate::state::App;
+use super::{Ground, JobError};
 
 /// Nothing younger is touched: its row may be about to be written.
-const YOUNGEST_SECONDS: i64 = 24 * 3_600;
+pub(crate) const YOUNGEST_SECONDS: i64 = 24 * 3_600;
 const BATCH: usize = 500;
 
-pub(super) async fn run(app: &App) -> Result<u64, JobError> {
-    let oldest = u64::try_from(YOUNGEST_SECONDS).unwrap_or(u64::MAX);
-    app.blobs.sweep_temporary(Duration::from_secs(oldest)).await?;
-    let mut listing = app.blobs.list().await?;
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut swept = 0;
-    while let Some(blob) = listing.try_next().await? {
-        if blob.modified <= app.now() - YOUNGEST_SECONDS {
-            batch.push(blob.name);
-        }
-        if batch.len() == BATCH {
-            swept += sweep(app, &batch).await?;
-            batch.clear();
-        }
+/// One sweep; says how many were deleted. While a backup runs there is none.
+pub(crate) async fn run(ground: Ground<'_>) -> Result<u64, JobError> {
+    if ground.db.is_backup_running(ground.now()).await? {
+        return Ok(0);
     }
-    Ok(swept + sweep(app, &batch).await?)
-}
-
-async fn sweep(app: &App, names: &[BlobName]) -> Result<u64, JobError> {
-    let refs: Vec<_> = names.iter().map(|name| BlobRef::new(name.to_string())).collect();
-    let known = app.db.known_blobs(&refs).await?;
+    let oldest = u64::try_from(YOUNGEST_SECONDS).unwrap_or(u64::MAX);
+    ground.blobs.sweep_temporary(Duration::from_secs(oldest)).await?;
+    let mut orphans = Orphans::begin(ground).await?;
     let mut swept = 0;
-    for (name, blob) in names.iter().zip(&refs) {
-        if !known.contains(blob) {
-            app.blobs.delete(*name).await?;
+    while let Some(found) = orphans.next().await? {
+        for blob in found {
+            ground.blobs.delete(blob.name).await?;
             swept += 1;
         }
     }
     Ok(swept)
+}
+
+/// Looks for them and touches nothing.
+pub(crate) struct Orphans<'a> {
+    ground: Ground<'a>,
+    listing: BlobList,
+    /// Blobs that were seen and are too young to be told from those under way.
+    pub(crate) young: u64,
+}
+
+impl<'a> Orphans<'a> {
+    pub(crate) async fn begin(ground: Ground<'a>) -> Result<Self, JobError> {
+        Ok(Self { ground, listing: ground.blobs.list().await?, young: 0 })
+    }
+
+    /// The orphans among the next blobs, which may be none; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<ListedBlob>>, JobError> {
+        let mut old = Vec::with_capacity(BATCH);
+        while old.len() < BATCH {
+            let Some(blob) = self.listing.try_next().await? else { break };
+            if blob.modified <= self.ground.now().0 - YOUNGEST_SECONDS {
+                old.push(blob);
+            } else {
+                self.young += 1;
+            }
+        }
+        if old.is_empty() {
+            return Ok(None);
+        }
+        let refs: Vec<_> = old.iter().map(|blob| BlobRef::new(blob.name.to_string())).collect();
+        let known = self.ground.db.known_blobs(&refs).await?;
+        let mut refs = refs.iter();
+        old.retain(|_| refs.next().is_some_and(|blob| !known.contains(blob)));
+        Ok(Some(old))
+    }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use lettre::message::Mailbox;
 
 use super::letter::Composed;
-use super::{CodeLetter, MailError, Mailer};
+use super::{CodeLetter, Invitation, MailError, Mailer, NoticeLetter};
 use crate::private_file;
 
 /// Writes `DIR/<time>-<random>.eml` with mode 0600, and the code to standard output.
@@ -23,8 +23,25 @@ impl ConsoleMailer {
     }
 }
 
+impl ConsoleMailer {
+    /// Writes an invitation beside the codes. It tells no secret, so the terminal need not show it.
+    pub(super) async fn invite(&self, invitation: &Invitation) -> Result<(), MailError> {
+        self.keep(Composed::invitation(invitation, &sender())?).await
+    }
+
+    async fn keep(&self, composed: Composed) -> Result<(), MailError> {
+        let path = self.dir.join(file_name());
+        let written = tokio::task::spawn_blocking(move || private_file::write_new(&path, &composed.text));
+        written.await.map_err(std::io::Error::other).flatten().map_err(MailError::File)
+    }
+}
+
 #[async_trait]
 impl Mailer for ConsoleMailer {
+    async fn send_notice(&self, letter: NoticeLetter) -> Result<(), MailError> {
+        self.keep(Composed::notice(&letter, &sender())?).await
+    }
+
     async fn send_code(&self, letter: CodeLetter) -> Result<(), MailError> {
         let path = self.dir.join(file_name());
         let composed = Composed::new(&letter, &sender())?;

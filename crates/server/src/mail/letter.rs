@@ -8,7 +8,7 @@ use lettre::message::{Mailbox, Message};
 use proto::limits::{CODE_ATTEMPTS, CODE_SECONDS};
 use zeroize::Zeroizing;
 
-use super::{CodeLetter, MailError};
+use super::{CodeLetter, Invitation, MailError, Notice, NoticeLetter};
 
 /// A letter as it travels; nothing of it prints.
 pub(super) struct Composed {
@@ -20,17 +20,40 @@ pub(super) struct Composed {
 
 impl Composed {
     pub(super) fn new(letter: &CodeLetter, from: &Mailbox) -> Result<Self, MailError> {
-        let to = recipient(&letter.to);
+        Self::compose(&letter.to, from, "Your Waxwing code", letter.written, body(&letter.code))
+    }
+
+    /// The letter that goes with an invitation.
+    pub(super) fn invitation(letter: &Invitation, from: &Mailbox) -> Result<Self, MailError> {
+        Self::compose(&letter.to, from, "You are invited to Waxwing", letter.written, invitation(letter))
+    }
+
+    /// The letter about something that happened.
+    pub(super) fn notice(letter: &NoticeLetter, from: &Mailbox) -> Result<Self, MailError> {
+        let (subject, body) = match letter.notice {
+            Notice::KeysReset { due } => ("Your Waxwing keys are to be replaced", keys_reset(due)),
+        };
+        Self::compose(&letter.to, from, subject, letter.written, body)
+    }
+
+    fn compose(
+        to: &envelope::Address,
+        from: &Mailbox,
+        subject: &str,
+        written: i64,
+        body: String,
+    ) -> Result<Self, MailError> {
+        let to = recipient(to);
         let message = Message::builder()
             .from(from.clone())
             .to(Mailbox::new(None, to.clone()))
-            .subject("Your Waxwing code")
-            .date(moment(letter.written))
+            .subject(subject)
+            .date(moment(written))
             .message_id(Some(message_id(from.email.domain())))
             .header(AutoSubmitted)
             .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
-            .body(body(&letter.code))
+            .body(body)
             .map_err(|_| MailError::Compose)?;
         Ok(Self { from: from.email.clone(), to, text: Zeroizing::new(message.formatted()) })
     }
@@ -67,6 +90,43 @@ fn body(code: &str) -> String {
          If you did not ask for it, somebody typed your address. Nothing\r\n\
          needs to be done: without the code they do not get in.\r\n",
         minutes = CODE_SECONDS / 60,
+    )
+}
+
+fn keys_reset(due: i64) -> String {
+    let due = day(due);
+    format!(
+        "Somebody who can read this mailbox asked for new keys for your\r\n\
+         account. From {due} on they count,\r\n\
+         and what was sealed to your present keys opens with those alone.\r\n\r\n\
+         If that was you, because your keys are lost: nothing needs to be\r\n\
+         done until then.\r\n\r\n\
+         If it was not: somebody else has access to this mailbox. On a device\r\n\
+         that has your keys, run\r\n\r\n\
+         \x20   wax keys reset --stop\r\n\r\n\
+         and change the password of the mailbox.\r\n",
+    )
+}
+
+/// A moment as everybody reads it: `22 November 2026, 20:15 UTC`.
+fn day(unix: i64) -> String {
+    let form =
+        time::macros::format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
+    let at = time::OffsetDateTime::from_unix_timestamp(unix).ok();
+    at.and_then(|at| at.format(form).ok()).unwrap_or_else(|| format!("{unix} seconds after 1970"))
+}
+
+fn invitation(letter: &Invitation) -> String {
+    format!(
+        "You are invited to send and receive sealed files at\r\n{url}\r\n\r\n\
+         Sign in there with this address:\r\n\r\n\
+         \x20   wax login {to} --server {url}\r\n\r\n\
+         A code comes to this address when you do. The invitation is good for\r\n\
+         {days} days. There is no secret in this letter; if you expect nothing of\r\n\
+         the kind, nothing needs to be done.\r\n",
+        url = letter.url,
+        to = letter.to.as_str(),
+        days = letter.days,
     )
 }
 
@@ -126,6 +186,45 @@ mod tests {
         assert!(!head.contains("012345"));
         assert!(body.starts_with("Your code is 012345\r\n"));
         assert!(body.contains("10 minutes and 3 tries") && body.contains("If you did not ask for it"));
+    }
+
+    #[test]
+    fn an_invitation_says_where_and_with_which_address() {
+        let letter = Invitation {
+            to: envelope::Address::parse("alice@wax.example").unwrap(),
+            url: "https://files.club.example".to_owned(),
+            days: 30,
+            written: 1_700_000_000,
+        };
+        let from = "codes@club.example".parse().unwrap();
+        let text = Composed::invitation(&letter, &from).unwrap().text;
+        let text = std::str::from_utf8(&text).unwrap();
+        for part in [
+            "Subject: You are invited to Waxwing\r\n",
+            "\r\n    wax login alice@wax.example --server https://files.club.example\r\n",
+            "good for\r\n30 days",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_letter_about_new_keys_says_when_and_how_to_stop_them() {
+        let letter = NoticeLetter {
+            to: envelope::Address::parse("alice@wax.example").unwrap(),
+            notice: Notice::KeysReset { due: 1_700_000_000 },
+            written: 1_699_740_800,
+        };
+        let from = "codes@club.example".parse().unwrap();
+        let text = Composed::notice(&letter, &from).unwrap().text;
+        let text = std::str::from_utf8(&text).unwrap();
+        for part in [
+            "Subject: Your Waxwing keys are to be replaced\r\n",
+            "From 14 November 2023, 22:13 UTC on they count",
+            "\r\n    wax keys reset --stop\r\n",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
     }
 
     #[test]

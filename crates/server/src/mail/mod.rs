@@ -3,6 +3,7 @@
 mod backoff;
 mod console;
 mod letter;
+mod post;
 mod smtp;
 
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 pub use backoff::Backoff;
 pub(crate) use backoff::Growing;
 pub(crate) use console::ConsoleMailer;
+pub(crate) use post::Post;
 pub use smtp::RelayError;
 pub(crate) use smtp::SmtpMailer;
 
@@ -24,6 +26,13 @@ pub trait Mailer: Send + Sync {
     /// # Errors
     /// The letter was not handed over; the person asks for another code.
     async fn send_code(&self, letter: CodeLetter) -> Result<(), MailError>;
+
+    /// Sends what an account's owner should know. Called in the background, seldom. Returns when the letter was handed
+    /// over or given up.
+    ///
+    /// # Errors
+    /// The letter was not handed over; what it tells of stands in the account as well.
+    async fn send_notice(&self, letter: NoticeLetter) -> Result<(), MailError>;
 
     /// Whether letters can be sent, as far as the mailer knows. Asks nobody.
     fn is_available(&self) -> bool {
@@ -42,6 +51,39 @@ pub struct CodeLetter {
     pub code: Zeroizing<String>,
     /// Unix seconds at which it was written.
     pub written: i64,
+}
+
+/// Something that an account's owner should know. There is no secret in it.
+pub struct NoticeLetter {
+    /// To whom.
+    pub to: Address,
+    /// What happened.
+    pub notice: Notice,
+    /// Unix seconds at which it was written.
+    pub written: i64,
+}
+
+/// What an account's owner should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// Somebody who had the mailbox asked for new keys.
+    KeysReset {
+        /// Unix seconds from which they count.
+        due: i64,
+    },
+}
+
+/// An invitation on its way. There is no secret in it.
+pub(crate) struct Invitation {
+    /// To whom.
+    pub(crate) to: Address,
+    /// Where the server is reached.
+    pub(crate) url: String,
+    /// For how long it is good.
+    pub(crate) days: u32,
+    /// Unix seconds at which it was written.
+    pub(crate) written: i64,
 }
 
 /// A letter could not be handed over. Neither the address nor the code is in it, nor any word of the relay, which may

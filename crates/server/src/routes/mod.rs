@@ -1,5 +1,6 @@
 //! What the server answers: one folder for each noun, one file for each verb.
 
+pub(crate) mod account;
 pub(crate) mod activity;
 pub(crate) mod auth;
 pub(crate) mod content;

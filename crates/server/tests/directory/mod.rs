@@ -1,5 +1,7 @@
 //! The directory.
 
+mod reset;
+
 use envelope::Bundle;
 use proto::{B64, Chain, Code, LookupReply, PublishBundle, Published, paths};
 use reqwest::StatusCode;

@@ -8,11 +8,14 @@ use proto::{Code, Problem, SessionReply, paths};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use server::{Clock as _, CodeLetter, Config, MailError, Mailer, Running, Seams, Server, SettableClock};
+use server::{
+    Clock as _, CodeLetter, Config, MailError, Mailer, Notice, NoticeLetter, Running, Seams, Server,
+    SettableClock,
+};
 
 /// Letters that were sent, oldest first.
 #[derive(Clone, Default)]
-pub(crate) struct Mailbox(Arc<Mutex<Vec<(String, String)>>>);
+pub(crate) struct Mailbox(Arc<Mutex<Vec<(String, String)>>>, Arc<Mutex<Vec<(String, Notice)>>>);
 
 #[async_trait]
 impl Mailer for Mailbox {
@@ -20,9 +23,18 @@ impl Mailer for Mailbox {
         self.0.lock().unwrap().push((letter.to.as_str().to_owned(), letter.code.to_string()));
         Ok(())
     }
+
+    async fn send_notice(&self, letter: NoticeLetter) -> Result<(), MailError> {
+        self.1.lock().unwrap().push((letter.to.as_str().to_owned(), letter.notice));
+        Ok(())
+    }
 }
 
 impl Mailbox {
+    pub(crate) fn notices(&self) -> Vec<(String, Notice)> {
+        self.1.lock().unwrap().clone()
+    }
+
     pub(crate) fn codes_for(&self, address: &str) -> Vec<String> {
         let letters = self.0.lock().unwrap();
         letters.iter().filter(|(to, _)| to == address).map(|(_, code)| code.clone()).collect()

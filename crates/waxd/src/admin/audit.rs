@@ -7,18 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
-use server::Config;
 use server::audit::{Findings, Known, Log};
 use server::config::Storage;
 
-/// Exit code of a log that is not as it was sealed.
-const BROKEN: u8 = 1;
-/// Exit code where nothing could be checked or written.
-const FAILED: u8 = 2;
+use super::{BROKEN, Outcome, with_config};
 
 /// What `waxd admin audit` can be told.
 #[derive(clap::Args)]
-pub(crate) struct AuditArgs {
+pub(super) struct AuditArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -54,18 +50,14 @@ struct ExportArgs {
     out: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: AuditArgs) -> ExitCode {
-    let outcome = match args.command {
+pub(super) fn run(args: AuditArgs) -> Outcome {
+    match args.command {
         Command::Verify(args) => verify(args),
         Command::Export(args) => export(args),
-    };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("waxd: {}", server::logging::chain(&*error));
-        ExitCode::from(FAILED)
-    })
+    }
 }
 
-fn verify(args: VerifyArgs) -> Result<ExitCode, Box<dyn Error>> {
+fn verify(args: VerifyArgs) -> Outcome {
     let known = args.head.as_deref().map(known).transpose()?;
     let findings = with_log(args.storage, async |log| Ok(log.check(known).await?))?;
     if args.json {
@@ -111,7 +103,7 @@ fn in_json(findings: &Findings) -> serde_json::Value {
     })
 }
 
-fn export(args: ExportArgs) -> Result<ExitCode, Box<dyn Error>> {
+fn export(args: ExportArgs) -> Outcome {
     let newest = match &args.out {
         None => with_log(args.storage, async |log| Ok(log.export(&mut stdout()).await?))?,
         Some(path) => {
@@ -134,10 +126,7 @@ fn with_log<T>(
     storage: Storage,
     work: impl AsyncFnOnce(&Log) -> Result<T, Box<dyn Error>>,
 ) -> Result<T, Box<dyn Error>> {
-    let config = Config { storage, ..Config::default() };
-    let config = config.with_environment(|name| std::env::var_os(name))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    with_config(storage, None, async |config| {
         let log = Log::open(&config).await?;
         let outcome = work(&log).await;
         log.close().await;

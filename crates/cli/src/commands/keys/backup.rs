@@ -88,6 +88,6 @@ pub(super) fn restore(app: &App, by_phrase: bool, phrase_fd: Option<u32>) -> Res
         keyring::remember_as_usual(app, &me);
     }
     app.console.note("your keys are on this device");
-    app.console.note("contacts are not part of a backup: they are met for the first time again");
+    keyring::share_contacts(app, &session, &me);
     app.console.result(&keys_json(&session, me.user_id(), me.root_id())?)
 }

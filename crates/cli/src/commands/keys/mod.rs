@@ -2,6 +2,7 @@
 
 mod backup;
 mod change;
+mod reset;
 mod rotate;
 
 use super::rsa;
@@ -55,6 +56,8 @@ pub(super) fn run(app: &App, args: Keys) -> Result<(), Fault> {
         KeysAction::Rotate { new_passphrase_fd, phrase_out, yes, .. } => {
             rotate::whole(app, new_passphrase_fd, phrase_out.as_deref(), yes)
         }
+        KeysAction::Reset { stop: true, .. } => reset::stop(app),
+        KeysAction::Reset { stop: false, phrase_out, yes } => reset::reset(app, phrase_out.as_deref(), yes),
         KeysAction::Rewrap => rotate::rewrap(app),
         KeysAction::AcceptOlder { yes } => change::accept_older(app, yes),
         KeysAction::Export { file, force } => export(app, file.as_deref(), force),

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::connection::Connection;
 use self::fault::Fault;
 use super::letter::{self, Composed};
-use super::{Backoff, CodeLetter, MailError, Mailer};
+use super::{Backoff, CodeLetter, Invitation, MailError, Mailer, NoticeLetter};
 use crate::config::{Relay, SmtpTls};
 use crate::logging::chain;
 
@@ -37,6 +37,8 @@ use crate::logging::chain;
 const LETTERS: usize = 1_000;
 /// Connections to the relay at once.
 const CONNECTIONS: usize = 4;
+/// For how long a letter that holds no code is tried.
+const NOTICE: Duration = Duration::from_secs(3_600);
 /// Time for one try, from connecting to the relay's word that it has taken the letter.
 const TRY: Duration = Duration::from_secs(60);
 /// How often connections that nobody uses any more are looked for.
@@ -100,6 +102,12 @@ impl SmtpMailer {
         });
         tokio::spawn(sweep(Arc::downgrade(&mailer)));
         Ok(mailer)
+    }
+
+    /// Hands an invitation over: one try, for somebody waits for the answer.
+    pub(super) async fn invite(&self, invitation: &Invitation) -> Result<(), MailError> {
+        self.hurry();
+        self.deliver(&Composed::invitation(invitation, &self.route.relay.from)?).await
     }
 
     /// Tries until the relay takes the letter, refuses it for good, or the backoff gives up.
@@ -180,6 +188,12 @@ impl SmtpMailer {
 
 #[async_trait]
 impl Mailer for SmtpMailer {
+    async fn send_notice(&self, letter: NoticeLetter) -> Result<(), MailError> {
+        let _place = self.letters.try_acquire().map_err(|_| MailError::Full)?;
+        let composed = Composed::notice(&letter, &self.route.relay.from)?;
+        timeout(NOTICE, self.deliver(&composed)).await.unwrap_or(Err(MailError::TooLate))
+    }
+
     async fn send_code(&self, letter: CodeLetter) -> Result<(), MailError> {
         let _place = self.letters.try_acquire().map_err(|_| MailError::Full)?;
         let composed = Composed::new(&letter, &self.route.relay.from)?;

@@ -25,22 +25,25 @@ pub(crate) async fn open(
     redeemed.inspect_err(|refusal| audit::code_rejected(&app, &address, &agent, refusal))?;
     let lookup = app.keys.lookup(&address);
     // Only after the right code, so that nobody else learns whether there is an account.
-    let known = !app.db.users_by_lookup(&[lookup]).await?.is_empty();
-    if !known && !app.signup.admits(address.as_str()) {
-        return Err(Refusal::new(
-            Code::SignupClosed,
-            "This server makes no account for this address. Ask its operator.",
-        ));
+    let new = NewAccount {
+        lookup,
+        sealed_address: app.keys.seal_address(&address),
+        user: UserId::from_bytes(crate::random::uuid()),
+        now: app.time(),
+    };
+    let enrolled = if app.signup.admits(address.as_str()) {
+        app.db.find_or_create_account(new).await?
+    } else {
+        app.db.find_or_create_invited(new).await?.ok_or_else(|| {
+            Refusal::new(
+                Code::SignupClosed,
+                "This server makes no account for this address. Ask its operator.",
+            )
+        })?
+    };
+    if enrolled.account.suspended_at.is_some() {
+        return Err(Refusal::suspended());
     }
-    let enrolled = app
-        .db
-        .find_or_create_account(NewAccount {
-            lookup,
-            sealed_address: app.keys.seal_address(&address),
-            user: UserId::from_bytes(crate::random::uuid()),
-            now: app.time(),
-        })
-        .await?;
     if enrolled.is_new {
         tracing::info!(user = %enrolled.account.user, "an account was made");
     }

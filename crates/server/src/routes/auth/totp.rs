@@ -8,7 +8,7 @@ use proto::{FactorRequest, TotpConfirm};
 
 use crate::audit::{self, Agent, Kind};
 use crate::auth::{SignedIn, factor};
-use crate::error::{Answer, Refusal};
+use crate::error::Answer;
 use crate::http::{Json, reply};
 use crate::state::App;
 
@@ -38,7 +38,7 @@ pub(crate) async fn remove(
     agent: Agent,
     Json(request): Json<FactorRequest>,
 ) -> Answer<StatusCode> {
-    strong(&app, &caller).await?;
+    factor::strong(&app, &caller).await?;
     factor::prove(&app, caller.user, FactorChange::Remove, request.proof).await?;
     if app.db.remove_totp(caller.user).await? {
         audit::note(&app, caller.user, Kind::SecondFactorRemoved, &agent).await?;
@@ -52,18 +52,9 @@ pub(crate) async fn renew_backup_codes(
     agent: Agent,
     Json(request): Json<FactorRequest>,
 ) -> Answer<Response> {
-    strong(&app, &caller).await?;
+    factor::strong(&app, &caller).await?;
     factor::prove(&app, caller.user, FactorChange::BackupCodes, request.proof).await?;
     let codes = factor::renew_backup_codes(&app, caller.user).await?;
     audit::note(&app, caller.user, Kind::BackupCodesMade, &agent).await?;
     Ok(reply(&codes))
-}
-
-/// A session that was opened before the app was added has not shown it.
-async fn strong(app: &App, caller: &SignedIn) -> Answer<()> {
-    if caller.strong || !factor::is_set(app, caller.user).await? {
-        return Ok(());
-    }
-    let detail = "This session has not shown your authenticator app. Sign in again, with it.";
-    Err(Refusal::new(proto::Code::SecondFactorNeeded, detail))
 }

@@ -17,7 +17,7 @@ pub(crate) async fn show(State(app): State<App>, caller: SignedIn) -> Answer<Res
         created: account.created_at.0,
         has_bundle: app.db.newest_bundle(caller.user).await?.is_some(),
         used_bytes: usage.charged_bytes,
-        quota_bytes: app.limits.quota_bytes,
+        quota_bytes: account.quota_bytes.unwrap_or(app.limits.quota_bytes),
         second_factor: factor::is_set(&app, caller.user).await?,
         backup_codes_left: app.db.backup_codes_left(caller.user).await?,
         second_factor_demanded: app.second_factor.is_demanded(),

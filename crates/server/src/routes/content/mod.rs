@@ -14,6 +14,7 @@ use db::{BlobRef, FileLayout};
 use proto::{Code, FileId};
 use serde::Deserialize;
 
+use crate::auth::is_suspended;
 use crate::auth::ticket::Ticket;
 use crate::error::{Answer, Refusal};
 use crate::http::{Params, single};
@@ -45,7 +46,10 @@ impl FromRequestParts<App> for Shown {
 
 /// How a living file is laid out, for a good ticket.
 async fn layout(app: &App, shown: &Shown, file_id: FileId) -> Answer<FileLayout> {
-    Ticket::open(&shown.0, file_id, &app.keys, app.now())?;
+    let ticket = Ticket::open(&shown.0, file_id, &app.keys, app.now())?;
+    if is_suspended(app, ticket.user).await? {
+        return Err(Refusal::suspended());
+    }
     let layout = app.db.file_layout(file_id).await?.ok_or_else(Refusal::not_found)?;
     if layout.expires_at <= app.time() {
         return Err(Refusal::new(Code::Expired, "The file has expired. Ask its sender to send it again."));

@@ -32,10 +32,16 @@ pub(crate) async fn find(
     let found = app.db.users_by_lookup(&lookups).await?;
     let users: Vec<_> = found.iter().map(|(_, user)| *user).collect();
     let bundles = super::newest_of(&app, &users).await?;
+    let resets: HashMap<_, _> = app.db.resets(&users).await?.into_iter().collect();
     let mut people = Vec::new();
     for (lookup, user) in found {
         let (Some(bundle), Some(texts)) = (bundles.get(&user), asked.remove(&lookup)) else { continue };
-        people.extend(texts.into_iter().map(|address| Person { address, bundle: B64(bundle.clone()) }));
+        let reset_due = resets.get(&user).map(|reset| reset.due_at.0);
+        people.extend(texts.into_iter().map(|address| Person {
+            address,
+            bundle: B64(bundle.clone()),
+            reset_due,
+        }));
     }
     Ok(reply(&LookupReply { people }))
 }

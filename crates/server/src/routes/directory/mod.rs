@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod lookup;
 pub(crate) mod mine;
 pub(crate) mod publish;
+pub(crate) mod reset;
 
 use std::collections::HashMap;
 

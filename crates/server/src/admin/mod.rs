@@ -1,0 +1,171 @@
+//! What an operator does beside the running server: its database, its blobs and its own secrets, and no key to any file.
+
+mod backup;
+mod copying;
+mod manifest;
+mod restore;
+mod sessions;
+mod upkeep;
+mod users;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use blobs::{BlobError, LocalBlobs};
+use db::{Database as _, DbError, Sqlite};
+use envelope::Address;
+use envelope::ids::UserId;
+
+use crate::config::Config;
+use crate::jobs::JobError;
+use crate::mail::MailError;
+use crate::stored::ReadError;
+
+pub use crate::stored::{Damage, Piece};
+pub use backup::{Backup, BackupOptions, BackupReport};
+pub use blobs::ListedBlob as Orphan;
+pub use manifest::ManifestError;
+pub use restore::{Restore, RestoreReport};
+pub use sessions::OpenSession;
+pub use upkeep::{Damaged, GcReport, OrphanTotals, ScrubReport, Upkeep};
+pub use users::{Invited, Letter, User, Users, Who};
+
+/// Why nothing, or not all, was done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdminError {
+    /// The folder is not a server's.
+    #[error("{} holds no database of a server", .0.display())]
+    NoDatabase(PathBuf),
+    /// The server's secrets.
+    #[error("the server's secrets cannot be read: {0}")]
+    Secrets(io::Error),
+    /// The database.
+    #[error("the database: {0}")]
+    Database(#[from] DbError),
+    /// The storage.
+    #[error("the storage: {0}")]
+    Blobs(#[from] BlobError),
+    /// A job.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// Nobody has this address.
+    #[error("no account has the address {}", .0.as_str())]
+    Unknown(Address),
+    /// Nobody has this id.
+    #[error("no account has the id {0}")]
+    UnknownId(UserId),
+    /// Who is to be invited has an account.
+    #[error("{} has an account already", .0.as_str())]
+    HasAccount(Address),
+    /// The letter. The invitation stands.
+    #[error("the invitation stands, but its letter was not sent: {0}")]
+    Letter(#[source] MailError),
+    /// The letter, before it was written. Nothing happened.
+    #[error("no letter can be sent: {0}; nothing was done")]
+    NoMail(String),
+    /// A file or folder.
+    #[error("{} cannot be used: {source}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another backup runs.
+    #[error(
+        "another backup of this server is running, or one was cut off less than five minutes ago; nothing was changed"
+    )]
+    BackupRuns,
+    /// The lease of the backup lapsed.
+    #[error(
+        "deletions went on while the backup was held up, so that it may lack something; the one before it stays: run it again"
+    )]
+    BackupLapsed,
+    /// The folder lies in the data folder, or the other way round.
+    #[error("{} and the server's own folder lie in one another; a backup is kept elsewhere, best on another disk", .0.display())]
+    Inside(PathBuf),
+    /// The folder holds something else.
+    #[error("{} is not empty; nothing was changed", .0.display())]
+    NotEmpty(PathBuf),
+    /// The folder holds the backup of another server.
+    #[error("{} holds the backup of another server; nothing was changed", .0.display())]
+    OtherServer(PathBuf),
+    /// What the backup says of itself.
+    #[error("{} is no whole backup: {source}", path.display())]
+    Manifest {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        source: ManifestError,
+    },
+    /// The backup holds no secrets, and none were given.
+    #[error(
+        "the backup holds no secrets of the server, and none were given. Without its SECRET_KEY no address can be found \
+         again, so nobody could sign in: give the folder that holds secret_key with --secrets, or set SECRET_KEY"
+    )]
+    SecretsNeeded,
+    /// The secrets are those of another server.
+    #[error(
+        "this SECRET_KEY is not the one of the server that was backed up; with it nobody could sign in. Nothing was changed"
+    )]
+    OtherSecrets,
+    /// A file of the backup.
+    #[error("{} is not as it was backed up; nothing was restored", .0.display())]
+    Altered(PathBuf),
+    /// Something of the backup is damaged, and that was not accepted.
+    #[error(
+        "{0} pieces are damaged or missing, so nothing was restored; --accept-damage restores everything else"
+    )]
+    Damage(u64),
+    /// A thread ended.
+    #[error("work on the disk was stopped")]
+    Stopped,
+}
+
+impl From<ReadError> for AdminError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Copy(error) => error.into(),
+            ReadError::Stopped => Self::Stopped,
+        }
+    }
+}
+
+/// Opens the database of the configured data folder, also while a server runs on it. Nothing is made: a mistyped
+/// folder stays as it is.
+async fn open_database(config: &Config) -> Result<Sqlite, AdminError> {
+    let data: &Path = &config.storage.data;
+    let database = data.join("waxwing.db");
+    if !database.is_file() {
+        return Err(AdminError::NoDatabase(data.to_owned()));
+    }
+    Ok(Sqlite::open(database).await?)
+}
+
+/// Opens the blobs of the configured data folder; they are there.
+async fn open_blobs(config: &Config) -> Result<LocalBlobs, AdminError> {
+    let path = config.storage.blob_dir();
+    if !path.is_dir() {
+        return Err(AdminError::Io { path, source: io::ErrorKind::NotFound.into() });
+    }
+    Ok(LocalBlobs::open(path).await?)
+}
+
+/// An error of a file or folder with its path.
+fn at(path: &Path) -> impl FnOnce(io::Error) -> AdminError + '_ {
+    move |source| AdminError::Io { path: path.to_owned(), source }
+}
+
+/// Work on the disk, on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AdminError> + Send + 'static,
+) -> Result<T, AdminError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| AdminError::Stopped)?
+}
+
+/// Ends the connections whatever came of the work.
+async fn closing<T>(db: &Sqlite, outcome: Result<T, AdminError>) -> Result<T, AdminError> {
+    db.close().await;
+    outcome
+}

@@ -1,0 +1,3 @@
+//! The account as a whole.
+
+pub(crate) mod erase;
