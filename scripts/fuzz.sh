@@ -20,8 +20,8 @@ mkdir -p "$logs"
 
 dictionary_of() {
   case $1 in
-    manifest | grant | bundle | container_head | vault_layout | small_outside | framing | body_shape) echo layouts ;;
-    metadata | vault_body) echo cbor ;;
+    manifest | grant | bundle | container_head | vault_layout | pins_outside | small_outside | framing | body_shape) echo layouts ;;
+    metadata | vault_body | pins_inside) echo cbor ;;
     pem_* | pkcs8_private | spki) echo keys ;;
     phrase) echo words ;;
     requests | replies | problem) echo json ;;

@@ -2,10 +2,13 @@
 
 use envelope::bundle::BundleBody;
 use envelope::merkle::{Accumulator, Node, join, nodes_at_level, nodes_to_bytes, parse_nodes, root};
+use envelope::pins::PinsLayout;
 use envelope::segment::{SEGMENT_LEN, SEGMENT_OVERHEAD, check_framing};
 use envelope::small::{HEADER_LEN, PARAMETERS, check_small};
 use envelope::vault::VaultLayout;
 use envelope::{Bundle, Grant, MAX_INTEGER, Manifest, Suite, Wrap};
+
+use format::pins::PinRecord;
 
 use crate::input::Input;
 
@@ -83,6 +86,28 @@ pub fn vault_layout(data: &[u8]) {
     assert!((1..=255).contains(&layout.slots().len()));
     let head = VaultLayout::head_bytes(layout.user_id(), layout.version(), layout.slots());
     assert_eq!(head, Ok(layout.head()));
+}
+
+/// The outside of a record of pins: its parts, written again, are its bytes.
+pub fn pins_outside(data: &[u8]) {
+    let Ok(layout) = PinsLayout::parse(data) else { return };
+    assert_eq!(layout.to_bytes(), data);
+    assert!(data.len() <= envelope::pins::MAX_LEN);
+    assert!((1..=MAX_INTEGER).contains(&layout.version()));
+    assert_eq!(
+        PinsLayout::head(layout.user_id(), layout.version()).as_slice(),
+        &data[..envelope::pins::HEAD_LEN]
+    );
+}
+
+/// What a record of pins says, behind its seal: what is read, written again, is its bytes.
+pub fn pins_inside(data: &[u8]) {
+    let Ok(record) = PinRecord::decode(data) else { return };
+    let Ok(again) = record.encode() else {
+        assert!(data.len() > envelope::small::SMALL_PLAIN_MAX, "what was read can be written");
+        return;
+    };
+    assert_eq!(*again, data);
 }
 
 /// The outside of a small message, against the rule written a second time.

@@ -27,7 +27,9 @@ pub use containers::{altered_container, container_head, real_containers};
 pub use deflate::{inflate_member, inflate_stored};
 pub use file::SmallFile;
 pub use keys::{pem_encrypted, pem_private, pem_public, phrase, pkcs8_private, spki};
-pub use layouts::{bundle, framing, grant, manifest, nodes, small_outside, vault_layout};
+pub use layouts::{
+    bundle, framing, grant, manifest, nodes, pins_inside, pins_outside, small_outside, vault_layout,
+};
 pub use opening::{altered_file, encapsulated_key, recipient_key, wrapped_for_rsa};
 pub use sealed::{metadata, segment, small_message, vault_body};
 pub use signatures::{ed25519_any, ed25519_torsion};
@@ -65,6 +67,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("pem_private", pem_private),
     ("pem_public", pem_public),
     ("phrase", phrase),
+    ("pins_inside", pins_inside),
+    ("pins_outside", pins_outside),
     ("pkcs8_private", pkcs8_private),
     ("problem", problem),
     ("recipient_key", recipient_key),

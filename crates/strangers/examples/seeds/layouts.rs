@@ -2,8 +2,9 @@
 
 use envelope::grant::GrantHead;
 use envelope::merkle::{self, Node};
-use envelope::{ContentId, FileId, RecipientId, RootId, Suite, Wrap};
+use envelope::{Address, ContentId, FileId, RecipientId, RootId, Suite, UserId, Wrap};
 use format::Secret;
+use format::pins::{FileRevision, PinRecord, PinnedContact};
 use format::small::seal_small;
 
 use crate::{Outcome, Seeds};
@@ -43,6 +44,14 @@ pub(crate) fn layouts(seeds: &Seeds) -> Outcome {
         }
         vault.extend_from_slice(&seal_small(&key, b"", &[0; 100])?);
         seeds.write_with_misses("vault_layout", name, &vault)?;
+        let record = [
+            b"WXWGPN01".as_slice(),
+            &[5; 16],
+            &u64::from(slots).to_be_bytes(),
+            &seal_small(&key, b"", &[0; 60])?,
+            &[7; 64],
+        ];
+        seeds.write_with_misses("pins_outside", name, &record.concat())?;
     }
     for len in [0, 1, 32, 512] {
         let sealed = seal_small(&key, b"", &vec![1; len])?;
@@ -113,6 +122,24 @@ pub(crate) fn behind_seals(seeds: &Seeds) -> Outcome {
         };
         let body = [b"\xa4\x01".as_slice(), &array(&roots), b"\x02", &array(&xwing), tail].concat();
         seeds.write_with_misses("vault_body", name, &body)?;
+    }
+    let mut record = PinRecord::default();
+    seeds.write_with_misses("pins_inside", "empty", &record.encode()?)?;
+    for n in 1..=3_u8 {
+        let contact = PinnedContact {
+            user_id: UserId::from_bytes([n; 16]),
+            root_id: RootId::from_bytes([n; 32]),
+            seq: n.into(),
+            bundle_hash: [n; 32],
+            verified: n == 2,
+            first_seen: 1_700_000_000,
+            previous: vec![(RootId::from_bytes([9; 32]), n == 1); usize::from(n - 1)],
+        };
+        record.contacts.insert(Address::parse(&format!("p{n}@people.example"))?, contact);
+        record.forgotten.insert(Address::parse(&format!("f{n}@people.example"))?, -i64::from(n));
+        let revision = FileRevision { revision: n.into(), digest: [n; 32] };
+        record.revisions.insert(FileId::from_bytes([n; 16]), revision);
+        seeds.write_with_misses("pins_inside", &format!("of_{n}"), &record.encode()?)?;
     }
     for (name, index, flags, plain) in [
         ("empty", 0_u64, 0_u8, &b""[..]),
