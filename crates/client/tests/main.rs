@@ -15,6 +15,7 @@ mod keys;
 mod lies;
 mod logs;
 mod many;
+mod operator;
 mod receiving;
 mod resume;
 mod rotation;
