@@ -2,6 +2,7 @@
 
 mod accounts;
 mod backup;
+mod held;
 mod upkeep;
 
 use server::Config;
