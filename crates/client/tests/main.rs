@@ -18,6 +18,7 @@ mod leaving;
 mod lies;
 mod logs;
 mod many;
+mod operator;
 mod receiving;
 mod reset;
 mod resume;

@@ -3,6 +3,7 @@
 
 mod account;
 mod activity;
+mod admin;
 mod auth;
 mod content;
 mod directory;

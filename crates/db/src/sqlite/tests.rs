@@ -225,6 +225,8 @@ async fn jobs_find_what_is_due_by_an_index() {
     let db = Sqlite::open(folder.path().join("waxwing.db")).await.unwrap();
     for sql in [
         "SELECT file_id, state FROM files WHERE state < 2 AND expires_at <= $1 ORDER BY expires_at LIMIT 1",
+        // Whether a backup runs is asked once, not of every row.
+        // Whether a backup runs is asked once, not of every row.
         jobs::DOOMED,
         "DELETE FROM invitations WHERE expires_at <= $1",
         "SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1",
@@ -233,7 +235,9 @@ async fn jobs_find_what_is_due_by_an_index() {
     ] {
         let steps = plan(&db, sql).await;
         assert!(
-            steps.iter().all(|step| step.contains(" USING ") && step.contains("INDEX")),
+            steps.iter().filter(|step| !step.starts_with("SCALAR SUBQUERY")).all(|step| {
+                step.contains(" USING ") && (step.contains("INDEX") || step.contains("PRIMARY KEY"))
+            }),
             "{sql}: {steps:?}"
         );
         assert!(steps.iter().all(|step| !step.contains("TEMP B-TREE")), "{sql}: {steps:?}");

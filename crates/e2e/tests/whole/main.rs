@@ -6,6 +6,7 @@ mod demo;
 mod killed;
 mod mail;
 mod memory;
+mod operator;
 #[cfg(target_os = "linux")]
 mod power;
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use blobs::{Blobs as _, LocalBlobs};
+use blobs::{Blobs, LocalBlobs};
 use db::{BlobRef, Database as _, FencingToken, Job, Jobs as _, Lease, Sqlite, UnixTime};
 use envelope::ed25519::PublicKey;
 use futures::TryStreamExt as _;
@@ -44,7 +44,7 @@ pub(super) const SECRET_FOLDERS: [&str; 2] = ["secrets", "tls"];
 /// A data folder that can be backed up.
 pub struct Backup {
     db: Sqlite,
-    blobs: LocalBlobs,
+    blobs: Arc<dyn Blobs>,
     config: Config,
     log_key: PublicKey,
     clock: Arc<dyn Clock>,
@@ -94,7 +94,7 @@ impl Backup {
         let log_key = secrets::log_key(&config.secrets, &config.storage.data.join("secrets"));
         Ok(Self {
             db,
-            blobs: open_blobs(config).await?,
+            blobs: Arc::new(open_blobs(config).await?),
             log_key: log_key.map_err(AdminError::Secrets)?,
             config: config.clone(),
             clock: Arc::new(SystemClock),
@@ -105,6 +105,12 @@ impl Backup {
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
+    }
+
+    /// Out of another store than the folder of blobs.
+    #[must_use]
+    pub fn with_blobs(self, blobs: Arc<dyn Blobs>) -> Self {
+        Self { blobs, ..self }
     }
 
     /// One run. What is damaged or missing at the server is given to `each` and left out; an earlier sound copy of it stays.
@@ -167,7 +173,7 @@ impl Backup {
             secret_key_elsewhere: self.config.secrets.secret_key.is_some(),
             ..BackupReport::default()
         };
-        let mut copier = Copier::new(&self.blobs, &to, options.reread);
+        let mut copier = Copier::new(&*self.blobs, &to, options.reread);
         let mut files = Recordings::of(&snapshot);
         while let Some(file) = files.next().await? {
             report.files += 1;

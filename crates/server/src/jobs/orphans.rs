@@ -33,21 +33,26 @@ pub(crate) async fn run(ground: Ground<'_>) -> Result<u64, JobError> {
 /// Looks for them and touches nothing.
 pub(crate) struct Orphans<'a> {
     ground: Ground<'a>,
-    listing: BlobList,
+    /// Asked no more once it has ended.
+    listing: Option<BlobList>,
     /// Blobs that were seen and are too young to be told from those under way.
     pub(crate) young: u64,
 }
 
 impl<'a> Orphans<'a> {
     pub(crate) async fn begin(ground: Ground<'a>) -> Result<Self, JobError> {
-        Ok(Self { ground, listing: ground.blobs.list().await?, young: 0 })
+        Ok(Self { ground, listing: Some(ground.blobs.list().await?), young: 0 })
     }
 
     /// The orphans among the next blobs, which may be none; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<ListedBlob>>, JobError> {
         let mut old = Vec::with_capacity(BATCH);
         while old.len() < BATCH {
-            let Some(blob) = self.listing.try_next().await? else { break };
+            let Some(listing) = &mut self.listing else { break };
+            let Some(blob) = listing.try_next().await? else {
+                self.listing = None;
+                break;
+            };
             if blob.modified <= self.ground.now().0 - YOUNGEST_SECONDS {
                 old.push(blob);
             } else {

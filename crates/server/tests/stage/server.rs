@@ -140,6 +140,29 @@ impl Stage {
         stage
     }
 
+    /// A server over another folder beside this one's, with the same clock and mailbox.
+    pub(crate) async fn over(other: &Self, folder: &str) -> Self {
+        let seams = Seams {
+            clock: Some(other.clock.clone()),
+            mailer: Some(Arc::new(other.mail.clone())),
+            ..Seams::default()
+        };
+        let running =
+            Server::start_with(Config::for_data(other.data.path().join(folder)), seams).await.unwrap();
+        let mut stage = Self {
+            url: running.url(),
+            port: running.address().port(),
+            ca_pem: std::fs::read(running.ca_file().unwrap()).unwrap(),
+            running: Some(running),
+            http: reqwest::Client::new(),
+            clock: other.clock.clone(),
+            mail: other.mail.clone(),
+            data: tempfile::tempdir().unwrap(),
+        };
+        stage.http = stage.client();
+        stage
+    }
+
     /// Another server over the same folder.
     pub(crate) async fn beside(&self) -> Running {
         let mailer = Some(Arc::new(self.mail.clone()) as Arc<dyn Mailer>);
