@@ -1,6 +1,7 @@
 //! The server over TLS, as a client meets it. The tree mirrors the routes.
 #![expect(clippy::unwrap_used, reason = "the helpers of a test may panic as the test itself may")]
 
+mod access;
 mod activity;
 mod auth;
 mod content;
