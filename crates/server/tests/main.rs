@@ -13,6 +13,7 @@ mod limits;
 mod logs;
 mod mail;
 mod refusals;
+mod several;
 mod shutdown;
 mod stage;
 mod uploads;
