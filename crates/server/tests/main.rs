@@ -12,6 +12,7 @@ mod jobs;
 mod limits;
 mod logs;
 mod mail;
+mod proxies;
 mod refusals;
 mod several;
 mod shutdown;

@@ -87,7 +87,7 @@ impl Scene<'_> {
             ("POST", paths::BATCH) => {
                 let parcel = Parcel::new(1_000);
                 let complete = parcel.complete_request(actor, &[]);
-                let file = BatchFile { file_id: parcel.file_id, body: B64(parcel.body.clone()), complete };
+                let file = BatchFile { file_id: parcel.file_id, body: B64(parcel.body), complete };
                 request.json(&Batch { files: vec![file] })
             }
             ("DELETE", paths::FILE) => {
