@@ -28,6 +28,7 @@ mod listener;
 pub mod logging;
 mod mail;
 mod observe;
+mod patience;
 mod places;
 mod private_file;
 mod random;

@@ -2,9 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,10 +12,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,6 +22,7 @@ use tower::ServiceExt as _;
 
 use crate::config::Limits;
 use crate::http::Peer;
+use crate::patience::{Greeted, Requests, Stalled};
 
 /// Largest read of HTTP/1.1, and most that waits to be written.
 const HTTP1_BUFFER: usize = 512 << 10;
@@ -73,15 +71,22 @@ impl Listener {
                     continue;
                 }
             };
-            let (tls, router, builder) = (self.tls.clone(), self.router.clone(), builder.clone());
-            let (stop, abort) = (self.stop.clone(), self.abort.clone());
+            let (tls, abort) = (self.tls.clone(), self.abort.clone());
+            let talk = Talk {
+                builder: builder.clone(),
+                peer,
+                router: self.router.clone(),
+                stop: self.stop.clone(),
+                header_time,
+                idle,
+            };
             connections.spawn(async move {
                 let serve = async {
                     let stream = Stalled::new(stream, idle);
                     match tls {
-                        None => converse(&builder, stream, peer, router, stop).await,
+                        None => talk.converse(stream).await,
                         Some(tls) => match tokio::time::timeout(header_time, tls.accept(stream)).await {
-                            Ok(Ok(stream)) => converse(&builder, stream, peer, router, stop).await,
+                            Ok(Ok(stream)) => talk.converse(stream).await,
                             Ok(Err(error)) => tracing::debug!(cause = %error, "a TLS handshake failed"),
                             Err(_) => tracing::debug!("a TLS handshake took too long"),
                         },
@@ -132,111 +137,44 @@ fn http(header_time: Duration, idle: Duration) -> Builder<TokioExecutor> {
     builder
 }
 
-async fn converse<S>(
-    builder: &Builder<TokioExecutor>,
-    stream: S,
+/// One connection, from its greeting to its end.
+struct Talk {
+    builder: Arc<Builder<TokioExecutor>>,
     peer: SocketAddr,
     router: Router,
     stop: CancellationToken,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer.ip()));
-        router.clone().oneshot(request.map(Body::new))
-    });
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    header_time: Duration,
+    idle: Duration,
+}
+
+impl Talk {
+    async fn converse<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let requests = Requests::none();
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(self.peer.ip()));
+            let under_way = requests.begin();
+            let answer = self.router.clone().oneshot(request.map(Body::new));
+            async move { answer.await.map(|response| response.map(|body| under_way.until_sent(body))) }
+        });
+        let stream = TokioIo::new(Greeted::new(stream, self.header_time));
+        let mut connection = std::pin::pin!(self.builder.serve_connection(stream, service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            () = requests.idle_for(self.idle.max(self.header_time)) => {
+                connection.as_mut().graceful_shutdown();
+                // Whoever does not take leave is left.
+                tokio::time::timeout(self.idle, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(cause = %error, "a connection ended early");
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(cause = %error, "a connection ended early");
-    }
-}
-
-/// A stream whose other end may not leave us waiting to write for longer than `patience`.
-///
-/// Reading is watched where it is known what is being waited for: headers by hyper, bodies by their routes.
-struct Stalled<S> {
-    inner: S,
-    patience: Duration,
-    alarm: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Stalled<S> {
-    fn new(inner: S, patience: Duration) -> Self {
-        Self { inner, patience, alarm: None }
-    }
-
-    fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
-            self.alarm = None;
-            return outcome;
-        }
-        let deadline = Instant::now() + self.patience;
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        match alarm.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Stalled<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stalled<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.watch(cx, outcome)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        self.watch(cx, outcome)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.inner).poll_flush(cx);
-        self.watch(cx, outcome)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.inner).poll_shutdown(cx);
-        self.watch(cx, outcome)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::AsyncWriteExt as _;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_reader_who_stops_reading_does_not_hold_the_writer() {
-        let (ours, _theirs) = tokio::io::duplex(16);
-        let mut ours = Stalled::new(ours, Duration::from_secs(30));
-        let error = ours.write_all(&[0; 64]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

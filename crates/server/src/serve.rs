@@ -135,7 +135,7 @@ impl Server {
             limits: config.limits.clone(),
             signup: config.signup_rule(),
             second_factor: config.factor.second_factor,
-            behind_proxy: config.tls.behind_proxy,
+            trusted_proxies: config.trusted_proxies(),
             tasks: TaskTracker::new(),
             arriving: Arriving::default(),
             places: Places::new(config.limits.parts_at_once),

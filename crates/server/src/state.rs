@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::arriving::Arriving;
 use crate::auth::AccessTokens;
 use crate::clock::Clock;
-use crate::config::{Limits, SecondFactorRule, SignupRule};
+use crate::config::{Limits, SecondFactorRule, SignupRule, TrustedProxies};
 use crate::mail::Mailer;
 use crate::places::Places;
 use crate::secrets::Keys;
@@ -31,7 +31,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) signup: SignupRule,
     pub(crate) second_factor: SecondFactorRule,
-    pub(crate) behind_proxy: bool,
+    /// Whose `X-Forwarded-For` is read.
+    pub(crate) trusted_proxies: TrustedProxies,
     /// Work that outlives its request: letters, and the last step of a part that arrived whole.
     pub(crate) tasks: TaskTracker,
     /// Parts whose bytes are coming in or being made durable.

@@ -85,3 +85,85 @@ async fn http_2_serves_the_same() {
     assert_eq!(response.version(), reqwest::Version::HTTP_2);
     assert_eq!(response.status(), reqwest::StatusCode::OK);
 }
+
+/// A connection that does not come to a request, and what it says at most before it is given up.
+async fn is_given_up(stage: &Stage, said: &[u8]) {
+    let mut raw = Raw::connect(stage).await;
+    raw.write(said).await;
+    let reply = raw.read_reply().await;
+    assert!(!reply.contains(" 200 "), "{reply}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_says_nothing_or_half_a_greeting_is_given_up() {
+    let stage = Stage::with(|config| {
+        config.limits.header_seconds = 1;
+        config.limits.idle_seconds = 1;
+    })
+    .await;
+    for said in ["", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n", "G", "GET /health HTTP/1.1\r\n"] {
+        is_given_up(&stage, said.as_bytes()).await;
+    }
+    // A connection that does nothing after its handshake is no better than one that never makes it.
+    let mut tcp = tokio::net::TcpStream::connect(("127.0.0.1", stage.port)).await.unwrap();
+    let mut end = Vec::new();
+    let _ = tokio::io::AsyncReadExt::read_to_end(&mut tcp, &mut end).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http_2_connection_without_a_request_is_ended_however_it_answers_pings() {
+    let stage = Stage::with(|config| {
+        config.limits.header_seconds = 1;
+        config.limits.idle_seconds = 1;
+    })
+    .await;
+    let mut raw = Raw::connect(&stage).await;
+    // The greeting, and empty settings: a whole client that asks for nothing.
+    raw.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    let all = raw.read_to_end().await;
+    let goaway = all.windows(5).any(|frame| frame == [0, 0, 8, 7, 0]);
+    assert!(goaway, "the end is said before it comes: {all:?}");
+    // Two settings' frames, and the end; the ping that asks whether anybody is there would come after 20 seconds.
+    let pings = all.windows(5).filter(|frame| *frame == [0, 0, 8, 6, 0]).count();
+    assert!(pings <= 1, "the one that goes with the end: {all:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_come_one_by_one_are_given_up_however_steadily() {
+    let stage = Stage::with(|config| {
+        config.limits.header_seconds = 1;
+        config.limits.idle_seconds = 1;
+    })
+    .await;
+    let mut raw = Raw::connect(&stage).await;
+    raw.write(b"GET /health HTTP/1.1\r\nhost: localhost\r\n").await;
+    let mut written = 0;
+    // As slow as an attacker can be, and never silent: the whole head has one limit of time.
+    while raw.try_write(b"x-slow: 1\r\n").await && written < 60 {
+        written += 1;
+        raw.wait_for_a_reply(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(written < 60, "it went on for as long as it liked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_json_body_that_drips_is_given_up_however_steadily() {
+    let stage = Stage::with(|config| config.limits.request_seconds = 1).await;
+    let mut raw = Raw::connect(&stage).await;
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n",
+        paths::CODE
+    );
+    raw.write(head.as_bytes()).await;
+    let mut reply = String::new();
+    for _ in 0..60 {
+        if !raw.try_write(b" ").await {
+            break;
+        }
+        reply = raw.wait_for_a_reply(std::time::Duration::from_millis(100)).await;
+        if !reply.is_empty() {
+            break;
+        }
+    }
+    assert!(reply.starts_with("HTTP/1.1 408 ") && reply.contains("\"timeout\""), "{reply}");
+}

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test may panic as the test itself may")]
 
 mod account;
+mod access;
 mod activity;
 mod admin;
 mod auth;
@@ -14,7 +15,9 @@ mod limits;
 mod logs;
 mod mail;
 mod pins;
+mod proxies;
 mod refusals;
+mod several;
 mod shutdown;
 mod stage;
 mod uploads;

@@ -11,7 +11,7 @@ use crate::stage::server::send;
 use crate::stage::{Person, Reply, Stage};
 
 /// A key file as far as its outside goes.
-fn vault(user: UserId, version: u32) -> Vec<u8> {
+pub(crate) fn vault(user: UserId, version: u32) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(user.as_bytes());
     bytes.extend_from_slice(&version.to_be_bytes());
@@ -26,7 +26,7 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest::digest(&digest::SHA256, bytes).as_ref().try_into().unwrap()
 }
 
-fn proof(person: &Person, version: u32, bytes: &[u8]) -> B64 {
+pub(crate) fn proof(person: &Person, version: u32, bytes: &[u8]) -> B64 {
     let signed = vault_bytes(&person.user, version, &sha256(bytes));
     B64(person.root.sign(&[&context(VAULT), &signed]).to_vec())
 }
@@ -36,7 +36,7 @@ async fn put(stage: &Stage, person: &Person, vault: Vec<u8>, proof: B64) -> Repl
     send(request.json(&PutVault { vault: B64(vault), proof })).await
 }
 
-async fn keep(stage: &Stage, person: &Person, version: u32) -> Reply {
+pub(crate) async fn keep(stage: &Stage, person: &Person, version: u32) -> Reply {
     let bytes = vault(person.user, version);
     let proof = proof(person, version, &bytes);
     put(stage, person, bytes, proof).await

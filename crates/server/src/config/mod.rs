@@ -5,6 +5,7 @@ mod given;
 mod limits;
 mod listen;
 mod mail;
+mod proxies;
 mod signup;
 mod smtp;
 mod storage;
@@ -18,6 +19,7 @@ pub use given::{GivenSecret, Secrets};
 pub use limits::Limits;
 pub use listen::Listen;
 pub use mail::{Mail, MailKind};
+pub use proxies::{BadProxies, Proxies, TrustedProxies};
 pub use signup::{BadSignup, Signup, SignupRule};
 #[cfg(test)]
 pub(crate) use smtp::Login;
@@ -38,6 +40,9 @@ pub struct Config {
     /// How it proves who it is.
     #[command(flatten)]
     pub tls: Tls,
+    /// Whose word counts about where a request comes from.
+    #[command(flatten)]
+    pub proxies: Proxies,
     /// Who may sign up.
     #[command(flatten)]
     pub signup: Signup,
@@ -149,6 +154,13 @@ impl Config {
         Ok(())
     }
 
+    /// The proxies that are believed, by word or by default: those of this machine, where one stands before the server.
+    pub(crate) fn trusted_proxies(&self) -> TrustedProxies {
+        let by_default =
+            || if self.tls.behind_proxy { TrustedProxies::loopback() } else { TrustedProxies::default() };
+        self.proxies.trusted_proxies.clone().unwrap_or_else(by_default)
+    }
+
     /// Who may sign up, by word or by default: everybody on a loopback address, elsewhere those invited.
     pub(crate) fn signup_rule(&self) -> SignupRule {
         self.signup.signup.clone().unwrap_or(if self.listen.is_loopback() {
@@ -183,6 +195,17 @@ mod tests {
         assert!(matches!(config.check(false), Err(ConfigError::NoTlsInPublic)));
         config.tls.behind_proxy = true;
         config.check(false).unwrap();
+    }
+
+    #[test]
+    fn a_proxy_of_this_machine_is_believed_only_where_one_is_said_to_be_there() {
+        let loopback = |config: &Config| config.trusted_proxies().contain([127, 0, 0, 1].into());
+        let mut config = Config::for_data("unused".into());
+        assert!(!loopback(&config));
+        config.tls.behind_proxy = true;
+        assert!(loopback(&config));
+        config.proxies.trusted_proxies = Some("192.0.2.7".parse().unwrap());
+        assert!(!loopback(&config) && config.trusted_proxies().contain([192, 0, 2, 7].into()));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct Tls {
     /// Speak plain HTTP, for a proxy that does TLS
     #[arg(long, env = "WAXD_PLAIN_HTTP")]
     pub plain_http: bool,
-    /// Nobody but a proxy can connect: believe the last address in its X-Forwarded-For
+    /// A proxy that does TLS stands before the server, and nobody else can connect
     #[arg(long, env = "WAXD_BEHIND_PROXY")]
     pub behind_proxy: bool,
 }

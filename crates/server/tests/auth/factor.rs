@@ -16,14 +16,14 @@ use crate::stage::{Person, Reply, Stage};
 const ALICE: &str = "alice@wax.example";
 
 /// The code that an app with this secret shows so many steps from now.
-fn shown(stage: &Stage, secret: &TotpSecret, steps: i64) -> String {
+pub(crate) fn shown(stage: &Stage, secret: &TotpSecret, steps: i64) -> String {
     let secret = Secret::try_from_base32(secret.secret.expose_secret()).unwrap();
     let app = Builder::new().with_secret(secret).build().unwrap();
     app.generate(u64::try_from(stage.now() + steps * 30).unwrap()).to_string()
 }
 
 /// The signature by which a person's root key asks for a change.
-fn proof(stage: &Stage, person: &Person, change: FactorChange) -> Value {
+pub(crate) fn proof(stage: &Stage, person: &Person, change: FactorChange) -> Value {
     proof_at(person, change, stage.now())
 }
 
@@ -34,7 +34,7 @@ fn proof_at(person: &Person, change: FactorChange, time: i64) -> Value {
 }
 
 /// Adds an app; its secret and the backup codes.
-async fn enrol(stage: &Stage, person: &Person) -> (TotpSecret, Vec<String>) {
+pub(crate) async fn enrol(stage: &Stage, person: &Person) -> (TotpSecret, Vec<String>) {
     let request = proof(stage, person, FactorChange::Add);
     let secret: TotpSecret = person.post(stage, paths::TOTP, &request).await.json();
     let body = json!({ "code": shown(stage, &secret, 0) });

@@ -1,7 +1,7 @@
 //! Sign-in.
 
 mod code;
-mod factor;
+pub(crate) mod factor;
 mod refresh;
 mod session;
 mod sessions;

@@ -72,33 +72,3 @@ async fn tokens_of_another_server_are_refused() {
     let alice = Person::new(&there, "alice@wax.example").await;
     assert_eq!(code(&here, &alice.token).await, Code::SignInNeeded);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_route_that_needs_a_session_says_so() {
-    let stage = Stage::new().await;
-    let id = crate::stage::sealed::file_id();
-    let fill = |path| paths::fill(path, &[&id]);
-    let fill2 = |path| paths::fill(path, &[&id, &id]);
-    for (method, path) in [
-        ("POST", paths::LOGOUT.to_owned()),
-        ("GET", paths::WHOAMI.to_owned()),
-        ("GET", paths::MY_BUNDLE.to_owned()),
-        ("PUT", paths::MY_BUNDLE.to_owned()),
-        ("POST", paths::LOOKUP.to_owned()),
-        ("GET", fill(paths::CHAIN)),
-        ("POST", paths::UPLOADS.to_owned()),
-        ("GET", paths::UPLOADS.to_owned()),
-        ("GET", fill(paths::UPLOAD)),
-        ("DELETE", fill(paths::UPLOAD)),
-        ("PUT", paths::fill(paths::PART, &[&id, &0])),
-        ("POST", fill(paths::COMPLETE)),
-        ("GET", paths::FILES.to_owned()),
-        ("GET", fill(paths::FILE)),
-        ("DELETE", fill(paths::FILE)),
-        ("POST", fill(paths::TICKET)),
-        ("DELETE", fill2(paths::GRANT)),
-    ] {
-        let reply = send(stage.request(method.parse().unwrap(), &path).json(&json!({}))).await;
-        assert_eq!(reply.code(), Code::SignInNeeded, "{method} {path}");
-    }
-}

@@ -1,5 +1,7 @@
 //! Somebody who is signed in, has a root key, and signs by hand what a client would sign.
 
+use std::sync::Arc;
+
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use envelope::bundle::{BundleBody, BundleKey, KeyAlgorithm, KeyUsage};
 use envelope::ed25519::PublicKey;
@@ -10,11 +12,12 @@ use serde::Serialize;
 
 use super::server::{Reply, Stage, send};
 
-pub(crate) struct Root(Ed25519KeyPair);
+#[derive(Clone)]
+pub(crate) struct Root(Arc<Ed25519KeyPair>);
 
 impl Root {
     pub(crate) fn generate() -> Self {
-        Self(Ed25519KeyPair::generate().unwrap())
+        Self(Arc::new(Ed25519KeyPair::generate().unwrap()))
     }
 
     pub(crate) fn public(&self) -> PublicKey {
@@ -26,6 +29,7 @@ impl Root {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) address: String,
     pub(crate) user: UserId,

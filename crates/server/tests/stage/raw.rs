@@ -1,6 +1,7 @@
 //! A TLS connection whose bytes the test writes itself, for requests that no client library makes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -50,5 +51,23 @@ impl Raw {
                 return text;
             }
         }
+    }
+
+    /// Whether the other end still takes something.
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.0.write_all(bytes).await.is_ok() && self.0.flush().await.is_ok()
+    }
+
+    /// What comes within `patience`: nothing, mostly.
+    pub(crate) async fn wait_for_a_reply(&mut self, patience: Duration) -> String {
+        tokio::time::timeout(patience, self.read_reply()).await.unwrap_or_default()
+    }
+
+    /// Everything until the other end closes.
+    pub(crate) async fn read_to_end(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        // How it closes does not matter.
+        let _ = self.0.read_to_end(&mut all).await;
+        all
     }
 }

@@ -165,9 +165,16 @@ impl Stage {
 
     /// Another server over the same folder.
     pub(crate) async fn beside(&self) -> Running {
+        self.beside_with(|_| {}).await
+    }
+
+    /// Another server over the same folder, told something else.
+    pub(crate) async fn beside_with(&self, change: impl FnOnce(&mut Config)) -> Running {
         let mailer = Some(Arc::new(self.mail.clone()) as Arc<dyn Mailer>);
         let seams = Seams { clock: Some(self.clock.clone()), mailer, blobs: None, backoff: None };
-        Server::start_with(Config::for_data(self.data.path().join("data")), seams).await.unwrap()
+        let mut config = Config::for_data(self.data.path().join("data"));
+        change(&mut config);
+        Server::start_with(config, seams).await.unwrap()
     }
 
     /// A client with connections of its own, HTTP/1.1 as for parts.

@@ -1,0 +1,189 @@
+//! What a cell of the table is played on: people, and what the request needs to be there.
+
+use envelope::action::FactorChange;
+use envelope::grant::GrantHead;
+use envelope::{ContentId, Manifest, RecipientId, Wrap};
+use proto::{B64, Batch, BatchFile, BatchReply, FileId, GrantTo, SessionList, UserId, paths};
+use serde_json::json;
+
+use super::role::Role;
+use super::table::Row;
+use crate::auth::factor;
+use crate::stage::person::Root;
+use crate::stage::sealed::{file_id, grant, grant_head};
+use crate::stage::{Parcel, Person, Stage};
+
+/// What the fields of a path are filled with.
+#[derive(Clone)]
+pub(super) struct Ids {
+    pub(super) file: FileId,
+    pub(super) user: UserId,
+    pub(super) key: RecipientId,
+    pub(super) session: String,
+}
+
+impl Ids {
+    /// Ids of nothing that there is.
+    pub(super) fn of_nothing() -> Self {
+        let bytes = *file_id().as_bytes();
+        Self {
+            file: file_id(),
+            user: UserId::from_bytes(bytes),
+            key: RecipientId::from_bytes([9; 32]),
+            session: file_id().to_string(),
+        }
+    }
+}
+
+pub(super) struct Scene<'s> {
+    pub(super) stage: &'s Stage,
+    /// Where the request goes.
+    pub(super) url: String,
+    pub(super) alice: Person,
+    /// Who asks, and with which root key.
+    pub(super) actor: Person,
+    /// What they ask with.
+    pub(super) token: Option<String>,
+    pub(super) ids: Ids,
+    /// Alice's file, or her unfinished upload.
+    pub(super) parcel: Parcel,
+    pub(super) content: Option<ContentId>,
+    pub(super) ticket: Option<String>,
+    /// A code of an app, or what else was made ready for the request.
+    pub(super) ready: String,
+    role: Role,
+}
+
+impl<'s> Scene<'s> {
+    /// `n` keeps the people of one cell apart from those of all others.
+    pub(super) async fn new(stage: &'s Stage, strict: &str, row: &Row, role: Role, n: usize) -> Self {
+        let address = |name: &str| format!("{name}-{n}@wax.example");
+        let alice = Person::with_bundle(stage, &address("alice")).await;
+        let with_file = row.path.contains("/files/{") || row.path.contains("/content/{");
+        // Nobody who is not needed: most of the time of this test goes into people.
+        let mut bob = None;
+        if role == Role::Recipient || row.path == paths::GRANT {
+            bob = Some(Person::with_bundle(stage, &address("bob")).await);
+        }
+        let mut carol = None;
+        if role == Role::Revoked {
+            carol = Some(Person::with_bundle(stage, &address("carol")).await);
+        }
+        let actor = match role {
+            // Even what the owner has signed is of no use without a token.
+            Role::Nobody => alice.clone(),
+            Role::Other => Person::with_bundle(stage, &address("dave")).await,
+            Role::Recipient => bob.clone().unwrap(),
+            Role::Revoked => carol.clone().unwrap(),
+            Role::Owner | Role::Mailbox | Role::Factorless => {
+                let session = stage.sign_in(&alice.address).await;
+                let token = session.access_token.expose_secret().to_owned();
+                let root = if role == Role::Mailbox { Root::generate() } else { alice.root.clone() };
+                Person { token, root, ..alice.clone() }
+            }
+        };
+        let mut scene = Self {
+            stage,
+            url: if role == Role::Factorless { strict.to_owned() } else { stage.url.clone() },
+            token: (role != Role::Nobody).then(|| actor.token.clone()),
+            ids: Ids { user: alice.user, ..Ids::of_nothing() },
+            parcel: Parcel::new(1_000),
+            alice,
+            actor,
+            content: None,
+            ticket: None,
+            ready: String::new(),
+            role,
+        };
+        if with_file {
+            scene.send_file(bob.as_ref(), carol.as_ref()).await;
+        }
+        scene.prepare(row).await;
+        scene
+    }
+
+    async fn prepare(&mut self, row: &Row) {
+        let (stage, alice) = (self.stage, self.alice.clone());
+        match row.path.as_str() {
+            paths::UPLOAD | paths::PART | paths::COMPLETE => {
+                self.parcel.begin(stage, &alice).await;
+                if row.path == paths::COMPLETE {
+                    self.parcel.put_all(stage, &alice).await;
+                }
+                self.ids.file = self.parcel.file_id;
+            }
+            paths::VAULT | paths::VAULT_REMOVE if row.method != "PUT" => {
+                crate::vault::keep(stage, &alice, 1).await;
+            }
+            paths::ONE_SESSION => {
+                let list: SessionList = alice.get(stage, paths::SESSIONS).await.json();
+                let own = list.sessions.into_iter().find(|session| session.current).unwrap();
+                self.ids.session = own.id;
+            }
+            paths::GRANT if row.about == "the owner's" => self.ids.user = alice.user,
+            paths::SESSION => self.ready = stage.code_for(&self.actor.address).await,
+            paths::REFRESH => {
+                let session = stage.sign_in(&self.actor.address).await;
+                self.ready = session.refresh_token.expose_secret().to_owned();
+            }
+            paths::TOTP_CONFIRM => {
+                let request = factor::proof(stage, &self.actor, FactorChange::Add);
+                let offered = self.actor.post(stage, paths::TOTP, &request).await;
+                self.ready = match offered.status.is_success() {
+                    true => factor::shown(stage, &offered.json(), 0),
+                    // Whoever cannot begin has nothing to confirm.
+                    false => "000000".to_owned(),
+                };
+            }
+            paths::TOTP_REMOVE | paths::BACKUP_CODES => {
+                // Who has the mailbox alone came in before there was an app; so did a session without a factor.
+                let enrolled = match self.role {
+                    Role::Mailbox | Role::Factorless => &alice,
+                    _ => &self.actor,
+                };
+                factor::enrol(stage, enrolled).await;
+            }
+            paths::SECOND => {
+                let enrolled = if self.role == Role::Mailbox { &alice } else { &self.actor };
+                let (secret, _) = factor::enrol(stage, enrolled).await;
+                let code = stage.code_for(&enrolled.address).await;
+                let half = stage.redeem(&enrolled.address, &code).await.json::<serde_json::Value>();
+                let token = &half["second_factor"]["token"];
+                // Who has the mailbox alone does not have the app: this step was used to confirm it.
+                let steps = if self.role == Role::Mailbox { 0 } else { 1 };
+                let code = factor::shown(stage, &secret, steps);
+                self.ready = json!({ "token": token, "code": code }).to_string();
+            }
+            _ => {}
+        }
+    }
+
+    /// Alice's file for Bob, for Carol until it is taken back, and for a bare key; and a ticket for whoever got one.
+    async fn send_file(&mut self, bob: Option<&Person>, carol: Option<&Person>) {
+        let (stage, alice, parcel) = (self.stage, &self.alice, &self.parcel);
+        let to: Vec<&Person> = bob.into_iter().chain(carol).collect();
+        let mut complete = parcel.complete_request(alice, &to);
+        let manifest = Manifest::parse(complete.manifest.0.as_slice()).unwrap();
+        let key = RecipientId::from_bytes([7; 32]);
+        let head = GrantHead { wrap: Wrap::RsaOaep, recipient_id: key, ..grant_head(&manifest, alice) };
+        complete.grants.push(GrantTo { user_id: None, grant: B64(grant(&head, alice)) });
+        let file = BatchFile { file_id: parcel.file_id, body: B64(parcel.body.clone()), complete };
+        alice.post(stage, paths::BATCH, &Batch { files: vec![file] }).await.json::<BatchReply>();
+        if matches!(self.role, Role::Recipient | Role::Revoked | Role::Owner | Role::Mailbox) {
+            self.ticket = Some(parcel.ticket(stage, &self.actor).await);
+        }
+        if self.role == Role::Other {
+            // A good ticket, for a file of their own.
+            let own = Parcel::new(1_000);
+            own.send(stage, &self.actor, &[]).await;
+            self.ticket = Some(own.ticket(stage, &self.actor).await);
+        }
+        if let Some(carol) = carol {
+            let grant = paths::fill(paths::GRANT, &[&parcel.file_id, &carol.user]);
+            crate::stage::sealed::assert_gone(&alice.delete(stage, &grant).await);
+        }
+        let user = bob.map_or(self.ids.user, |bob| bob.user);
+        self.ids = Ids { file: parcel.file_id, user, key, ..self.ids.clone() };
+        self.content = Some(manifest.content_id());
+    }
+}
