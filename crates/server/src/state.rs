@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::arriving::Arriving;
 use crate::auth::AccessTokens;
 use crate::clock::Clock;
-use crate::config::{Limits, SecondFactorRule, SignupRule};
+use crate::config::{Limits, PublicUrl, SecondFactorRule, SignupRule};
 use crate::mail::Mailer;
 use crate::places::Places;
 use crate::secrets::Keys;
@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) signup: SignupRule,
     pub(crate) second_factor: SecondFactorRule,
     pub(crate) behind_proxy: bool,
+    /// Where browsers reach this server; none, and nothing is offered to browsers.
+    pub(crate) public: Option<PublicUrl>,
     /// Work that outlives its request: letters, and the last step of a part that arrived whole.
     pub(crate) tasks: TaskTracker,
     /// Parts whose bytes are coming in or being made durable.

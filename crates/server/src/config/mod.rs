@@ -5,6 +5,7 @@ mod given;
 mod limits;
 mod listen;
 mod mail;
+mod public;
 mod signup;
 mod smtp;
 mod storage;
@@ -18,6 +19,7 @@ pub use given::{GivenSecret, Secrets};
 pub use limits::Limits;
 pub use listen::Listen;
 pub use mail::{Mail, MailKind};
+pub use public::{BadPublicUrl, Public, PublicUrl};
 pub use signup::{BadSignup, Signup, SignupRule};
 #[cfg(test)]
 pub(crate) use smtp::Login;
@@ -38,6 +40,9 @@ pub struct Config {
     /// How it proves who it is.
     #[command(flatten)]
     pub tls: Tls,
+    /// Where people reach it.
+    #[command(flatten)]
+    pub public: Public,
     /// Who may sign up.
     #[command(flatten)]
     pub signup: Signup,
