@@ -19,6 +19,10 @@ impl Mailer for Letters {
         let _ = self.0.send(letter.code.to_string());
         Ok(())
     }
+
+    async fn send_notice(&self, _: server::NoticeLetter) -> Result<(), MailError> {
+        Ok(())
+    }
 }
 
 fn config(stage: &Stage) -> Config {

@@ -30,6 +30,14 @@ pub trait Sessions: Send + Sync {
     /// Ends a session and its tokens at once; says whether there was one. Idempotent.
     async fn end_session(&self, sid: SessionId) -> Result<bool, DbError>;
 
+    /// Ends the session that a refresh token belongs to, whether the token was exchanged or not; says whose and which it
+    /// was. `None` if there is none, or the token has expired at `now`. Idempotent in effect.
+    async fn end_session_of_token(
+        &self,
+        token: RefreshHash,
+        now: UnixTime,
+    ) -> Result<Option<(UserId, SessionId)>, DbError>;
+
     /// Ends every session of a person; says how many there were. Idempotent.
     async fn end_sessions_of(&self, user: UserId) -> Result<u64, DbError>;
 

@@ -79,6 +79,26 @@ pub struct RefreshRequest {
     pub refresh_token: Token,
 }
 
+/// A session that a browser opened, or renewed; its refresh token stands in the cookie alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BrowserSession {
+    /// Bearer token for the `Authorization` header; to be kept in memory only.
+    pub access_token: Token,
+    /// Who signed in.
+    pub user_id: UserId,
+    /// Seconds until the access token ends.
+    pub expires_in: i64,
+    /// Unix seconds at which the cookie's token ends.
+    pub refresh_expires_at: UnixSeconds,
+    /// The server's clock.
+    pub server_time: UnixSeconds,
+}
+
+/// `POST /auth/refresh` of a browser has no fields: the token stands in the cookie.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrowserRefreshRequest {}
+
 /// `POST /auth/logout` has no fields; the bearer's session ends at once.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

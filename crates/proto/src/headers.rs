@@ -10,3 +10,10 @@ pub const TICKET: &str = "waxwing-ticket";
 pub const REQUEST_ID: &str = "x-request-id";
 /// The client's version, `wax/0.1.0`, so that a server can ask for a newer one.
 pub const CLIENT: &str = "waxwing-client";
+/// Says [`BROWSER`] in requests of a web page that open, renew or end a session: the refresh token then travels in
+/// the cookie [`REFRESH_COOKIE`] alone. A page of another site cannot write this header.
+pub const SESSION: &str = "waxwing-session";
+/// The one value of [`SESSION`].
+pub const BROWSER: &str = "browser";
+/// The cookie that holds a browser's refresh token.
+pub const REFRESH_COOKIE: &str = "__Host-waxwing-refresh";

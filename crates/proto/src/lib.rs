@@ -19,7 +19,10 @@ mod upload;
 mod vault;
 
 pub use activity::{ActivityEvent, ActivityPage, Heads, LogState, PostReceipt, Receipt, SignedHead};
-pub use auth::{CodeRequest, LogoutRequest, RefreshRequest, SessionReply, SessionRequest, Token, WhoAmI};
+pub use auth::{
+    BrowserRefreshRequest, BrowserSession, CodeRequest, LogoutRequest, RefreshRequest, SessionReply,
+    SessionRequest, Token, WhoAmI,
+};
 pub use binary::{B64, B64Error};
 pub use directory::{
     Chain, Lookup, LookupReply, MyBundle, PendingReset, Person, PublishBundle, Published, StopReset,

@@ -44,6 +44,8 @@ pub const RESET_SECONDS: i64 = 72 * 3_600;
 pub const CLIENT_MAX: usize = 64;
 /// Seconds an access token lives.
 pub const ACCESS_SECONDS: i64 = 3_600;
+/// Seconds an access token of a browser lives.
+pub const BROWSER_ACCESS_SECONDS: i64 = 900;
 /// Seconds a refresh token lives.
 pub const REFRESH_SECONDS: i64 = 7 * 86_400;
 /// Seconds within which the same refresh is answered again, for a client whose answer was lost.

@@ -43,6 +43,8 @@ codes! {
     SecondFactorNeeded = "second_factor_needed", 403, "This server demands a second factor";
     /// The operator suspended the account.
     Suspended = "suspended", 403, "This account is suspended";
+    /// A web page of another site is behind the request, or it could be.
+    CrossSite = "cross_site", 403, "This did not come from a page of this server";
     /// Known to the caller, but not allowed.
     Forbidden = "forbidden", 403, "Not allowed";
     /// Nothing here for this caller.
@@ -83,6 +85,8 @@ codes! {
     HeadersTooLarge = "headers_too_large", 431, "The headers are too large";
     /// A fault of the server.
     Internal = "internal", 500, "The server made a mistake";
+    /// The operator has not set up what this needs.
+    NotOffered = "not_offered", 501, "This server does not offer that";
     /// Starting, stopping, or waiting for a part of itself.
     Unavailable = "unavailable", 503, "The server cannot answer just now";
     /// The request took too long.

@@ -14,6 +14,7 @@ use envelope::ids::UserId;
 use zeroize::Zeroizing;
 
 use crate::config::Secrets;
+use crate::http::Keeper;
 use crate::private_file;
 
 /// Which key a purpose gets; each label is used nowhere else.
@@ -241,9 +242,14 @@ pub(crate) fn open(key: &RandomizedNonceKey, aad: &[u8], mut sealed: Vec<u8>) ->
     key.open_in_place(nonce, Aad::from(aad), body).ok().map(|plain| plain.to_vec())
 }
 
-/// The hash by which a refresh token (32 random bytes, which need no key) is found again.
-pub(crate) fn refresh_hash(token: &[u8; 32]) -> RefreshHash {
-    RefreshHash::from_bytes(sha256(&[b"waxwing/v1/server/refresh\0", token]))
+/// The hash by which a refresh token (32 random bytes, which need no key) is found again. One of a cookie is not found
+/// as one of a program, and the other way round.
+pub(crate) fn refresh_hash(keeper: Keeper, token: &[u8; 32]) -> RefreshHash {
+    let label: &[u8] = match keeper {
+        Keeper::Program => b"waxwing/v1/server/refresh\0",
+        Keeper::Browser => b"waxwing/v1/server/refresh-browser\0",
+    };
+    RefreshHash::from_bytes(sha256(&[label, token]))
 }
 
 /// SHA-256 over parts.
@@ -348,6 +354,11 @@ mod tests {
         assert_ne!(*keys.refresh_successor(&token), *others.refresh_successor(&[8; 32]));
         let foreign = Keys::derive(b"somebody else's secret key", b"another secret for tokens");
         assert_ne!(*keys.refresh_successor(&token), *foreign.refresh_successor(&token));
+    }
+
+    #[test]
+    fn a_refresh_token_of_one_kind_is_not_found_as_the_other() {
+        assert_ne!(refresh_hash(Keeper::Program, &[9; 32]), refresh_hash(Keeper::Browser, &[9; 32]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Starting and stopping: opens everything, binds, runs, and ends in order.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::arriving::Arriving;
 use crate::auth::AccessTokens;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError, Relay};
+use crate::config::{Config, ConfigError, PublicUrl, Relay};
 use crate::jobs::{self, JobError, JobReport};
 use crate::listener::Listener;
 use crate::mail::{Backoff, ConsoleMailer, Growing, Mailer, RelayError, SmtpMailer};
@@ -136,6 +136,7 @@ impl Server {
             signup: config.signup_rule(),
             second_factor: config.factor.second_factor,
             trusted_proxies: config.trusted_proxies(),
+            public: public_url(&config, bound),
             tasks: TaskTracker::new(),
             arriving: Arriving::default(),
             places: Places::new(config.limits.parts_at_once),
@@ -143,6 +144,24 @@ impl Server {
         });
         Ok(Running::begin(app, tcp, bound, identity, &config))
     }
+}
+
+fn own_url(address: SocketAddr, plain: bool) -> String {
+    let scheme = if plain { "http" } else { "https" };
+    let host = match address.ip() {
+        ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
+        IpAddr::V6(six) => format!("[{six}]"),
+        IpAddr::V4(four) => four.to_string(),
+    };
+    format!("{scheme}://{host}:{}", address.port())
+}
+
+/// Where browsers reach the server: as the operator says, or by its own address where nothing stands in front of it and
+/// nobody else can connect. A guess elsewhere would let pages of a wrong origin in.
+fn public_url(config: &Config, bound: SocketAddr) -> Option<PublicUrl> {
+    let own = config.listen.is_loopback() && !config.tls.behind_proxy;
+    let own = own.then(|| own_url(bound, config.tls.plain_http).parse().ok());
+    config.public.public_url.clone().or(own.flatten())
 }
 
 /// The configured mailer: a relay, or else the console.
@@ -219,14 +238,7 @@ impl Running {
     /// Where a client on the same machine reaches the server.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.plain { "http" } else { "https" };
-        let ip = self.address.ip();
-        let host = match ip {
-            ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
-            std::net::IpAddr::V6(six) => format!("[{six}]"),
-            std::net::IpAddr::V4(four) => four.to_string(),
-        };
-        format!("{scheme}://{host}:{}", self.address.port())
+        own_url(self.address, self.plain)
     }
 
     /// The certificate of the development authority, if that is what the server uses.

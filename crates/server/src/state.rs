@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::arriving::Arriving;
 use crate::auth::AccessTokens;
 use crate::clock::Clock;
-use crate::config::{Limits, SecondFactorRule, SignupRule, TrustedProxies};
+use crate::config::{Limits, PublicUrl, SecondFactorRule, SignupRule, TrustedProxies};
 use crate::mail::Mailer;
 use crate::places::Places;
 use crate::secrets::Keys;
@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) second_factor: SecondFactorRule,
     /// Whose `X-Forwarded-For` is read.
     pub(crate) trusted_proxies: TrustedProxies,
+    /// Where browsers reach this server; none, and nothing is offered to browsers.
+    pub(crate) public: Option<PublicUrl>,
     /// Work that outlives its request: letters, and the last step of a part that arrived whole.
     pub(crate) tasks: TaskTracker,
     /// Parts whose bytes are coming in or being made durable.

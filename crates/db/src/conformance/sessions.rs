@@ -17,6 +17,7 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     an_answer_that_was_used_is_not_given_again(&*empty(fixture).await).await;
     the_same_exchange_at_once_gives_one_successor(empty(fixture).await).await;
     people_see_and_end_their_own_sessions_alone(&*empty(fixture).await).await;
+    a_token_ends_its_own_session_and_no_other(&*empty(fixture).await).await;
 }
 
 const GRACE: u32 = 30;
@@ -47,6 +48,23 @@ fn new_session(who: UserId, n: u8) -> NewSession {
 
 fn rotate(old: u8, new: u8, now: UnixTime) -> RotateRefresh {
     RotateRefresh { old: token(old), new: token(new), now, expires_at: now.plus(7 * DAY), grace_secs: GRACE }
+}
+
+async fn a_token_ends_its_own_session_and_no_other(db: &dyn Database) {
+    let (alice, bob) = (person(db, 1).await, person(db, 2).await);
+    open(db, alice, 1).await;
+    open(db, bob, 2).await;
+    assert_eq!(db.end_session_of_token(token(9), NOW).await.unwrap(), None);
+    assert_eq!(db.end_session_of_token(token(1), NOW.plus(7 * DAY)).await.unwrap(), None, "it has expired");
+    db.rotate_refresh(rotate(1, 11, NOW)).await.unwrap();
+    assert_eq!(
+        db.end_session_of_token(token(1), NOW).await.unwrap(),
+        Some((alice, sid(1))),
+        "a used one too"
+    );
+    assert_eq!(db.end_session_of_token(token(11), NOW).await.unwrap(), None);
+    assert_eq!(db.session(sid(1), NOW).await.unwrap(), None);
+    assert!(db.session(sid(2), NOW).await.unwrap().is_some());
 }
 
 async fn a_session_lives_until_it_expires(db: &dyn Database) {

@@ -7,7 +7,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::Sqlite;
 use super::rows::Columns;
-use crate::{DbError, NewSession, RotateRefresh, Rotation, Session, SessionId, Sessions, UnixTime};
+use crate::{
+    DbError, NewSession, RefreshHash, RotateRefresh, Rotation, Session, SessionId, Sessions, UnixTime,
+};
 
 #[async_trait]
 impl Sessions for Sqlite {
@@ -143,6 +145,25 @@ impl Sessions for Sqlite {
             .execute(&self.writer)
             .await?;
         Ok(ended.rows_affected() == 1)
+    }
+
+    async fn end_session_of_token(
+        &self,
+        token: RefreshHash,
+        now: UnixTime,
+    ) -> Result<Option<(UserId, SessionId)>, DbError> {
+        sqlx::query(
+            "DELETE FROM sessions WHERE sid = (SELECT sid FROM refresh_tokens WHERE hash = $1 AND expires_at > $2)
+             RETURNING user_id, sid",
+        )
+        .bind(token.as_bytes().as_slice())
+        .bind(now.0)
+        .fetch_optional(&self.writer)
+        .await?
+        .map(|row| {
+            Ok((UserId::from_bytes(row.octets("user_id")?), SessionId::from_bytes(row.octets("sid")?)))
+        })
+        .transpose()
     }
 
     async fn end_sessions_of(&self, user: UserId) -> Result<u64, DbError> {

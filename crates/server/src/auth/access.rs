@@ -89,13 +89,13 @@ impl AccessTokens {
         Self { signing, kid, believed }
     }
 
-    /// A token for a session that was just opened or renewed.
-    pub(crate) fn issue(&self, bearer: Bearer, now: i64) -> Token {
+    /// A token for a session that was just opened or renewed, good for `seconds` from now, at most an hour.
+    pub(crate) fn issue(&self, bearer: Bearer, now: i64, seconds: i64) -> Token {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             user_id: bearer.user,
             kind: Kind::Access,
-            exp: now + ACCESS_SECONDS,
+            exp: now + seconds.min(ACCESS_SECONDS),
             iat: now,
             jti: uuid::Uuid::from_bytes(crate::random::uuid()).to_string(),
             sid: uuid::Uuid::from_bytes(*bearer.sid.as_bytes()).to_string(),
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_token_is_good_for_an_hour() {
         let tokens = tokens(1);
-        let token = tokens.issue(bearer(), NOW);
+        let token = tokens.issue(bearer(), NOW, ACCESS_SECONDS);
         let judge = |now| tokens.judge(token.expose_secret(), now);
         assert_eq!(judge(NOW), Ok(bearer()));
         assert_eq!(judge(NOW + 3_599), Ok(bearer()));
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_previous_secret_is_believed_but_an_unknown_one_is_not() {
-        let old = tokens(1).issue(bearer(), NOW);
+        let old = tokens(1).issue(bearer(), NOW, ACCESS_SECONDS);
         let both = AccessTokens::new(&[Zeroizing::new([2; 32]), Zeroizing::new([1; 32])]);
         assert_eq!(both.judge(old.expose_secret(), NOW), Ok(bearer()));
         assert_eq!(tokens(2).judge(old.expose_secret(), NOW), Err(BadToken::Key));

@@ -6,6 +6,7 @@ mod limits;
 mod listen;
 mod mail;
 mod proxies;
+mod public;
 mod signup;
 mod smtp;
 mod storage;
@@ -20,6 +21,7 @@ pub use limits::Limits;
 pub use listen::Listen;
 pub use mail::{Mail, MailKind};
 pub use proxies::{BadProxies, Proxies, TrustedProxies};
+pub use public::{BadPublicUrl, Public, PublicUrl};
 pub use signup::{BadSignup, Signup, SignupRule};
 #[cfg(test)]
 pub(crate) use smtp::Login;
@@ -43,6 +45,9 @@ pub struct Config {
     /// Whose word counts about where a request comes from.
     #[command(flatten)]
     pub proxies: Proxies,
+    /// Where people reach it.
+    #[command(flatten)]
+    pub public: Public,
     /// Who may sign up.
     #[command(flatten)]
     pub signup: Signup,

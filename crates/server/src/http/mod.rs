@@ -1,5 +1,6 @@
 //! How requests are read: strict JSON, path fields, query fields, and where they come from.
 
+mod browser;
 mod client_ip;
 mod client_name;
 mod json;
@@ -11,6 +12,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+pub(crate) use browser::{Keeper, Presented, forgotten, kept_in_cookie};
 pub(crate) use client_ip::{ClientIp, Peer};
 pub(crate) use client_name::ClientName;
 pub(crate) use json::{Json, reply};

@@ -1,5 +1,6 @@
 //! Sign-in.
 
+pub(crate) mod browser;
 mod code;
 pub(crate) mod factor;
 mod refresh;

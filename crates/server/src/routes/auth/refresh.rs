@@ -2,13 +2,12 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use proto::RefreshRequest;
 
 use crate::auth::session;
 use crate::error::Answer;
-use crate::http::{Json, reply};
+use crate::http::Presented;
 use crate::state::App;
 
-pub(crate) async fn renew(State(app): State<App>, Json(request): Json<RefreshRequest>) -> Answer<Response> {
-    Ok(reply(&session::renew(&app, &request.refresh_token).await?))
+pub(crate) async fn renew(State(app): State<App>, presented: Presented) -> Answer<Response> {
+    Ok(session::renew(&app, &presented).await?.into_reply(&app))
 }

@@ -10,13 +10,14 @@ use proto::{Code, SessionRequest, SignIn};
 use crate::audit::{self, Agent};
 use crate::auth::{code, factor, session};
 use crate::error::{Answer, Refusal};
-use crate::http::{ClientIp, Json, reply};
+use crate::http::{ClientIp, Json, Keeper, reply};
 use crate::state::App;
 
 pub(crate) async fn open(
     State(app): State<App>,
     client: ClientIp,
     agent: Agent,
+    keeper: Keeper,
     Json(request): Json<SessionRequest>,
 ) -> Answer<Response> {
     super::count(&app, "ip-session", &client).await?;
@@ -51,7 +52,7 @@ pub(crate) async fn open(
     if factor::is_set(&app, user).await? {
         return Ok(reply(&SignIn::Half { second_factor: factor::ask(&app, user).await? }));
     }
-    let opened = session::open(&app, user, agent.clone(), false).await?;
+    let opened = session::open(&app, user, agent.clone(), false, keeper).await?;
     audit::signed_in(&app, user, enrolled.is_new, "code", &agent).await?;
-    Ok(reply(&SignIn::Session(opened)))
+    Ok(opened.into_reply(&app))
 }
