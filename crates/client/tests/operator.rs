@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use client::{Client, FilePaging, SendRequest, Target};
 use server::admin::{Backup, BackupOptions, Restore};
 use server::{CodeLetter, Config, MailError, Mailer, Seams, Server};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -42,10 +42,10 @@ async fn send_many(stage: &Stage, from: &Person, to: &Person) {
 }
 
 /// The server that a backup becomes, and what Bob sees and opens there.
-async fn open_everything(stage: &Stage, bob: &Person, backup: &PathBuf, name: &str) -> usize {
+async fn open_everything(stage: &Stage, bob: &Person, backup: &Path, name: &str) -> usize {
     let restored = stage.folder.path().join(name);
     let mut config = Config::for_data(restored);
-    let restore = Restore { from: backup.clone(), secrets: None, accept_damage: false };
+    let restore = Restore { from: backup.to_owned(), secrets: None, accept_damage: false };
     restore.run(&config, |damaged| panic!("{damaged:?}")).await.unwrap();
     config.limits.codes_per_address = 100;
     let (sender, mut letters) = mpsc::unbounded_channel();
@@ -107,8 +107,8 @@ async fn a_backup_taken_while_files_come_and_expire_restores_to_a_whole_of_which
         let backup = Backup::open(&config(&stage)).await.unwrap().with_clock(stage.clock.clone());
         let mut runs = 0;
         // One folder again and again, and another at the very beginning.
-        let run = async |to: &PathBuf| {
-            let options = BackupOptions { to: to.clone(), with_secrets: true, reread: false };
+        let run = async |to: &Path| {
+            let options = BackupOptions { to: to.to_owned(), with_secrets: true, reread: false };
             backup.run(&options, |damaged| panic!("{damaged:?}")).await.unwrap()
         };
         run(&first).await;

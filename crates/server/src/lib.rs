@@ -12,6 +12,7 @@
 //! | `error` | the one place that turns faults into problem details |
 //! | `audit` | what is written into the audit log, how it is sealed and checked |
 //! | `jobs` | expiry, deletion, orphans, sealing |
+//! | `admin`, `stored` | what an operator does beside the server; whether stored bytes are those that were recorded |
 //! | `tls`, `secrets`, `mail`, `clock` | the authority, the server's own keys, letters, time |
 
 pub mod admin;

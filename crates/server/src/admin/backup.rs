@@ -133,13 +133,19 @@ impl Backup {
             worked = self.copy(options, &run, &holder, token, each) => worked,
             lost = self.keep_lease(&holder, token) => Err(lost),
         };
-        self.db.release_lease(&Lease { job: Job::Backup, token }).await?;
+        // Where it had lapsed it is ours again under another token, which is given back as well.
+        let released = match self.lease(&holder).await {
+            Ok(Some(token)) => self.db.release_lease(&Lease { job: Job::Backup, token }).await,
+            _ => Ok(()),
+        };
         if worked.is_err() {
             // Nothing names it; if it cannot be removed, the next run will.
             let folder = options.to.join(run);
             let _ = blocking(move || std::fs::remove_dir_all(&folder).map_err(at(&folder))).await;
         }
-        worked
+        let report = worked?;
+        released?;
+        Ok(report)
     }
 
     /// Ends the connections.

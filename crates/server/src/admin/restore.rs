@@ -71,7 +71,11 @@ impl Restore {
         }
         let restored = self.restore(config, &manifest, &run, each).await;
         if restored.is_err() {
-            blocking(move || Ok(clear(&data, &blobs))).await?;
+            blocking(move || {
+                clear(&data, &blobs);
+                Ok(())
+            })
+            .await?;
         }
         restored
     }
