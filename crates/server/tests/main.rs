@@ -1,8 +1,8 @@
 //! The server over TLS, as a client meets it. The tree mirrors the routes.
 #![expect(clippy::unwrap_used, reason = "the helpers of a test may panic as the test itself may")]
 
-mod account;
 mod access;
+mod account;
 mod activity;
 mod admin;
 mod auth;

@@ -9,14 +9,14 @@ use crate::stage::server::send;
 use crate::stage::{Person, Reply, Stage};
 
 /// A record as far as its outside goes.
-fn record(user: UserId, version: u64, by: &Person) -> Vec<u8> {
+pub(crate) fn record(user: UserId, version: u64, by: &Person) -> Vec<u8> {
     let head = PinsLayout::head(user, version);
     let body = crate::stage::sealed::small_message(300);
     let signature = by.root.sign(&[SIGNATURE_CONTEXT, &head, &body]);
     [&head[..], &body, &signature.to_vec()].concat()
 }
 
-async fn put(stage: &Stage, person: &Person, previous: u64, record: Vec<u8>) -> Reply {
+pub(crate) async fn put(stage: &Stage, person: &Person, previous: u64, record: Vec<u8>) -> Reply {
     let request = stage.request(Method::PUT, paths::PINS).bearer_auth(&person.token);
     send(request.json(&PutPins { previous, record: B64(record) })).await
 }

@@ -67,6 +67,19 @@ impl Scene<'_> {
             ("PUT", paths::MY_BUNDLE) => {
                 request.json(&PublishBundle { bundle: B64(actor.next_bundle().as_bytes().to_vec()) })
             }
+            ("POST", paths::RESET) => {
+                let bundle = crate::directory::reset::wish(actor);
+                request.json(&PublishBundle { bundle: B64(bundle.as_bytes().to_vec()) })
+            }
+            ("POST", paths::RESET_STOP) => {
+                let bundle = self.wish.as_ref().unwrap();
+                request.json(&crate::directory::reset::objection(actor, &actor.root, bundle))
+            }
+            ("POST", paths::ERASE) => request.json(&crate::account::proof(stage, actor, action::ERASE, 0)),
+            ("PUT", paths::PINS) => {
+                let record = crate::pins::record(actor.user, 1, actor);
+                request.json(&proto::PutPins { previous: 0, record: B64(record) })
+            }
             ("PUT", paths::VAULT) => {
                 let vault = crate::vault::vault(actor.user, 1);
                 let proof = crate::vault::proof(actor, 1, &vault);

@@ -17,10 +17,14 @@ pub(super) enum Role {
     Mailbox,
     /// The owner in a session that has shown no second factor, at a server that demands one.
     Factorless,
+    /// The owner, with a session from before the operator suspended the account.
+    Suspended,
+    /// The owner, with a session from before the account was erased.
+    Erased,
 }
 
 impl Role {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Nobody,
         Self::Other,
         Self::Recipient,
@@ -28,6 +32,8 @@ impl Role {
         Self::Owner,
         Self::Mailbox,
         Self::Factorless,
+        Self::Suspended,
+        Self::Erased,
     ];
 
     /// The head of its column.
@@ -40,6 +46,8 @@ impl Role {
             Self::Owner => "owner",
             Self::Mailbox => "mailbox only",
             Self::Factorless => "no factor",
+            Self::Suspended => "suspended",
+            Self::Erased => "erased",
         }
     }
 }

@@ -51,6 +51,8 @@ pub(super) struct Scene<'s> {
     pub(super) ticket: Option<String>,
     /// A code of an app, or what else was made ready for the request.
     pub(super) ready: String,
+    /// The bundle that Alice's keys are to be replaced by.
+    pub(super) wish: Option<envelope::Bundle>,
     role: Role,
 }
 
@@ -75,7 +77,7 @@ impl<'s> Scene<'s> {
             Role::Other => Person::with_bundle(stage, &address("dave")).await,
             Role::Recipient => bob.clone().unwrap(),
             Role::Revoked => carol.clone().unwrap(),
-            Role::Owner | Role::Mailbox | Role::Factorless => {
+            Role::Owner | Role::Mailbox | Role::Factorless | Role::Suspended | Role::Erased => {
                 let session = stage.sign_in(&alice.address).await;
                 let token = session.access_token.expose_secret().to_owned();
                 let root = if role == Role::Mailbox { Root::generate() } else { alice.root.clone() };
@@ -93,13 +95,31 @@ impl<'s> Scene<'s> {
             content: None,
             ticket: None,
             ready: String::new(),
+            wish: None,
             role,
         };
         if with_file {
             scene.send_file(bob.as_ref(), carol.as_ref()).await;
         }
         scene.prepare(row).await;
+        scene.end_account().await;
         scene
+    }
+
+    /// What was made ready was made before.
+    async fn end_account(&self) {
+        let (user, now) = (self.alice.user, db::UnixTime(self.stage.now()));
+        match self.role {
+            Role::Suspended => {
+                self.stage.database().await.suspend(user, now, &[]).await.unwrap();
+            }
+            Role::Erased => {
+                let lookup = db::Lookup::from_bytes(crate::stage::sealed::random(32).try_into().unwrap());
+                let erase = db::Erase { user, lookup, now, events: Vec::new() };
+                assert!(self.stage.database().await.erase_account(erase).await.unwrap());
+            }
+            _ => {}
+        }
     }
 
     async fn prepare(&mut self, row: &Row) {
@@ -111,6 +131,15 @@ impl<'s> Scene<'s> {
                     self.parcel.put_all(stage, &alice).await;
                 }
                 self.ids.file = self.parcel.file_id;
+            }
+            paths::PINS if row.method == "GET" => {
+                let record = crate::pins::record(alice.user, 1, &alice);
+                crate::stage::sealed::assert_gone(&crate::pins::put(stage, &alice, 0, record).await);
+            }
+            paths::RESET_STOP => {
+                let bundle = crate::directory::reset::wish(&self.alice);
+                crate::directory::reset::ask(stage, &alice, &bundle).await;
+                self.wish = Some(bundle);
             }
             paths::VAULT | paths::VAULT_REMOVE if row.method != "PUT" => {
                 crate::vault::keep(stage, &alice, 1).await;
@@ -169,7 +198,10 @@ impl<'s> Scene<'s> {
         complete.grants.push(GrantTo { user_id: None, grant: B64(grant(&head, alice)) });
         let file = BatchFile { file_id: parcel.file_id, body: B64(parcel.body.clone()), complete };
         alice.post(stage, paths::BATCH, &Batch { files: vec![file] }).await.json::<BatchReply>();
-        if matches!(self.role, Role::Recipient | Role::Revoked | Role::Owner | Role::Mailbox) {
+        if matches!(
+            self.role,
+            Role::Recipient | Role::Revoked | Role::Owner | Role::Mailbox | Role::Suspended | Role::Erased
+        ) {
             self.ticket = Some(parcel.ticket(stage, &self.actor).await);
         }
         if self.role == Role::Other {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::stage::{Person, Reply, Stage};
 
-fn proof(stage: &Stage, person: &Person, purpose: &str, ahead: i64) -> FactorRequest {
+pub(crate) fn proof(stage: &Stage, person: &Person, purpose: &str, ahead: i64) -> FactorRequest {
     let time = stage.now() + ahead;
     let bytes = erase_bytes(&person.user, time.unsigned_abs());
     let signature = B64(person.root.sign(&[&context(purpose), &bytes]).to_vec());

@@ -1,6 +1,6 @@
 //! The directory.
 
-mod reset;
+pub(crate) mod reset;
 
 use envelope::Bundle;
 use proto::{B64, Chain, Code, LookupReply, PublishBundle, Published, paths};

@@ -17,21 +17,34 @@ async fn lost() -> (Stage, Person, Root, Bundle) {
     let stage = Stage::new().await;
     let alice = Person::with_bundle(&stage, "alice@wax.example").await;
     let fresh = Root::generate();
-    let mut body = alice.next_body();
-    body.root_key = fresh.public();
-    let bundle = signed(&body, &fresh, None);
+    let bundle = unlinked(&alice, &fresh);
     (stage, alice, fresh, bundle)
 }
 
-async fn ask(stage: &Stage, person: &Person, bundle: &Bundle) -> Reply {
+fn unlinked(person: &Person, fresh: &Root) -> Bundle {
+    let mut body = person.next_body();
+    body.root_key = fresh.public();
+    signed(&body, fresh, None)
+}
+
+/// A bundle in the place of somebody's, by a root that is known to nobody.
+pub(crate) fn wish(person: &Person) -> Bundle {
+    unlinked(person, &Root::generate())
+}
+
+/// The word of `by` that a person's keys stay.
+pub(crate) fn objection(person: &Person, by: &Root, bundle: &Bundle) -> StopReset {
+    let proof = by.sign(&[&context(KEEP_KEYS), &keep_bytes(&person.user, &bundle.hash())]);
+    StopReset { bundle_hash: B64(bundle.hash().to_vec()), proof: B64(proof.to_vec()) }
+}
+
+pub(crate) async fn ask(stage: &Stage, person: &Person, bundle: &Bundle) -> Reply {
     let body = PublishBundle { bundle: B64(bundle.as_bytes().to_vec()) };
     person.post(stage, paths::RESET, &body).await
 }
 
 async fn stop(stage: &Stage, person: &Person, by: &Root, bundle: &Bundle) -> Reply {
-    let proof = by.sign(&[&context(KEEP_KEYS), &keep_bytes(&person.user, &bundle.hash())]);
-    let body = StopReset { bundle_hash: B64(bundle.hash().to_vec()), proof: B64(proof.to_vec()) };
-    person.post(stage, paths::RESET_STOP, &body).await
+    person.post(stage, paths::RESET_STOP, &objection(person, by, bundle)).await
 }
 
 /// Days later; sessions are renewed by signing in again.

@@ -100,6 +100,11 @@ impl Reply {
 }
 
 impl Stage {
+    /// The database behind the server, for what nobody can ask it for.
+    pub(crate) async fn database(&self) -> Box<dyn db::Database> {
+        Box::new(db::Sqlite::open(self.data.path().join("data/waxwing.db")).await.unwrap())
+    }
+
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
