@@ -167,7 +167,7 @@ async fn devices_that_were_shown_different_keys_stop_until_a_person_compares() {
     meet(&alice.client, &bob).await;
     share(&alice).await;
     honest(&stage, &laptop.client, &alice.address).await;
-    assert_eq!(laptop.share().await.disputed, [bob.address.clone()]);
+    assert_eq!(laptop.share().await.disputed, std::slice::from_ref(&bob.address));
     let error = laptop.client.lookup(std::slice::from_ref(&bob.address)).await.unwrap_err();
     assert!(matches!(&error, Error::DevicesDisagree(who) if *who == bob.address), "{error}");
     assert_eq!(error.class(), Class::Identity);

@@ -13,7 +13,7 @@ pub(crate) fn record(user: UserId, version: u64, by: &Person) -> Vec<u8> {
     let head = PinsLayout::head(user, version);
     let body = crate::stage::sealed::small_message(300);
     let signature = by.root.sign(&[SIGNATURE_CONTEXT, &head, &body]);
-    [&head[..], &body, &signature.to_vec()].concat()
+    [&head[..], &body, &signature].concat()
 }
 
 pub(crate) async fn put(stage: &Stage, person: &Person, previous: u64, record: Vec<u8>) -> Reply {
