@@ -7,7 +7,7 @@ export WAXWING_TOOLS ?= $(CACHE)/tools
 export PATH := $(HOME)/.cargo/bin:$(WAXWING_TOOLS)/bin:$(PATH)
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help demo test test-full soak bench fuzz mutants known setup-demo setup-test setup-bench setup-fuzz setup-mutants build fmt lint layers unit release clean
+.PHONY: help demo test test-full soak bench fuzz mutants lies known setup-demo setup-test setup-bench setup-fuzz setup-mutants build fmt lint layers unit release clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,10 @@ fuzz: setup-fuzz ## throw bytes at every parser of strangers' bytes (FUZZ_SECOND
 mutants: setup-mutants ## change the code one expression at a time and see which tests notice (MUTANTS='envelope format')
 	@CARGO_TARGET_DIR="$(CACHE)/mutation/target" MUTATION_WORK="$(CACHE)/mutation" \
 	  cargo run --quiet --locked --manifest-path mutation/Cargo.toml -- $(if $(MUTANTS),$(MUTANTS),envelope format)
+
+lies: setup-demo ## take each check of spec/THREATS.md away and see that a test of its row notices
+	@CARGO_TARGET_DIR="$(CACHE)/mutation/target" MUTATION_WORK="$(CACHE)/mutation" \
+	  cargo run --quiet --locked --manifest-path mutation/Cargo.toml -- lies $(LIES)
 
 known: ## known answers the other way round: Python computes them again and opens what we seal (needs python3 with venv)
 	@scripts/known.sh

@@ -53,6 +53,26 @@ pub fn build(tree: &Path, target: &Path, changed: &[String], packages: &[String]
     }
     command.args(["test", "--no-run", "--quiet", "--locked", "--offline", "--message-format=json"]);
     command.args(packages.iter().flat_map(|package| ["-p", package]));
+    built(&mut command)
+}
+
+/// Builds every test of a tree as `cargo test --workspace` would, so that executables which tests run are there as well.
+pub fn build_all(tree: &Path, target: &Path) -> Result<Built> {
+    let mut command = Command::new("cargo");
+    command.current_dir(tree).env("CARGO_TARGET_DIR", target);
+    command.args([
+        "test",
+        "--no-run",
+        "--quiet",
+        "--workspace",
+        "--locked",
+        "--offline",
+        "--message-format=json",
+    ]);
+    built(&mut command)
+}
+
+fn built(command: &mut Command) -> Result<Built> {
     let output = command.output()?;
     let mut programs = Vec::new();
     let mut errors = Vec::new();

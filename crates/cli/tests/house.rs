@@ -67,6 +67,11 @@ impl House {
         Self { runtime, running: Some(running), letters, clock, folder }
     }
 
+    /// Runs something beside the server, to its end.
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
     fn running(&self) -> &Running {
         self.running.as_ref().expect("the server runs until it is closed")
     }

@@ -10,6 +10,7 @@ mod container;
 mod gate;
 mod house;
 mod keys;
+mod lies;
 mod receiving;
 mod rsa;
 mod sending;

@@ -1,7 +1,9 @@
 //! Sign-in, session, keys on disk.
 
-use crate::stage::{Answer, PASSPHRASE, Proxy, Stage, address, passphrase};
+use crate::stage::{Answer, Exchange, PASSPHRASE, Proxy, Stage, address, passphrase};
 use client::{Class, Client, Error, Home, KeysState, Passphrase, SignIn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_is_there_for_the_next_process_and_gone_after_sign_out() {
@@ -180,9 +182,19 @@ async fn an_untrusted_certificate_and_a_server_that_is_down_are_told_apart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_is_not_followed() {
     let stage = Stage::new().await;
-    let lies = Proxy::start(&stage, |_| Answer::Reply(307, "text/plain", Vec::new()), |_| {}).await;
+    let followed = Arc::new(AtomicBool::new(false));
+    let note = followed.clone();
+    let answer = move |exchange: &Exchange| {
+        if exchange.path == "/elsewhere" {
+            note.store(true, Ordering::SeqCst);
+            return Answer::Reply(204, "", Vec::new());
+        }
+        Answer::Redirect("/elsewhere".into())
+    };
+    let lies = Proxy::start(&stage, answer, |_| {}).await;
     let client = stage.stranger("home", Stage::options());
     client.configure_server(lies.url(), Some(lies.ca())).unwrap();
     let error = client.request_code(&address("alice")).await.unwrap_err();
     assert!(matches!(error, Error::NotAServer { .. }), "{error}");
+    assert!(!followed.load(Ordering::SeqCst), "nobody calls where a server points");
 }

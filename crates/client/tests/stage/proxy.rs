@@ -28,6 +28,8 @@ pub enum Answer {
     Forward,
     /// Answers by itself.
     Reply(u16, &'static str, Vec<u8>),
+    /// Points to another address.
+    Redirect(String),
     /// Closes the connection.
     Drop,
     /// Passes it on and closes the connection instead of answering.
@@ -158,6 +160,11 @@ impl Shared {
         let answer = (self.before)(&exchange);
         match answer {
             Answer::Drop => return None,
+            Answer::Redirect(to) => {
+                exchange.status = 307;
+                exchange.extra.push(("location".to_owned(), to));
+                return write(connection, &exchange, usize::MAX).await;
+            }
             Answer::Reply(status, kind, reply) => {
                 exchange.status = status;
                 exchange.kind = kind.to_owned();

@@ -228,6 +228,16 @@ fn a_vault_opens_from_the_written_rules_alone() {
 }
 
 #[test]
+fn no_more_than_four_slots_of_a_kind_are_tried() {
+    let phrases: Vec<RecoveryPhrase> = (0..5).map(|_| RecoveryPhrase::generate()).collect();
+    let secrets: Vec<VaultSecret<'_>> = phrases.iter().map(VaultSecret::Phrase).collect();
+    let vault = seal_vault(&KEPT.identity, &KEPT.key, &secrets, USER, 1).unwrap();
+    assert!(open_vault(&vault, secrets[3]).is_ok());
+    // A server could add as many as it liked, and each costs the work of a guess.
+    assert!(matches!(open_vault(&vault, secrets[4]), Err(OpenError::NotAuthentic)));
+}
+
+#[test]
 fn a_new_version_keeps_the_slots_and_needs_no_passphrase() {
     let mut unlocked = open_vault_with_key(&KEPT.vault, &KEPT.key).unwrap();
     unlocked.identity.set_pins_version(10);
