@@ -120,15 +120,6 @@ pub(crate) async fn prove(
     proof::timed(app, user, SECOND_FACTOR, proof, bytes, "Changing the second factor").await
 }
 
-/// A session that was opened before the app was added has not shown it.
-pub(crate) async fn strong(app: &App, caller: &SignedIn) -> Answer<()> {
-    if caller.strong || !is_set(app, caller.user).await? {
-        return Ok(());
-    }
-    let detail = "This session has not shown your authenticator app. Sign in again, with it.";
-    Err(Refusal::new(Code::SecondFactorNeeded, detail))
-}
-
 /// Uses a code up, whichever kind it is; counted for the account before it is looked at.
 async fn is_right(app: &App, user: UserId, code: &str) -> Answer<bool> {
     TRIES.count(app, user.as_bytes()).await?;

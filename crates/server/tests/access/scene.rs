@@ -197,7 +197,7 @@ impl<'s> Scene<'s> {
                 let enrolled = if self.role == Role::Mailbox { &alice } else { &self.actor };
                 let (secret, _) = factor::enrol(stage, enrolled).await;
                 let code = stage.code_for(&enrolled.address).await;
-                let half = stage.redeem(&enrolled.address, &code).await.json::<serde_json::Value>();
+                let half = stage.redeem(&enrolled.address, &code).await.json::<Value>();
                 let token = &half["second_factor"]["token"];
                 // Who has the mailbox alone does not have the app: this step was used to confirm it.
                 let steps = if self.role == Role::Mailbox { 0 } else { 1 };
