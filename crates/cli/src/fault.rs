@@ -185,7 +185,7 @@ impl From<client::Error> for Fault {
             E::NotSignedIn => fault.hint("sign in first: wax login ADDRESS --server https://HOST"),
             E::SessionEnded => fault.hint("sign in again: wax login; unfinished uploads are kept"),
             E::SecondFactorNeeded => fault
-                .hint("if you have an authenticator app, sign in again with it: wax login")
+                .hint("if you have a second factor, sign in again with it: wax login")
                 .hint("if you have none yet, add one: wax 2fa enable"),
             E::NoServer => fault.hint("sign in first: wax login ADDRESS --server https://HOST"),
             E::TargetExists(_) => {

@@ -63,7 +63,7 @@ fn a_session_of_before_is_told_to_sign_in_again_with_the_app() {
     // The phone has shown it, and this device not yet.
     alice
         .wax(["2fa", "disable", "--yes"], &[])
-        .failed(3, "hint: if you have an authenticator app, sign in again with it: wax login");
+        .failed(3, "hint: if you have a second factor, sign in again with it: wax login");
 }
 
 #[test]
@@ -84,4 +84,18 @@ fn sessions_are_listed_and_ended_by_the_beginning_of_their_ids() {
     phone.wax(["whoami"], &[]).failed(3, "hint: sign in again: wax login");
     alice.wax(["sessions", "end", "--others"], &[]).ok();
     alice.wax(["whoami"], &[]).ok();
+}
+
+#[test]
+fn passkeys_are_listed_and_removed_and_wax_says_that_it_makes_none() {
+    let house = House::open();
+    let alice = house.member(ALICE);
+    let shown = alice.wax(["2fa", "passkeys"], &[]).ok();
+    assert!(shown.err.contains("a passkey is added in a browser: this program cannot make or use one"));
+    let none = alice.wax(["2fa", "passkeys", "--json"], &[]).ok().json();
+    assert_eq!(none["passkeys"].as_array().unwrap().len(), 0);
+    for action in [["remove", "5f0c6a1e"].as_slice(), &["rename", "5f0c6a1e", "phone"]] {
+        let args = ["2fa", "passkeys"].iter().chain(action).copied();
+        alice.wax(args, &[]).failed(5, "none of your passkeys is '5f0c6a1e'");
+    }
 }

@@ -44,6 +44,8 @@ pub enum SignIn {
 pub struct HalfSignIn {
     address: Address,
     token: Token,
+    /// Whether a code of an authenticator app ends it. A backup code always does; passkeys need a browser.
+    pub has_app: bool,
 }
 
 /// What the server says of the account.
@@ -65,6 +67,10 @@ pub struct WhoAmI {
     pub quota_bytes: u64,
     /// Whether signing in needs a second factor.
     pub second_factor: bool,
+    /// Whether there is an authenticator app.
+    pub authenticator_app: bool,
+    /// How many passkeys there are.
+    pub passkeys: u32,
     /// Backup codes that were not used yet.
     pub backup_codes_left: u32,
     /// Whether the server demands a second factor of everybody.
@@ -134,9 +140,11 @@ impl Client {
         let response = server.send(server.request(Method::POST, paths::SESSION).json(&body)).await?;
         match server.json(response).await? {
             proto::SignIn::Session(reply) => Ok(SignIn::Done(self.keep(&server, address, reply).await?)),
-            proto::SignIn::Half { second_factor } => {
-                Ok(SignIn::SecondFactor(HalfSignIn { address: address.clone(), token: second_factor.token }))
-            }
+            proto::SignIn::Half { second_factor } => Ok(SignIn::SecondFactor(HalfSignIn {
+                address: address.clone(),
+                has_app: second_factor.app,
+                token: second_factor.token,
+            })),
         }
     }
 
@@ -203,6 +211,9 @@ impl Client {
             used_bytes: reply.used_bytes,
             quota_bytes: reply.quota_bytes,
             second_factor: reply.second_factor,
+            // A server of before passkeys has apps only, and says nothing of them.
+            authenticator_app: reply.authenticator_app || (reply.second_factor && reply.passkeys == 0),
+            passkeys: reply.passkeys,
             backup_codes_left: reply.backup_codes_left,
             second_factor_demanded: reply.second_factor_demanded,
             clock_off: clock_off(self.inner.now(), reply.server_time),

@@ -1,10 +1,10 @@
-//! The second factor and the sessions of an account.
+//! The second factors and the sessions of an account.
 
 use crate::{Client, Error, Result, Unlocked};
 use envelope::action::{FactorChange, SECOND_FACTOR, factor_bytes};
 use proto::{
-    BackupCodes, FactorRequest, SessionInfo, SessionList, SessionsEnded, Token, TotpConfirm, TotpSecret,
-    paths,
+    BackupCodes, FactorRequest, PasskeyInfo, PasskeyList, PasskeyRename, SessionInfo, SessionList,
+    SessionsEnded, Token, TotpConfirm, TotpSecret, paths,
 };
 use reqwest::Method;
 
@@ -43,6 +43,26 @@ impl From<SessionInfo> for OpenSession {
     }
 }
 
+/// A passkey of the account. It is added and shown in a browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnPasskey {
+    /// Its id.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// Unix seconds at which it was added.
+    pub created: i64,
+    /// Unix seconds at which it was last shown.
+    pub last_used: Option<i64>,
+}
+
+impl From<PasskeyInfo> for OwnPasskey {
+    fn from(info: PasskeyInfo) -> Self {
+        let clean = |text: String| text.chars().filter(|c| !c.is_control()).take(100).collect();
+        Self { id: clean(info.id), name: clean(info.name), created: info.created, last_used: info.last_used }
+    }
+}
+
 /// What an authenticator app needs.
 #[derive(Debug)]
 pub struct Offered {
@@ -50,6 +70,12 @@ pub struct Offered {
     pub secret: Token,
     /// The same as `otpauth://totp/…`, for a QR code.
     pub uri: Token,
+}
+
+/// An id that can stand in a path.
+fn one_id(id: &str) -> Result<&str> {
+    let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    if is_plain { Ok(id) } else { Err(Error::NotFound) }
 }
 
 impl Client {
@@ -65,10 +91,7 @@ impl Client {
     /// # Errors
     /// [`Error::NotFound`] if there is none of that id.
     pub async fn end_session(&self, id: &str) -> Result<()> {
-        if !id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
-            return Err(Error::NotFound);
-        }
-        let path = paths::fill(paths::ONE_SESSION, &[&id]);
+        let path = paths::fill(paths::ONE_SESSION, &[&one_id(id)?]);
         self.inner.authed(|server| server.request(Method::DELETE, &path)).await.map(drop)
     }
 
@@ -99,7 +122,34 @@ impl Client {
         Ok(codes.codes)
     }
 
-    /// Removes the authenticator app and its backup codes.
+    /// The passkeys of the account, the oldest first.
+    pub async fn passkeys(&self) -> Result<Vec<OwnPasskey>> {
+        let list: PasskeyList =
+            self.inner.call(|server| server.request(Method::GET, paths::PASSKEYS)).await?;
+        Ok(list.passkeys.into_iter().map(OwnPasskey::from).collect())
+    }
+
+    /// Gives a passkey another name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none of that id.
+    pub async fn rename_passkey(&self, id: &str, name: &str) -> Result<()> {
+        let path = paths::fill(paths::ONE_PASSKEY, &[&one_id(id)?]);
+        let body = PasskeyRename { name: name.to_owned() };
+        self.inner.authed(|server| server.request(Method::PUT, &path).json(&body)).await.map(drop)
+    }
+
+    /// Removes a passkey. The backup codes go with the last second factor. With published keys, `me` must hold them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none of that id.
+    pub async fn remove_passkey(&self, me: Option<&Unlocked>, id: &str) -> Result<()> {
+        let path = paths::fill(paths::PASSKEY_REMOVE, &[&one_id(id)?]);
+        let body = self.factor_request(me, FactorChange::Remove).await?;
+        self.inner.authed(|server| server.request(Method::POST, &path).json(&body)).await.map(drop)
+    }
+
+    /// Removes the authenticator app, and the backup codes where no passkey is left.
     pub async fn remove_second_factor(&self, me: Option<&Unlocked>) -> Result<()> {
         let body = self.factor_request(me, FactorChange::Remove).await?;
         let send = self.inner.authed(|server| server.request(Method::POST, paths::TOTP_REMOVE).json(&body));

@@ -53,7 +53,7 @@ pub use container::{
 };
 pub use envelope::{Address, ParseError};
 pub use error::{Class, Error, FileError, IdentityChange, LogFault};
-pub use factors::{Offered, OpenSession};
+pub use factors::{Offered, OpenSession, OwnPasskey};
 pub use files::{
     FileList, FilePaging, FileSummary, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload,
 };

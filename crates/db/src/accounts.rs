@@ -145,7 +145,7 @@ pub struct AccountRow {
     pub charged_bytes: u64,
     /// Sessions that live.
     pub sessions: u32,
-    /// Whether an authenticator app is confirmed.
+    /// Whether there is a second factor: a confirmed authenticator app or a passkey.
     pub second_factor: bool,
 }
 

@@ -26,14 +26,19 @@ pub trait Factors: Send + Sync {
     /// Uses a backup code up; `false` where there is no such code. Of parallel calls at most one is `true`.
     async fn use_backup_code(&self, user: UserId, mac: CodeMac) -> Result<bool, DbError>;
 
-    /// Lays out backup codes in the place of older ones; `false`, and nothing changed, without a confirmed secret.
+    /// Lays out backup codes in the place of older ones; `false`, and nothing changed, without a confirmed secret or a
+    /// passkey.
     async fn replace_backup_codes(&self, user: UserId, macs: &[CodeMac]) -> Result<bool, DbError>;
 
-    /// How many backup codes are left.
-    async fn backup_codes_left(&self, user: UserId) -> Result<u32, DbError>;
+    /// What second factors a person has. Called at every sign-in.
+    async fn factors_of(&self, user: UserId) -> Result<FactorsSet, DbError>;
 
-    /// Takes secret and backup codes away; says whether there was a secret. Idempotent.
+    /// Takes the secret away, and the backup codes where no passkey is left that they stand in for; says whether there
+    /// was a secret. Idempotent.
     async fn remove_totp(&self, user: UserId) -> Result<bool, DbError>;
+
+    /// Takes secret, passkeys and backup codes away; says whether there was a confirmed secret or a passkey. Idempotent.
+    async fn remove_factors(&self, user: UserId) -> Result<bool, DbError>;
 
     /// Remembers a sign-in that lacks its second factor.
     async fn open_half(&self, half: HalfSignIn) -> Result<(), DbError>;
@@ -47,8 +52,31 @@ pub trait Factors: Send + Sync {
         now: UnixTime,
     ) -> Result<Option<UserId>, DbError>;
 
+    /// Whose such a sign-in is, without counting an attempt; `None` if there is none, it has expired, or its attempts
+    /// are used up.
+    async fn half(&self, hash: HalfHash, max_attempts: u32, now: UnixTime)
+    -> Result<Option<UserId>, DbError>;
+
     /// Ends such a sign-in; `true` for one call only, which may open the session.
     async fn end_half(&self, hash: HalfHash) -> Result<bool, DbError>;
+}
+
+/// The second factors of a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FactorsSet {
+    /// Whether an authenticator app is confirmed.
+    pub app: bool,
+    /// How many passkeys there are.
+    pub passkeys: u32,
+    /// How many backup codes are left.
+    pub backup_codes: u32,
+}
+
+impl FactorsSet {
+    /// Whether signing in needs a second factor.
+    pub fn is_any(&self) -> bool {
+        self.app || self.passkeys > 0
+    }
 }
 
 /// An authenticator app's secret.

@@ -5,7 +5,7 @@
 //! the time. File names, addresses, codes and tokens never come here in clear: addresses arrive sealed, and what
 //! must be found again arrives as a keyed hash.
 //!
-//! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Directory`], [`Uploads`],
+//! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
 //! [`Files`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
@@ -20,6 +20,7 @@ mod error;
 mod factors;
 mod files;
 mod jobs;
+mod passkeys;
 mod pins;
 mod receipts;
 mod resets;
@@ -41,18 +42,22 @@ pub use audit::{AppendBatchAnswer, AskActivity, Audit, Batch, NewBatch, NewEvent
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
 pub use erasure::{Erase, Erasure};
 pub use error::DbError;
-pub use factors::{ConfirmTotp, Factors, HalfSignIn, Totp};
+pub use factors::{ConfirmTotp, Factors, FactorsSet, HalfSignIn, Totp};
 pub use files::{
     DeleteAnswer, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer, ReplaceAnswer,
     ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, Usage,
 };
 pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
+pub use passkeys::{AddPasskeyAnswer, Ceremony, NewPasskey, Passkeys, StoredPasskey, UsedPasskey};
 pub use pins::{NewPins, Pins, StorePinsAnswer, StoredPins};
 pub use receipts::{NewReceipt, ReceiptAnswer, Receipts, StoredReceipt};
 pub use resets::{NewReset, Reset, Resets};
 pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
 pub use sqlite::Sqlite;
-pub use types::{BlobRef, CodeMac, Digest, DownloadId, HalfHash, Lookup, RefreshHash, SessionId, UnixTime};
+pub use types::{
+    BlobRef, CeremonyHash, CodeMac, CredentialMac, Digest, DownloadId, HalfHash, Lookup, PasskeyId,
+    RefreshHash, SessionId, UnixTime,
+};
 pub use uploads::{
     AbandonAnswer, AddFilesAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, Finish, FinishAnswer, NewFile,
     NewGrant, NewPart, NewUpload, Part, PartAnswer, Upload, UploadState, Uploads,
@@ -70,6 +75,7 @@ pub trait Database:
     Accounts
     + Sessions
     + Factors
+    + Passkeys
     + Directory
     + Uploads
     + Files

@@ -59,6 +59,18 @@ octets! {
     HalfHash, 32, false
 }
 octets! {
+    /// The hash of a token that ends a ceremony.
+    CeremonyHash, 32, false
+}
+octets! {
+    /// The keyed hash by which the credential of a passkey is found again.
+    CredentialMac, 32, false
+}
+octets! {
+    /// The id of a passkey.
+    PasskeyId, 16, true
+}
+octets! {
     /// The keyed hash by which an address is found again (HMAC under a key of the server).
     Lookup, 32, false
 }

@@ -51,9 +51,9 @@ pub fn erase_bytes(user: &UserId, unix_seconds: u64) -> [u8; 24] {
 /// What may be done to a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactorChange {
-    /// Add an authenticator app.
+    /// Add an authenticator app or a passkey.
     Add = 1,
-    /// Remove it, and the backup codes with it.
+    /// Remove one.
     Remove = 2,
     /// Make new backup codes in the place of the old ones.
     BackupCodes = 3,

@@ -64,9 +64,13 @@ kinds! {
     SecondFactorAdded = "second_factor_added";
     /// The authenticator app was removed.
     SecondFactorRemoved = "second_factor_removed";
-    /// A code of the authenticator app was not right, after one of the mail that was.
+    /// A passkey was added.
+    PasskeyAdded = "passkey_added";
+    /// A passkey was removed.
+    PasskeyRemoved = "passkey_removed";
+    /// A code of the authenticator app was not right, after one of the mail that was, or a passkey was not accepted.
     FactorRejected = "second_factor_rejected";
-    /// The operator removed the authenticator app.
+    /// The operator removed the authenticator app and the passkeys.
     SecondFactorReset = "second_factor_reset";
     /// The operator ended all sessions.
     SignedOut = "signed_out_by_operator";

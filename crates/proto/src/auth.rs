@@ -120,6 +120,12 @@ pub struct WhoAmI {
     /// Whether signing in needs a second factor.
     #[serde(default)]
     pub second_factor: bool,
+    /// Whether there is an authenticator app.
+    #[serde(default)]
+    pub authenticator_app: bool,
+    /// How many passkeys there are.
+    #[serde(default)]
+    pub passkeys: u32,
     /// Backup codes that were not used yet.
     #[serde(default)]
     pub backup_codes_left: u32,

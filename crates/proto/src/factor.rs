@@ -23,6 +23,17 @@ pub struct SecondFactor {
     pub token: Token,
     /// Seconds until it ends.
     pub expires_in: i64,
+    /// Whether the account has an authenticator app.
+    #[serde(default = "yes")]
+    pub app: bool,
+    /// Whether it has passkeys.
+    #[serde(default)]
+    pub passkeys: bool,
+}
+
+/// What a server that says nothing of it means.
+const fn yes() -> bool {
+    true
 }
 
 /// `POST /auth/second`: the second factor of a sign-in.
@@ -45,7 +56,7 @@ pub struct FactorProof {
     pub signature: B64,
 }
 
-/// `POST /auth/totp`, `/auth/totp/remove`, `/auth/backup-codes`: a change of the second factor. Accounts that have
+/// `POST /auth/totp`, `/auth/totp/remove`, `/auth/passkeys/{id}/remove`, `/auth/backup-codes`: a change of the second factor. Accounts that have
 /// published keys prove it by their root key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

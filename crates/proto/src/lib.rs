@@ -12,6 +12,7 @@ mod factor;
 mod file;
 pub mod headers;
 pub mod limits;
+mod passkey;
 pub mod paths;
 mod pins;
 mod problem;
@@ -34,6 +35,10 @@ pub use factor::{
     SessionsEnded, SignIn, TotpConfirm, TotpSecret,
 };
 pub use file::{FileInfo, FilePage, FileQuery, Health, ReplaceGrant, Role, Ticket, TicketRequest};
+pub use passkey::{
+    CeremonyBegun, CeremonyEnd, PasskeyAdded, PasskeyInfo, PasskeyList, PasskeyRename, PasskeyRequest,
+    PasskeySecondEnd, PasskeySecondRequest, PasskeySignIn,
+};
 pub use pins::{PinsReply, PutPins};
 pub use problem::{Code, Problem};
 pub use upload::{

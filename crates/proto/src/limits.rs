@@ -36,6 +36,12 @@ pub const SECOND_FACTOR_SECONDS: i64 = 600;
 pub const SECOND_FACTOR_ATTEMPTS: u32 = 5;
 /// Backup codes that are made at once.
 pub const BACKUP_CODES: usize = 10;
+/// Passkeys of one account.
+pub const PASSKEYS_MAX: u32 = 10;
+/// Longest name of a passkey, characters.
+pub const PASSKEY_NAME_MAX: usize = 64;
+/// Seconds within which a passkey must be shown once it was asked for.
+pub const CEREMONY_SECONDS: i64 = 300;
 /// Seconds by which the time of a proof may differ from the server's.
 pub const PROOF_SECONDS: i64 = 600;
 /// Seconds until new keys take the place of lost ones.

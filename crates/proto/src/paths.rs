@@ -27,6 +27,22 @@ pub const TOTP_CONFIRM: &str = "/api/v1/auth/totp/confirm";
 pub const TOTP_REMOVE: &str = "/api/v1/auth/totp/remove";
 /// `POST`: new backup codes.
 pub const BACKUP_CODES: &str = "/api/v1/auth/backup-codes";
+/// `POST`: begin to add a passkey. `GET`: the caller's passkeys.
+pub const PASSKEYS: &str = "/api/v1/auth/passkeys";
+/// `POST`: add it.
+pub const PASSKEYS_FINISH: &str = "/api/v1/auth/passkeys/finish";
+/// `PUT`: give a passkey another name.
+pub const ONE_PASSKEY: &str = "/api/v1/auth/passkeys/{passkey_id}";
+/// `POST`: remove it.
+pub const PASSKEY_REMOVE: &str = "/api/v1/auth/passkeys/{passkey_id}/remove";
+/// `POST`: begin to sign in with a passkey alone.
+pub const PASSKEY: &str = "/api/v1/auth/passkey";
+/// `POST`: open a session by it.
+pub const PASSKEY_SESSION: &str = "/api/v1/auth/passkey/session";
+/// `POST`: begin to show a passkey as the second factor of a sign-in.
+pub const SECOND_PASSKEY: &str = "/api/v1/auth/second/passkey";
+/// `POST`: show it.
+pub const SECOND_PASSKEY_FINISH: &str = "/api/v1/auth/second/passkey/finish";
 /// `GET`: who calls.
 pub const WHOAMI: &str = "/api/v1/auth/whoami";
 /// `PUT`: keep the caller's key file. `GET`: that key file.

@@ -33,6 +33,8 @@ codes! {
     Malformed = "malformed", 400, "The request could not be understood";
     /// The code is wrong, used, or too old.
     CodeRejected = "code_rejected", 401, "The code is wrong or has expired";
+    /// What an authenticator gave is not accepted; why is not told.
+    PasskeyRejected = "passkey_rejected", 401, "The passkey was not accepted";
     /// No session, or one that has ended.
     SignInNeeded = "sign_in_needed", 401, "Sign in first";
     /// Sign-up is closed to this address.

@@ -6,7 +6,7 @@ use std::path::Path;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use aws_lc_rs::{digest, hkdf, hmac};
-use db::{CodeMac, Lookup, RefreshHash, StoredBundle};
+use db::{CeremonyHash, CodeMac, CredentialMac, Lookup, PasskeyId, RefreshHash, StoredBundle};
 use envelope::Address;
 use envelope::audit::Head;
 use envelope::ed25519::PublicKey;
@@ -30,6 +30,8 @@ enum Purpose {
     RefreshSuccessor,
     FactorEncryption,
     BackupCode,
+    PasskeyEncryption,
+    PasskeyLookup,
     AuditKeys,
     AuditHead,
 }
@@ -47,8 +49,31 @@ impl Purpose {
             Self::RefreshSuccessor => b"waxwing/v1/server/refresh-successor",
             Self::FactorEncryption => b"waxwing/v1/server/factor-encryption",
             Self::BackupCode => b"waxwing/v1/server/backup-code",
+            Self::PasskeyEncryption => b"waxwing/v1/server/passkey-encryption",
+            Self::PasskeyLookup => b"waxwing/v1/server/passkey-lookup",
             Self::AuditKeys => b"waxwing/v1/server/audit-keys",
             Self::AuditHead => b"waxwing/v1/server/audit-head",
+        }
+    }
+}
+
+/// What is sealed of passkeys, and where it belongs.
+#[derive(Clone, Copy)]
+pub(crate) enum PasskeyPlace {
+    /// The public key and what belongs to it.
+    Credential(UserId, PasskeyId),
+    /// The name that its owner gave it.
+    Name(UserId, PasskeyId),
+    /// The state of a ceremony.
+    Ceremony(CeremonyHash),
+}
+
+impl PasskeyPlace {
+    fn bytes(self) -> Vec<u8> {
+        match self {
+            Self::Credential(user, id) => [&[1], user.as_bytes().as_slice(), id.as_bytes()].concat(),
+            Self::Name(user, id) => [&[2], user.as_bytes().as_slice(), id.as_bytes()].concat(),
+            Self::Ceremony(hash) => [&[3], hash.as_bytes().as_slice()].concat(),
         }
     }
 }
@@ -64,6 +89,8 @@ pub(crate) struct Keys {
     successor: hmac::Key,
     factor: RandomizedNonceKey,
     backup: hmac::Key,
+    passkey: RandomizedNonceKey,
+    credential: hmac::Key,
     audit_keys: RandomizedNonceKey,
     audit_head: Ed25519KeyPair,
     /// Ed25519 seeds of access tokens: the one that signs, then those still believed.
@@ -104,6 +131,8 @@ impl Keys {
             successor: mac(Purpose::RefreshSuccessor),
             factor: aead(Purpose::FactorEncryption),
             backup: mac(Purpose::BackupCode),
+            passkey: aead(Purpose::PasskeyEncryption),
+            credential: mac(Purpose::PasskeyLookup),
             audit_keys: aead(Purpose::AuditKeys),
             audit_head: audit_head(secret_key),
             access_seeds: vec![subkey(jwt_secret, Purpose::AccessToken)],
@@ -141,6 +170,21 @@ impl Keys {
     /// A backup code together with whose it is.
     pub(crate) fn backup_mac(&self, user: UserId, code: &str) -> CodeMac {
         CodeMac::from_bytes(mac(&self.backup, &[user.as_bytes(), code.as_bytes()]))
+    }
+
+    /// By what the credential of a passkey is found again.
+    pub(crate) fn credential_mac(&self, credential: &[u8]) -> CredentialMac {
+        CredentialMac::from_bytes(mac(&self.credential, &[credential]))
+    }
+
+    /// What belongs to a passkey as it rests, bound to its place.
+    pub(crate) fn seal_passkey(&self, place: PasskeyPlace, plain: &[u8]) -> Vec<u8> {
+        seal(&self.passkey, &place.bytes(), plain)
+    }
+
+    /// Such a thing that rested; `None` if it was sealed with another `SECRET_KEY`, or for another place.
+    pub(crate) fn open_passkey(&self, place: PasskeyPlace, sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+        open(&self.passkey, &place.bytes(), sealed).map(Zeroizing::new)
     }
 
     /// The refresh token that takes another's place: always the same one, so that an answer that was lost can be
@@ -316,6 +360,8 @@ mod tests {
             Purpose::RefreshSuccessor,
             Purpose::FactorEncryption,
             Purpose::BackupCode,
+            Purpose::PasskeyEncryption,
+            Purpose::PasskeyLookup,
             Purpose::AuditKeys,
             Purpose::AuditHead,
         ];
@@ -343,6 +389,20 @@ mod tests {
         assert!(keys.open_factor(bob, sealed.clone()).is_none());
         assert!(keys.open_factor(alice, sealed[..20].to_vec()).is_none());
         assert_ne!(keys.backup_mac(alice, "code"), keys.backup_mac(bob, "code"));
+    }
+
+    #[test]
+    fn what_belongs_to_a_passkey_opens_in_its_own_place_alone() {
+        let keys = keys();
+        let (alice, bob) = (UserId::from_bytes([1; 16]), UserId::from_bytes([2; 16]));
+        let id = PasskeyId::from_bytes([3; 16]);
+        let sealed = keys.seal_passkey(PasskeyPlace::Credential(alice, id), b"a public key");
+        let opened = |place| keys.open_passkey(place, sealed.clone());
+        assert_eq!(opened(PasskeyPlace::Credential(alice, id)).unwrap().as_slice(), b"a public key");
+        assert!(opened(PasskeyPlace::Credential(bob, id)).is_none());
+        assert!(opened(PasskeyPlace::Credential(alice, PasskeyId::from_bytes([4; 16]))).is_none());
+        assert!(opened(PasskeyPlace::Name(alice, id)).is_none());
+        assert!(opened(PasskeyPlace::Ceremony(CeremonyHash::from_bytes([1; 32]))).is_none());
     }
 
     #[test]

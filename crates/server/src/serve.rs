@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::arriving::Arriving;
-use crate::auth::AccessTokens;
+use crate::auth::{AccessTokens, RelyingParty};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, PublicUrl, Relay};
 use crate::jobs::{self, JobError, JobReport};
@@ -125,6 +125,7 @@ impl Server {
         let bind = |source| StartError::Bind { address, source };
         let tcp = TcpListener::bind(address).await.map_err(bind)?;
         let bound = tcp.local_addr().map_err(bind)?;
+        let public = public_url(&config, bound);
         let app = App::new(Shared {
             db,
             blobs,
@@ -136,7 +137,8 @@ impl Server {
             signup: config.signup_rule(),
             second_factor: config.factor.second_factor,
             trusted_proxies: config.trusted_proxies(),
-            public: public_url(&config, bound),
+            relying: public.as_ref().and_then(RelyingParty::new),
+            public,
             tasks: TaskTracker::new(),
             arriving: Arriving::default(),
             places: Places::new(config.limits.parts_at_once),

@@ -9,7 +9,7 @@ use db::{Database, UnixTime};
 use tokio_util::task::TaskTracker;
 
 use crate::arriving::Arriving;
-use crate::auth::AccessTokens;
+use crate::auth::{AccessTokens, RelyingParty};
 use crate::clock::Clock;
 use crate::config::{Limits, PublicUrl, SecondFactorRule, SignupRule, TrustedProxies};
 use crate::mail::Mailer;
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) trusted_proxies: TrustedProxies,
     /// Where browsers reach this server; none, and nothing is offered to browsers.
     pub(crate) public: Option<PublicUrl>,
+    /// What judges passkeys; none where browsers know the server by no name.
+    pub(crate) relying: Option<RelyingParty>,
     /// Work that outlives its request: letters, and the last step of a part that arrived whole.
     pub(crate) tasks: TaskTracker,
     /// Parts whose bytes are coming in or being made durable.

@@ -9,7 +9,9 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use crate::auth::browser::{cookie, own_page};
 use crate::stage::sealed::{alice_and_bob, framed};
+use crate::stage::server::send;
 use crate::stage::{Parcel, Person};
 
 /// What the process logged, at every level.
@@ -75,6 +77,20 @@ async fn no_secret_address_code_token_or_body_is_logged_at_any_level() {
     let session = stage.sign_in("dave@wax.example").await;
     stage.post(paths::REFRESH, &json!({ "refresh_token": session.refresh_token.expose_secret() })).await;
     stage.post(paths::REFRESH, &json!({ "refresh_token": session.refresh_token.expose_secret() })).await;
+    let code_of_browser = stage.code_for("dave@wax.example").await;
+    let body = json!({ "email": "dave@wax.example", "code": code_of_browser });
+    let in_browser = send(own_page(&stage, paths::SESSION, &body)).await;
+    let in_cookie = cookie(&in_browser);
+    let renew = own_page(&stage, paths::REFRESH, &json!({}));
+    let renew = renew.header("cookie", format!("{}={in_cookie}", proto::headers::REFRESH_COOKIE));
+    let renewed = cookie(&send(renew).await);
+    let begun: proto::CeremonyBegun = stage.post(paths::PASSKEY, &json!({})).await.json();
+    let challenge = begun.options["publicKey"]["challenge"].as_str().unwrap().to_owned();
+    let wrong = json!({ "ceremony": begun.ceremony.expose_secret(), "credential": {
+        "id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {
+            "clientDataJSON": B64(b"canary-in-client-data".to_vec()).to_text(), "authenticatorData": "AAAA",
+            "signature": "AAAA", "userHandle": B64(vec![1; 16]).to_text() } } });
+    stage.post(paths::PASSKEY_SESSION, &wrong).await;
     stage.get("/canary-in-a-path?canary-in-a-query").await;
     let forged =
         Person { token: "canary-in-a-token".to_owned(), ..Person::new(&stage, "e@wax.example").await };
@@ -92,6 +108,11 @@ async fn no_secret_address_code_token_or_body_is_logged_at_any_level() {
         bob.token.clone().into_bytes(),
         session.access_token.expose_secret().into(),
         session.refresh_token.expose_secret().into(),
+        in_cookie.into_bytes(),
+        renewed.into_bytes(),
+        in_browser.json::<proto::BrowserSession>().access_token.expose_secret().into(),
+        begun.ceremony.expose_secret().into(),
+        challenge.into_bytes(),
         std::fs::read(secrets.join("secret_key")).unwrap(),
         std::fs::read(secrets.join("jwt_secret")).unwrap(),
         request.manifest.to_text()[..64].into(),

@@ -28,6 +28,33 @@ pub(crate) enum SessionsAction {
     },
 }
 
+/// What to do with passkeys.
+#[derive(Subcommand)]
+pub(crate) enum PasskeysAction {
+    /// List your passkeys, the oldest first
+    #[command(visible_alias = "list")]
+    Ls,
+    /// Give one another name
+    Rename {
+        /// Its id, or the beginning of it, as `wax 2fa passkeys` shows it
+        #[arg(value_name = "ID")]
+        id: String,
+        /// The new name, at most 64 characters
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Remove one; backup codes go with the last second factor
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Its id, or the beginning of it, as `wax 2fa passkeys` shows it
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
 /// `wax 2fa`.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -47,7 +74,12 @@ pub(crate) enum TwoFactorAction {
         #[arg(long, value_name = "CODE")]
         code: Option<String>,
     },
-    /// Remove the authenticator app and the backup codes
+    /// List, rename or remove passkeys; one is added in a browser
+    Passkeys {
+        #[command(subcommand)]
+        action: Option<PasskeysAction>,
+    },
+    /// Remove the authenticator app, and the backup codes with the last second factor
     Disable {
         /// Do not ask
         #[arg(long, short)]

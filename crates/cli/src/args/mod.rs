@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 mod account;
 mod people;
 
-pub(crate) use account::{Account, AccountAction, Sessions, SessionsAction, TwoFactor, TwoFactorAction};
+pub(crate) use account::{
+    Account, AccountAction, PasskeysAction, Sessions, SessionsAction, TwoFactor, TwoFactorAction,
+};
 pub(crate) use people::{Bits, Contacts, ContactsAction, Keys, KeysAction};
 
 const STYLES: Styles = Styles::styled()
@@ -90,7 +92,7 @@ pub(crate) enum Command {
     Whoami,
     /// Show or end your sessions, on this device and others
     Sessions(Sessions),
-    /// Sign in with an authenticator app as well as by e-mail
+    /// Sign in with a second factor as well as by e-mail
     #[command(name = "2fa")]
     TwoFactor(TwoFactor),
     /// Export what the server knows of you, or erase your account

@@ -180,10 +180,13 @@ fn sentence(event: &ActivityEvent, names: &HashMap<FileId, String>) -> String {
         EventKind::KeysChanged => format!("{who} published new keys"),
         EventKind::SecondFactorAdded => format!("{who} added an authenticator app"),
         EventKind::SecondFactorRemoved => format!("{who} removed the authenticator app"),
+        EventKind::PasskeyAdded => format!("{who} added a passkey"),
+        EventKind::PasskeyRemoved => format!("{who} removed a passkey"),
         EventKind::FactorRejected => {
-            "a wrong code of your authenticator app was tried by somebody who can read your mail".to_owned()
+            "a wrong second factor was tried: by somebody who can read your mail, or with a passkey of yours"
+                .to_owned()
         }
-        EventKind::SecondFactorReset => "the operator removed your authenticator app".to_owned(),
+        EventKind::SecondFactorReset => "the operator removed your second factors".to_owned(),
         EventKind::SignedOut => "the operator ended all your sessions".to_owned(),
         EventKind::SessionEndedByOperator => "the operator ended one of your sessions".to_owned(),
         EventKind::AccountSuspended => "the operator suspended your account".to_owned(),

@@ -150,12 +150,19 @@ fn second_factor(app: &App, session: &Session, half: &HalfSignIn, args: &Login) 
     if let Some(code) = &args.second_factor {
         return show(code);
     }
+    let (prompt, missing) = if half.has_app {
+        ("code of your authenticator app, or a backup code: ", "no code of the authenticator app was given")
+    } else {
+        app.console
+            .note("this account signs in with a passkey, which needs a browser; here a backup code does");
+        ("backup code: ", "no backup code was given")
+    };
     asking(
         app,
         || {
-            let code = ask::line("code of your authenticator app, or a backup code: ")?;
+            let code = ask::line(prompt)?;
             if code.trim().is_empty() {
-                return Err(Fault::new(Class::SignIn, "no code of the authenticator app was given")
+                return Err(Fault::new(Class::SignIn, missing)
                     .hint("it can be given beforehand: wax login --second-factor CODE"));
             }
             Ok(code)

@@ -13,6 +13,7 @@ mod ls;
 mod open;
 mod output;
 mod paper;
+mod passkeys;
 mod rm;
 mod rsa;
 mod seal;

@@ -1,4 +1,4 @@
-//! `wax 2fa`: the authenticator app and its backup codes.
+//! `wax 2fa`: the authenticator app, passkeys and backup codes.
 
 use crate::app::{App, Session};
 use crate::args::{TwoFactor, TwoFactorAction};
@@ -12,10 +12,13 @@ use std::io::IsTerminal;
 /// How often a mistyped code may be typed again.
 const TRIES: u32 = 3;
 
-/// `{"enabled", "backup_codes_left", "demanded"}`.
+/// `{"enabled", "authenticator_app", "passkeys", "backup_codes_left", "demanded"}`.
 #[derive(Serialize)]
 struct StatusJson {
     enabled: bool,
+    authenticator_app: bool,
+    /// How many.
+    passkeys: u32,
     backup_codes_left: u32,
     /// Whether the server demands it of everybody.
     demanded: bool,
@@ -42,6 +45,7 @@ pub(super) fn run(app: &App, args: TwoFactor) -> Result<(), Fault> {
         TwoFactorAction::Enable { code: Some(code) } => confirm(app, &session, &code),
         TwoFactorAction::Enable { code: None } => enable(app, &session),
         TwoFactorAction::Disable { yes } => disable(app, &session, yes),
+        TwoFactorAction::Passkeys { action } => super::passkeys::run(app, &session, action),
         TwoFactorAction::BackupCodes => {
             let me = keys(app, &session)?;
             show(app, &session.run(session.client.new_backup_codes(me.as_ref()))?)
@@ -52,20 +56,37 @@ pub(super) fn run(app: &App, args: TwoFactor) -> Result<(), Fault> {
 fn status(app: &App, session: &Session) -> Result<(), Fault> {
     let me = session.run(session.client.whoami())?;
     let words = match (me.second_factor, me.second_factor_demanded) {
-        (true, _) => format!("on: authenticator app; {} backup codes left", me.backup_codes_left),
+        (true, _) => format!(
+            "on: {}; {} backup codes left",
+            in_words(me.authenticator_app, me.passkeys),
+            me.backup_codes_left
+        ),
         (false, false) => "off; turn it on with: wax 2fa enable".to_owned(),
         (false, true) => "off, and this server demands it; turn it on with: wax 2fa enable".to_owned(),
     };
     app.console.say(words)?;
     app.console.result(&StatusJson {
         enabled: me.second_factor,
+        authenticator_app: me.authenticator_app,
+        passkeys: me.passkeys,
         backup_codes_left: me.backup_codes_left,
         demanded: me.second_factor_demanded,
     })
 }
 
+/// Which second factors there are.
+pub(super) fn in_words(app: bool, passkeys: u32) -> String {
+    match (app, passkeys) {
+        (true, 0) => "authenticator app".to_owned(),
+        (true, 1) => "authenticator app and a passkey".to_owned(),
+        (true, n) => format!("authenticator app and {n} passkeys"),
+        (false, 1) => "a passkey".to_owned(),
+        (false, n) => format!("{n} passkeys"),
+    }
+}
+
 /// The keys that prove the change, if any were published.
-fn keys(app: &App, session: &Session) -> Result<Option<Unlocked>, Fault> {
+pub(super) fn keys(app: &App, session: &Session) -> Result<Option<Unlocked>, Fault> {
     let published = session.run(session.client.whoami())?.has_bundle;
     if published { keyring::unlock(app, session).map(Some) } else { Ok(None) }
 }
@@ -123,19 +144,38 @@ fn show(app: &App, codes: &[Token]) -> Result<(), Fault> {
 }
 
 fn disable(app: &App, session: &Session, yes: bool) -> Result<(), Fault> {
-    if !yes {
-        if app.console.json || !ask::somebody_is_there() {
-            return Err(Fault::new(Class::Usage, "there is nobody to ask").hint("say so beforehand: --yes"));
-        }
-        if !ask::yes("sign in by e-mail alone from now on?", Some(false))? {
-            app.console.note("nothing was changed");
-            return status(app, session);
-        }
+    let passkeys = session.run(session.client.whoami())?.passkeys;
+    let question = if passkeys == 0 {
+        "sign in by e-mail alone from now on?"
+    } else {
+        "remove the authenticator app? your passkeys stay, and they need a browser"
+    };
+    if !agreed(app, yes, question)? {
+        return status(app, session);
     }
     let me = keys(app, session)?;
     session.run(session.client.remove_second_factor(me.as_ref()))?;
-    app.console.note("the authenticator app and its backup codes are removed");
+    app.console.note(if passkeys == 0 {
+        "the authenticator app and its backup codes are removed"
+    } else {
+        "the authenticator app is removed; passkeys and backup codes stay"
+    });
     status(app, session)
+}
+
+/// Whether it was said beforehand or is said now.
+pub(super) fn agreed(app: &App, yes: bool, question: &str) -> Result<bool, Fault> {
+    if yes {
+        return Ok(true);
+    }
+    if app.console.json || !ask::somebody_is_there() {
+        return Err(Fault::new(Class::Usage, "there is nobody to ask").hint("say so beforehand: --yes"));
+    }
+    let agreed = ask::yes(question, Some(false))?;
+    if !agreed {
+        app.console.note("nothing was changed");
+    }
+    Ok(agreed)
 }
 
 /// A secret in groups of four, as it is typed.
@@ -147,6 +187,13 @@ fn grouped(secret: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn factors_are_told_as_people_say_them() {
+        assert_eq!(in_words(true, 0), "authenticator app");
+        assert_eq!(in_words(true, 2), "authenticator app and 2 passkeys");
+        assert_eq!(in_words(false, 1), "a passkey");
+    }
 
     #[test]
     fn a_secret_is_typed_in_groups_of_four() {

@@ -52,7 +52,8 @@ pub(super) fn run(app: &App) -> Result<(), Fault> {
     };
     console.say(format!("keys     {keys}"))?;
     if me.second_factor {
-        console.say(format!("2fa      authenticator app; {} backup codes left", me.backup_codes_left))?;
+        let factors = super::two_factor::in_words(me.authenticator_app, me.passkeys);
+        console.say(format!("2fa      {factors}; {} backup codes left", me.backup_codes_left))?;
     }
     console.result(&WhoamiJson {
         address: me.address.as_str(),

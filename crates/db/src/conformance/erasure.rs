@@ -40,6 +40,7 @@ async fn nothing_of_who_left_is_found_again(db: &dyn Database) {
             NewReset { user: who, bundle: digest(n), now: NOW, due_at: NOW.plus(DAY), events: Vec::new() };
         db.begin_reset(reset).await.unwrap();
         db.keep_audit_key(who, vec![n; 40]).await.unwrap();
+        db.add_passkey(passkeys::new(who, n)).await.unwrap();
     }
     assert!(db.erase_account(erase(alice)).await.unwrap());
     assert!(!db.erase_account(erase(alice)).await.unwrap(), "once");
@@ -50,6 +51,7 @@ async fn nothing_of_who_left_is_found_again(db: &dyn Database) {
     assert_eq!(db.vault(alice).await.unwrap(), None);
     assert_eq!(db.pins(alice).await.unwrap(), None);
     assert_eq!(db.reset(alice).await.unwrap(), None);
+    assert!(!db.factors_of(alice).await.unwrap().is_any() && db.factors_of(bob).await.unwrap().is_any());
     assert_eq!(db.audit_key(alice).await.unwrap(), None);
     assert_eq!(db.session(SessionId::from_bytes([1; 16]), NOW).await.unwrap(), None);
     assert!(db.session(SessionId::from_bytes([2; 16]), NOW).await.unwrap().is_some());

@@ -57,7 +57,7 @@ async fn a_secret_counts_only_once_it_is_confirmed(db: &dyn Database) {
     assert!(db.confirm_totp(confirm(alice, 100)).await.unwrap());
     let expected = Totp { sealed: vec![8; 48], confirmed: true, last_step: 100 };
     assert_eq!(db.totp(alice).await.unwrap(), Some(expected));
-    assert_eq!(db.backup_codes_left(alice).await.unwrap(), 2);
+    assert_eq!(db.factors_of(alice).await.unwrap().backup_codes, 2);
     let session = db.session(SessionId::from_bytes([1; 16]), NOW).await.unwrap().unwrap();
     assert!(session.strong, "the session in which it happened");
 }
@@ -91,7 +91,7 @@ async fn a_backup_code_is_used_once(db: Arc<dyn Database>) {
         tokio::spawn(async move { db.use_backup_code(alice, mac(1)).await.unwrap() })
     });
     let wins = join_all(tries).await.into_iter().filter(|won| *won.as_ref().unwrap()).count();
-    assert_eq!((wins, db.backup_codes_left(alice).await.unwrap()), (1, 1));
+    assert_eq!((wins, db.factors_of(alice).await.unwrap().backup_codes), (1, 1));
 }
 
 async fn new_backup_codes_void_the_old_ones(db: &dyn Database) {
@@ -99,7 +99,7 @@ async fn new_backup_codes_void_the_old_ones(db: &dyn Database) {
     assert!(db.replace_backup_codes(alice, &[mac(3), mac(4), mac(5)]).await.unwrap());
     assert!(!db.use_backup_code(alice, mac(1)).await.unwrap());
     assert!(db.use_backup_code(alice, mac(5)).await.unwrap());
-    assert_eq!(db.backup_codes_left(alice).await.unwrap(), 2);
+    assert_eq!(db.factors_of(alice).await.unwrap().backup_codes, 2);
 }
 
 async fn what_is_removed_is_gone_with_its_codes(db: &dyn Database) {
@@ -130,6 +130,9 @@ async fn half_a_sign_in_becomes_one_session(db: &dyn Database) {
         let new = HalfSignIn { hash: half(n), user: alice, expires_at: NOW.plus(300) };
         db.open_half(new).await.unwrap();
     }
+    assert_eq!(db.half(half(1), 5, NOW.plus(299)).await.unwrap(), Some(alice));
+    assert_eq!(db.half(half(1), 5, NOW.plus(300)).await.unwrap(), None);
+    assert_eq!(db.half(half(1), 0, NOW).await.unwrap(), None, "its attempts are used up");
     assert_eq!(db.try_half(half(1), 5, NOW.plus(299)).await.unwrap(), Some(alice));
     assert_eq!(db.try_half(half(1), 5, NOW.plus(300)).await.unwrap(), None, "it has expired");
     assert_eq!(db.try_half(half(9), 5, NOW).await.unwrap(), None);

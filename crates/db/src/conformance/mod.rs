@@ -12,6 +12,7 @@ mod erasure;
 mod factors;
 mod files;
 mod jobs;
+mod passkeys;
 mod pins;
 mod receipts;
 mod resets;
@@ -45,6 +46,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     accounts::run(&fixture).await;
     sessions::run(&fixture).await;
     factors::run(&fixture).await;
+    passkeys::run(&fixture).await;
     directory::run(&fixture).await;
     uploads::run(&fixture).await;
     files::run(&fixture).await;

@@ -129,7 +129,8 @@ impl Accounts for Sqlite {
         sqlx::query(
             "SELECT a.user_id, a.lookup, a.sealed_address, a.created_at, a.suspended_at, a.quota_bytes, a.charged_bytes,
                 (SELECT COUNT(*) FROM sessions s WHERE s.user_id = a.user_id AND s.expires_at > $3) AS sessions,
-                EXISTS (SELECT 1 FROM totp t WHERE t.user_id = a.user_id AND t.confirmed = 1) AS second_factor
+                (EXISTS (SELECT 1 FROM totp t WHERE t.user_id = a.user_id AND t.confirmed = 1)
+                 OR EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = a.user_id)) AS second_factor
              FROM accounts a WHERE a.user_id > $1 AND a.erased_at IS NULL ORDER BY a.user_id LIMIT $2",
         )
         .bind(after)

@@ -8,10 +8,11 @@ use super::rows::Columns;
 use crate::{DbError, Erase, Erasure};
 
 /// What is the person's alone, row by row. Refresh tokens go with their sessions.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "DELETE FROM sessions WHERE user_id = $1",
     "DELETE FROM half_sign_ins WHERE user_id = $1",
     "DELETE FROM totp WHERE user_id = $1",
+    "DELETE FROM passkeys WHERE user_id = $1",
     "DELETE FROM backup_codes WHERE user_id = $1",
     "DELETE FROM key_resets WHERE user_id = $1",
     "DELETE FROM bundles WHERE user_id = $1",

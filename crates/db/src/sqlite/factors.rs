@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::Sqlite;
 use super::rows::{Columns, at_most, integer};
-use crate::{CodeMac, ConfirmTotp, DbError, Factors, HalfHash, HalfSignIn, Totp, UnixTime};
+use crate::{CodeMac, ConfirmTotp, DbError, Factors, FactorsSet, HalfHash, HalfSignIn, Totp, UnixTime};
 
 #[async_trait]
 impl Factors for Sqlite {
@@ -84,11 +84,7 @@ impl Factors for Sqlite {
     async fn replace_backup_codes(&self, user: UserId, macs: &[CodeMac]) -> Result<bool, DbError> {
         at_most(macs, 50, "a list of backup codes")?;
         let mut tx = self.write().await?;
-        let has = sqlx::query("SELECT 1 FROM totp WHERE user_id = $1 AND confirmed = 1")
-            .bind(user.as_bytes().as_slice())
-            .fetch_optional(&mut *tx)
-            .await?;
-        if has.is_none() {
+        if !set(&mut tx, user).await?.is_any() {
             return Ok(false);
         }
         lay_out(&mut tx, user, macs).await?;
@@ -96,23 +92,30 @@ impl Factors for Sqlite {
         Ok(true)
     }
 
-    async fn backup_codes_left(&self, user: UserId) -> Result<u32, DbError> {
-        sqlx::query("SELECT COUNT(*) AS left FROM backup_codes WHERE user_id = $1")
-            .bind(user.as_bytes().as_slice())
-            .fetch_one(&self.readers)
-            .await?
-            .small("left")
+    async fn factors_of(&self, user: UserId) -> Result<FactorsSet, DbError> {
+        set(&mut *self.readers.acquire().await?, user).await
     }
 
     async fn remove_totp(&self, user: UserId) -> Result<bool, DbError> {
         let mut tx = self.write().await?;
-        lay_out(&mut tx, user, &[]).await?;
         let removed = sqlx::query("DELETE FROM totp WHERE user_id = $1")
             .bind(user.as_bytes().as_slice())
             .execute(&mut *tx)
             .await?;
+        take_stray_codes(&mut tx, user).await?;
         tx.commit().await?;
         Ok(removed.rows_affected() == 1)
+    }
+
+    async fn remove_factors(&self, user: UserId) -> Result<bool, DbError> {
+        let mut tx = self.write().await?;
+        let were = set(&mut tx, user).await?;
+        for forget in ["DELETE FROM totp WHERE user_id = $1", "DELETE FROM passkeys WHERE user_id = $1"] {
+            sqlx::query(forget).bind(user.as_bytes().as_slice()).execute(&mut *tx).await?;
+        }
+        take_stray_codes(&mut tx, user).await?;
+        tx.commit().await?;
+        Ok(were.is_any())
     }
 
     async fn open_half(&self, half: HalfSignIn) -> Result<(), DbError> {
@@ -143,6 +146,23 @@ impl Factors for Sqlite {
         row.map(|row| row.octets("user_id").map(UserId::from_bytes)).transpose()
     }
 
+    async fn half(
+        &self,
+        hash: HalfHash,
+        max_attempts: u32,
+        now: UnixTime,
+    ) -> Result<Option<UserId>, DbError> {
+        let row = sqlx::query(
+            "SELECT user_id FROM half_sign_ins WHERE hash = $1 AND expires_at > $2 AND attempts < $3",
+        )
+        .bind(hash.as_bytes().as_slice())
+        .bind(now.0)
+        .bind(i64::from(max_attempts))
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|row| row.octets("user_id").map(UserId::from_bytes)).transpose()
+    }
+
     async fn end_half(&self, hash: HalfHash) -> Result<bool, DbError> {
         let ended = sqlx::query("DELETE FROM half_sign_ins WHERE hash = $1")
             .bind(hash.as_bytes().as_slice())
@@ -152,8 +172,37 @@ impl Factors for Sqlite {
     }
 }
 
+/// What second factors somebody has.
+pub(super) async fn set(connection: &mut SqliteConnection, user: UserId) -> Result<FactorsSet, DbError> {
+    let row = sqlx::query(
+        "SELECT (SELECT COUNT(*) FROM totp WHERE user_id = $1 AND confirmed = 1) AS apps,
+                (SELECT COUNT(*) FROM passkeys WHERE user_id = $1) AS passkeys,
+                (SELECT COUNT(*) FROM backup_codes WHERE user_id = $1) AS codes",
+    )
+    .bind(user.as_bytes().as_slice())
+    .fetch_one(connection)
+    .await?;
+    Ok(FactorsSet {
+        app: row.natural("apps")? > 0,
+        passkeys: row.small("passkeys")?,
+        backup_codes: row.small("codes")?,
+    })
+}
+
+/// Backup codes stand in for something, or there are none.
+pub(super) async fn take_stray_codes(tx: &mut SqliteConnection, user: UserId) -> Result<(), DbError> {
+    if set(tx, user).await?.is_any() {
+        return Ok(());
+    }
+    lay_out(tx, user, &[]).await
+}
+
 /// These backup codes and no others.
-async fn lay_out(tx: &mut SqliteConnection, user: UserId, macs: &[CodeMac]) -> Result<(), DbError> {
+pub(super) async fn lay_out(
+    tx: &mut SqliteConnection,
+    user: UserId,
+    macs: &[CodeMac],
+) -> Result<(), DbError> {
     sqlx::query("DELETE FROM backup_codes WHERE user_id = $1")
         .bind(user.as_bytes().as_slice())
         .execute(&mut *tx)

@@ -185,6 +185,7 @@ impl Jobs for Sqlite {
             .await?;
         sqlx::query("DELETE FROM half_sign_ins WHERE expires_at <= $1").bind(now.0).execute(&mut *tx).await?;
         sqlx::query("DELETE FROM invitations WHERE expires_at <= $1").bind(now.0).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM ceremonies WHERE expires_at <= $1").bind(now.0).execute(&mut *tx).await?;
         let windows = sqlx::query("DELETE FROM limit_windows WHERE ends_at <= $1")
             .bind(now.0)
             .execute(&mut *tx)

@@ -168,14 +168,14 @@ impl Users {
         Ok(self.db.set_quota(user, bytes, &[self.event(user, Kind::QuotaChanged)]).await?)
     }
 
-    /// Removes somebody's authenticator app and backup codes, for when both are lost; says whether there was one. It
+    /// Removes somebody's authenticator app, passkeys and backup codes, for when all are lost; says whether there was any. It
     /// stands in their log. What they were sent stays closed to whoever signs in now without their keys.
     ///
     /// # Errors
     /// Nobody of that name, or the database.
     pub async fn reset_second_factor(&self, who: &Who) -> Result<bool, AdminError> {
         let user = self.find(who).await?;
-        let removed = self.db.remove_totp(user).await?;
+        let removed = self.db.remove_factors(user).await?;
         if removed {
             self.note(user, Kind::SecondFactorReset).await?;
         }

@@ -87,6 +87,16 @@ pub(crate) async fn factor_rejected(app: &App, user: UserId, agent: &Agent) -> A
     at_most(app, user, Kind::FactorRejected, REJECTED_AN_HOUR, agent).await
 }
 
+/// Notes that a passkey was not accepted, in the background: whoever shows one has not said who they are.
+pub(crate) fn passkey_rejected(app: &App, user: UserId, agent: &Agent) {
+    let (app, agent) = (app.clone(), agent.clone());
+    app.clone().tasks.spawn(async move {
+        if let Err(refusal) = factor_rejected(&app, user, &agent).await {
+            tracing::warn!(cause = %refusal, "a rejected passkey could not be noted");
+        }
+    });
+}
+
 /// Notes that a code was not right, if the address has an account.
 ///
 /// In the background: the time that the answer takes must not tell whether there is one.

@@ -62,7 +62,7 @@ impl FromRequestParts<App> for Caller {
         if app.second_factor.is_demanded() && !caller.strong {
             return Err(Refusal::new(
                 Code::SecondFactorNeeded,
-                "This server demands a second factor. Add an authenticator app, or sign in again with yours.",
+                "This server demands a second factor. Add a passkey or an authenticator app, or sign in again with yours.",
             ));
         }
         Ok(Self { user: caller.user })

@@ -1,6 +1,6 @@
-//! The second factor: an authenticator app (RFC 6238) or one of its backup codes.
+//! The second factor: an authenticator app (RFC 6238) or a backup code; passkeys stand beside it.
 
-use db::{ConfirmTotp, HalfHash, HalfSignIn};
+use db::{ConfirmTotp, FactorsSet, HalfHash, HalfSignIn};
 use envelope::Address;
 use envelope::action::{FactorChange, SECOND_FACTOR, factor_bytes};
 use envelope::ids::UserId;
@@ -18,54 +18,69 @@ use crate::secrets::sha256;
 use crate::state::App;
 
 /// Wrong and right second factors of one account, over all its sign-ins.
-const TRIES: Limit = Limit::hourly("second-factor", 20);
+pub(super) const TRIES: Limit = Limit::hourly("second-factor", 20);
 /// Letters and digits that nobody takes for one another: 5 bits each.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Characters of a backup code: 60 bits, which nobody guesses at the rate above.
 const BACKUP_LEN: usize = 12;
 
 /// Begins the second half of a sign-in.
-pub(crate) async fn ask(app: &App, user: UserId) -> Answer<SecondFactor> {
+pub(crate) async fn ask(app: &App, user: UserId, set: FactorsSet) -> Answer<SecondFactor> {
     let token = Zeroizing::new(crate::random::bytes::<32>());
     app.db
         .open_half(HalfSignIn {
-            hash: half_hash(&token),
+            hash: hash_of(&token),
             user,
             expires_at: app.time().plus(SECOND_FACTOR_SECONDS),
         })
         .await?;
-    Ok(SecondFactor { token: Token::new(B64(token.to_vec()).to_text()), expires_in: SECOND_FACTOR_SECONDS })
+    Ok(SecondFactor {
+        token: Token::new(B64(token.to_vec()).to_text()),
+        expires_in: SECOND_FACTOR_SECONDS,
+        app: set.app,
+        passkeys: set.passkeys > 0,
+    })
 }
 
 /// Judges the second factor of a sign-in and says whose session may be opened.
 pub(crate) async fn show(app: &App, token: &Token, code: &str, agent: &Agent) -> Answer<UserId> {
-    let over = || Refusal::new(Code::SignInNeeded, "This sign-in is over. Ask for a new code.");
-    let token = B64::parse(token.expose_secret()).map(|bytes| Zeroizing::new(bytes.0)).map_err(|_| over())?;
-    let token: &[u8; 32] = token.as_slice().try_into().map_err(|_| over())?;
-    let hash = half_hash(token);
+    let hash = half_hash(token)?;
     let tried = app.db.try_half(hash, SECOND_FACTOR_ATTEMPTS, app.time()).await?;
     let user = tried.ok_or_else(over)?;
     if !is_right(app, user, code).await? {
         audit::factor_rejected(app, user, agent).await?;
-        return Err(Refusal::new(Code::CodeRejected, "That is not the code of your authenticator app."));
+        let detail = "That is not the code of your authenticator app, and none of your backup codes.";
+        return Err(Refusal::new(Code::CodeRejected, detail));
     }
     // Of two who show two right codes at once, one opens a session.
     if app.db.end_half(hash).await? { Ok(user) } else { Err(over()) }
 }
 
-/// Whether the person has an app that counts.
-pub(crate) async fn is_set(app: &App, user: UserId) -> Answer<bool> {
-    Ok(app.db.totp(user).await?.is_some_and(|totp| totp.confirmed))
+/// A sign-in whose second half does not exist, or not any more.
+pub(super) fn over() -> Refusal {
+    Refusal::new(Code::SignInNeeded, "This sign-in is over. Begin again.")
+}
+
+/// A session that was opened before there was a second factor has not shown it.
+pub(crate) async fn strong(app: &App, caller: &SignedIn) -> Answer<()> {
+    if caller.strong || !app.db.factors_of(caller.user).await?.is_any() {
+        return Ok(());
+    }
+    let detail = "This session has not shown your second factor. Sign in again, with it.";
+    Err(Refusal::new(Code::SecondFactorNeeded, detail))
 }
 
 /// Makes a secret and offers it; it counts once [`confirm`] has seen a code of it.
-pub(crate) async fn offer(app: &App, user: UserId) -> Answer<TotpSecret> {
+pub(crate) async fn offer(app: &App, caller: &SignedIn) -> Answer<TotpSecret> {
+    let user = caller.user;
     let secret = Zeroizing::new(crate::random::bytes::<20>());
+    if !app.db.factors_of(user).await?.app {
+        strong(app, caller).await?;
+    }
     if !app.db.offer_totp(user, app.keys.seal_factor(user, &secret), app.time()).await? {
         return Err(Refusal::new(Code::Conflict, "There is an authenticator app already. Remove it first."));
     }
-    let account = app.db.account(user).await?.ok_or_else(Refusal::not_found)?;
-    let address = app.keys.open_address(&account.lookup, account.sealed_address).ok_or_else(unreadable)?;
+    let address = address(app, user).await?;
     let totp = totp(&secret, Some(&address))?;
     let uri = totp.to_url().map_err(Refusal::internal)?;
     Ok(TotpSecret { secret: Token::new(totp.secret().to_base32()), uri: Token::new(uri) })
@@ -90,7 +105,7 @@ pub(crate) async fn renew_backup_codes(app: &App, user: UserId) -> Answer<Backup
     if app.db.replace_backup_codes(user, &macs).await? {
         Ok(codes)
     } else {
-        Err(Refusal::new(Code::Conflict, "There is no authenticator app that they could stand in for."))
+        Err(Refusal::new(Code::Conflict, "There is no second factor that they could stand in for."))
     }
 }
 
@@ -103,15 +118,6 @@ pub(crate) async fn prove(
 ) -> Answer<()> {
     let bytes = |time| factor_bytes(&user, time, change).to_vec();
     proof::timed(app, user, SECOND_FACTOR, proof, bytes, "Changing the second factor").await
-}
-
-/// A session that was opened before the app was added has not shown it.
-pub(crate) async fn strong(app: &App, caller: &SignedIn) -> Answer<()> {
-    if caller.strong || !is_set(app, caller.user).await? {
-        return Ok(());
-    }
-    let detail = "This session has not shown your authenticator app. Sign in again, with it.";
-    Err(Refusal::new(Code::SecondFactorNeeded, detail))
 }
 
 /// Uses a code up, whichever kind it is; counted for the account before it is looked at.
@@ -150,7 +156,14 @@ fn plain(code: &str) -> String {
     kept.map(|c| c.to_ascii_lowercase()).collect()
 }
 
-fn backup_codes(app: &App, user: UserId) -> (BackupCodes, Vec<db::CodeMac>) {
+/// The address of an account.
+pub(super) async fn address(app: &App, user: UserId) -> Answer<Address> {
+    let account = app.db.account(user).await?.ok_or_else(Refusal::not_found)?;
+    app.keys.open_address(&account.lookup, account.sealed_address).ok_or_else(unreadable)
+}
+
+/// Fresh backup codes, and what is kept of them.
+pub(super) fn backup_codes(app: &App, user: UserId) -> (BackupCodes, Vec<db::CodeMac>) {
     let (mut codes, mut macs) = (Vec::new(), Vec::new());
     for _ in 0..BACKUP_CODES {
         let random = Zeroizing::new(crate::random::bytes::<BACKUP_LEN>());
@@ -162,7 +175,14 @@ fn backup_codes(app: &App, user: UserId) -> (BackupCodes, Vec<db::CodeMac>) {
     (BackupCodes { codes }, macs)
 }
 
-fn half_hash(token: &[u8; 32]) -> HalfHash {
+/// What the token of a sign-in is found by; a text that is no token continues nothing.
+pub(super) fn half_hash(token: &Token) -> Answer<HalfHash> {
+    let token = B64::parse(token.expose_secret()).map(|bytes| Zeroizing::new(bytes.0)).map_err(|_| over())?;
+    let token: &[u8; 32] = token.as_slice().try_into().map_err(|_| over())?;
+    Ok(hash_of(token))
+}
+
+fn hash_of(token: &[u8; 32]) -> HalfHash {
     HalfHash::from_bytes(sha256(&[b"waxwing/v1/server/half-sign-in\0", token]))
 }
 
@@ -171,7 +191,7 @@ fn half_hash(token: &[u8; 32]) -> HalfHash {
 #[error("a sealed row of an account does not open: SECRET_KEY is not the one it was sealed with")]
 struct Unreadable;
 
-fn unreadable() -> Refusal {
+pub(super) fn unreadable() -> Refusal {
     Refusal::internal(Unreadable)
 }
 

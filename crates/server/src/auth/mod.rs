@@ -1,12 +1,15 @@
-//! Who calls: codes, second factors, access tokens, refresh tokens, tickets.
+//! Who calls: codes, second factors, passkeys, access tokens, refresh tokens, tickets.
 
 pub(crate) mod access;
 pub(crate) mod caller;
+pub(crate) mod ceremony;
 pub(crate) mod code;
 pub(crate) mod factor;
+pub(crate) mod passkey;
 pub(crate) mod proof;
 pub(crate) mod session;
 pub(crate) mod ticket;
 
 pub(crate) use access::AccessTokens;
 pub(crate) use caller::{Caller, SignedIn, is_suspended};
+pub(crate) use passkey::RelyingParty;

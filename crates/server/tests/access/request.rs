@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::scene::{Ids, Scene};
 use super::table::Row;
-use crate::auth::factor;
+use crate::auth::{factor, passkey};
 use crate::stage::Parcel;
 use crate::stage::sealed::{file_id, grant, node_of};
 
@@ -37,6 +37,7 @@ impl Scene<'_> {
             ("{user_id}", ids.user.to_string()),
             ("{recipient_id}", ids.key.to_string()),
             ("{session_id}", ids.session.clone()),
+            ("{passkey_id}", ids.passkey.clone()),
             ("{page}", "0".to_owned()),
             ("{n}", "0".to_owned()),
         ] {
@@ -54,9 +55,20 @@ impl Scene<'_> {
         match (row.method.as_str(), row.path.as_str()) {
             ("POST", paths::CODE) => request.json(&json!({ "email": actor.address })),
             ("POST", paths::SESSION) => request.json(&json!({ "email": actor.address, "code": self.ready })),
-            ("POST", paths::SECOND) => {
-                request.header("content-type", "application/json").body(self.ready.clone())
+            ("POST", paths::PASSKEYS) => request.json(&passkey::named(stage, actor, "laptop")),
+            ("PUT", paths::ONE_PASSKEY) => request.json(&json!({ "name": "phone" })),
+            ("POST", paths::PASSKEY_REMOVE) => {
+                request.json(&factor::proof(stage, actor, FactorChange::Remove))
             }
+            ("POST", paths::PASSKEY) => request.json(&json!({})),
+            (
+                "POST",
+                paths::SECOND
+                | paths::PASSKEYS_FINISH
+                | paths::PASSKEY_SESSION
+                | paths::SECOND_PASSKEY
+                | paths::SECOND_PASSKEY_FINISH,
+            ) => request.header("content-type", "application/json").body(self.ready.clone()),
             ("POST", paths::REFRESH) => request.json(&json!({ "refresh_token": self.ready })),
             ("POST", paths::TOTP) => request.json(&factor::proof(stage, actor, FactorChange::Add)),
             ("POST", paths::TOTP_CONFIRM) => request.json(&json!({ "code": self.ready })),

@@ -4,11 +4,12 @@ use envelope::action::FactorChange;
 use envelope::grant::GrantHead;
 use envelope::{ContentId, Manifest, RecipientId, Wrap};
 use proto::{B64, Batch, BatchFile, BatchReply, FileId, GrantTo, SessionList, UserId, paths};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::role::Role;
 use super::table::Row;
-use crate::auth::factor;
+use crate::auth::{factor, passkey};
+use crate::stage::authenticator::Authenticator;
 use crate::stage::person::Root;
 use crate::stage::sealed::{file_id, grant, grant_head};
 use crate::stage::{Parcel, Person, Stage};
@@ -20,6 +21,7 @@ pub(super) struct Ids {
     pub(super) user: UserId,
     pub(super) key: RecipientId,
     pub(super) session: String,
+    pub(super) passkey: String,
 }
 
 impl Ids {
@@ -31,6 +33,7 @@ impl Ids {
             user: UserId::from_bytes(bytes),
             key: RecipientId::from_bytes([9; 32]),
             session: file_id().to_string(),
+            passkey: file_id().to_string(),
         }
     }
 }
@@ -172,11 +175,29 @@ impl<'s> Scene<'s> {
                 };
                 factor::enrol(stage, enrolled).await;
             }
+            paths::PASSKEYS_FINISH => {
+                let wish = passkey::named(stage, &self.actor, "laptop");
+                let begun = self.actor.post(stage, paths::PASSKEYS, &wish).await;
+                let begun = match begun.status.is_success() {
+                    true => begun.json(),
+                    // Whoever cannot begin has nothing to confirm.
+                    false => passkey::never_begun(),
+                };
+                let (_, credential) = Authenticator::create(&begun.options, &self.url, passkey::honest);
+                self.ready = passkey::end(&begun, &credential).to_string();
+            }
+            paths::ONE_PASSKEY | paths::PASSKEY_REMOVE => {
+                let owner = if self.role == Role::Owner { &self.actor } else { &alice };
+                self.ids.passkey = passkey::add(stage, owner, "laptop").await.1.passkey.id;
+            }
+            paths::PASSKEY_SESSION | paths::SECOND_PASSKEY | paths::SECOND_PASSKEY_FINISH => {
+                self.ready = self.with_passkey(row, &alice).await.to_string();
+            }
             paths::SECOND => {
                 let enrolled = if self.role == Role::Mailbox { &alice } else { &self.actor };
                 let (secret, _) = factor::enrol(stage, enrolled).await;
                 let code = stage.code_for(&enrolled.address).await;
-                let half = stage.redeem(&enrolled.address, &code).await.json::<serde_json::Value>();
+                let half = stage.redeem(&enrolled.address, &code).await.json::<Value>();
                 let token = &half["second_factor"]["token"];
                 // Who has the mailbox alone does not have the app: this step was used to confirm it.
                 let steps = if self.role == Role::Mailbox { 0 } else { 1 };
@@ -185,6 +206,33 @@ impl<'s> Scene<'s> {
             }
             _ => {}
         }
+    }
+
+    /// What is shown of a passkey. Who has the mailbox alone has another one than the owner.
+    async fn with_passkey(&self, row: &Row, alice: &Person) -> Value {
+        let stage = self.stage;
+        let enrolled = if self.role == Role::Mailbox { alice } else { &self.actor };
+        let (mut authenticator, _) = passkey::add(stage, enrolled, "laptop").await;
+        if self.role == Role::Mailbox {
+            let begun = passkey::never_begun();
+            (authenticator, _) = Authenticator::create(&begun.options, &self.url, passkey::honest);
+            authenticator.handle = alice.user.as_bytes().to_vec();
+        }
+        if row.path == paths::PASSKEY_SESSION {
+            let begun = passkey::begin(stage).await;
+            let credential = authenticator.sign(&begun.options, &self.url, passkey::honest);
+            return passkey::end(&begun, &credential);
+        }
+        let half = passkey::half(stage, &enrolled.address).await;
+        let token = json!(half.token.expose_secret());
+        if row.path == paths::SECOND_PASSKEY {
+            return json!({ "token": token });
+        }
+        let begun = passkey::begin_second(stage, &half).await;
+        let credential = authenticator.sign(&begun.options, &self.url, passkey::honest);
+        let mut body = passkey::end(&begun, &credential);
+        body["token"] = token;
+        body
     }
 
     /// Alice's file for Bob, for Carol until it is taken back, and for a bare key; and a ticket for whoever got one.

@@ -234,3 +234,15 @@ async fn behind_a_proxy_the_origin_is_the_one_that_the_operator_named() {
     let request = stage.request(Method::POST, paths::SESSION).header(headers::SESSION, headers::BROWSER);
     cookie(&send(request.header("origin", public).json(&body)).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_site_is_given_leave_to_write_the_header() {
+    let stage = Stage::new().await;
+    for path in [paths::SESSION, paths::REFRESH, paths::LOGOUT] {
+        let asking = stage.request(Method::OPTIONS, path).header("origin", "https://evil.example");
+        let asking = asking.header("access-control-request-method", "POST");
+        let reply = send(asking.header("access-control-request-headers", headers::SESSION)).await;
+        assert_eq!(reply.code(), Code::MethodNotAllowed, "{path}");
+        assert!(!reply.headers.keys().any(|name| name.as_str().starts_with("access-control")), "{path}");
+    }
+}

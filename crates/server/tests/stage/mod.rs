@@ -1,5 +1,6 @@
 //! What every test stands on: a server with a clock that is moved, people who sign, bodies that are framed.
 
+pub(crate) mod authenticator;
 pub(crate) mod person;
 pub(crate) mod raw;
 pub(crate) mod sealed;

@@ -40,7 +40,7 @@ enum Command {
     Invitations(ListArgs),
     /// Take an invitation back
     Withdraw(AddressArgs),
-    /// Remove somebody's authenticator app and backup codes, when both are lost
+    /// Remove somebody's authenticator app, passkeys and backup codes, when all are lost
     ///
     /// Make sure who asks: from then on the mailbox alone lets them in. Files stay closed without their keys.
     #[command(name = "reset-2fa")]

@@ -2,6 +2,8 @@
 
 pub(crate) mod code;
 pub(crate) mod logout;
+pub(crate) mod passkey;
+pub(crate) mod passkeys;
 pub(crate) mod refresh;
 pub(crate) mod second;
 pub(crate) mod session;

@@ -49,8 +49,9 @@ pub(crate) async fn open(
         tracing::info!(user = %enrolled.account.user, "an account was made");
     }
     let user = enrolled.account.user;
-    if factor::is_set(&app, user).await? {
-        return Ok(reply(&SignIn::Half { second_factor: factor::ask(&app, user).await? }));
+    let factors = app.db.factors_of(user).await?;
+    if factors.is_any() {
+        return Ok(reply(&SignIn::Half { second_factor: factor::ask(&app, user, factors).await? }));
     }
     let opened = session::open(&app, user, agent.clone(), false, keeper).await?;
     audit::signed_in(&app, user, enrolled.is_new, "code", &agent).await?;

@@ -18,7 +18,7 @@ pub(crate) async fn offer(
     Json(request): Json<FactorRequest>,
 ) -> Answer<Response> {
     factor::prove(&app, caller.user, FactorChange::Add, request.proof).await?;
-    Ok(reply(&factor::offer(&app, caller.user).await?))
+    Ok(reply(&factor::offer(&app, &caller).await?))
 }
 
 pub(crate) async fn confirm(
