@@ -81,6 +81,14 @@ fn gather(session: &Session, me: Option<&Unlocked>) -> Result<Value, Fault> {
                    "second_factor": one.second_factor})
         })
         .collect();
+    let passkeys: Vec<Value> = session
+        .run(client.passkeys())?
+        .iter()
+        .map(|one| {
+            json!({"id": one.id, "name": one.name, "created": stamp(one.created),
+                   "last_used": one.last_used.and_then(stamp)})
+        })
+        .collect();
     let contacts: Vec<Value> = client
         .contacts()?
         .iter()
@@ -98,6 +106,7 @@ fn gather(session: &Session, me: Option<&Unlocked>) -> Result<Value, Fault> {
                     "keys_published": who.has_bundle, "second_factor": who.second_factor,
                     "backup_codes_left": who.backup_codes_left},
         "sessions": sessions,
+        "passkeys": passkeys,
         "keys": match client.own_bundle() {
             Ok(bundle) => json!({"bundle": hex(&bundle)}),
             Err(_) => Value::Null,

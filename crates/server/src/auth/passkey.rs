@@ -11,8 +11,8 @@ use proto::limits::{CEREMONY_SECONDS, PASSKEY_NAME_MAX, PASSKEYS_MAX, SECOND_FAC
 use proto::{
     CeremonyBegun, CeremonyEnd, Code, PasskeyAdded, PasskeyInfo, PasskeyList, PasskeySecondEnd, Token,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use webauthn_rs::prelude::{
@@ -154,7 +154,7 @@ pub(crate) async fn sign_in(app: &App, end: CeremonyEnd, agent: &Agent) -> Answe
         return Err(rejected());
     }
     let user = stored.user;
-    note_use(app, stored, agent, |passkey| {
+    note_use(app, stored, &shown, agent, |passkey| {
         judge.finish_discoverable_authentication_v2(&shown, *state, passkey)
     })
     .await?;
@@ -196,7 +196,7 @@ pub(crate) async fn second(app: &App, end: PasskeySecondEnd, agent: &Agent) -> A
     if shown.get_user_unique_id().is_some_and(|handle| handle != user.as_bytes()) {
         return Err(rejected());
     }
-    note_use(app, stored, agent, |_| judge.finish_passkey_authentication(&shown, &state)).await?;
+    note_use(app, stored, &shown, agent, |_| judge.finish_passkey_authentication(&shown, &state)).await?;
     if app.db.end_half(half).await? { Ok(user) } else { Err(factor::over()) }
 }
 
@@ -204,10 +204,14 @@ pub(crate) async fn second(app: &App, end: PasskeySecondEnd, agent: &Agent) -> A
 async fn note_use(
     app: &App,
     stored: StoredPasskey,
+    shown: &PublicKeyCredential,
     agent: &Agent,
     judge: impl FnOnce(&Passkey) -> WebauthnResult<AuthenticationResult>,
 ) -> Answer<()> {
     let (user, id) = (stored.user, stored.id);
+    if is_framed(shown) {
+        return Err(refused(app, user, agent, &WebauthnError::CredentialCrossOrigin));
+    }
     let mut passkey = credential(app, &stored)?;
     let result = match judge(&passkey) {
         Ok(result) if result.user_verified() => result,
@@ -226,6 +230,18 @@ async fn note_use(
     } else {
         Err(refused(app, user, agent, &WebauthnError::CredentialPossibleCompromise))
     }
+}
+
+/// Whether a frame in a page of another site asked for the passkey, or it is not clear that none did. The library looks
+/// at this where a passkey is added, and not where one is shown.
+fn is_framed(shown: &PublicKeyCredential) -> bool {
+    #[derive(Deserialize)]
+    struct Said {
+        #[serde(rename = "crossOrigin")]
+        cross_origin: Option<bool>,
+    }
+    let said = serde_json::from_slice::<Said>(&shown.response.client_data_json);
+    said.map_or(true, |said| said.cross_origin.unwrap_or(false))
 }
 
 fn refused(app: &App, user: UserId, agent: &Agent, why: &WebauthnError) -> Refusal {

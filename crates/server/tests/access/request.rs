@@ -68,9 +68,7 @@ impl Scene<'_> {
                 | paths::PASSKEY_SESSION
                 | paths::SECOND_PASSKEY
                 | paths::SECOND_PASSKEY_FINISH,
-            ) => {
-                request.header("content-type", "application/json").body(self.ready.clone())
-            }
+            ) => request.header("content-type", "application/json").body(self.ready.clone()),
             ("POST", paths::REFRESH) => request.json(&json!({ "refresh_token": self.ready })),
             ("POST", paths::TOTP) => request.json(&factor::proof(stage, actor, FactorChange::Add)),
             ("POST", paths::TOTP_CONFIRM) => request.json(&json!({ "code": self.ready })),
