@@ -200,8 +200,11 @@ async fn a_ceremony_ends_after_five_minutes() {
     assert_eq!(finish(&stage, &alice, &adding, &credential).await.code(), Code::Conflict);
 }
 
+/// A name, and what is changed.
+type Lie = (&'static str, fn(&mut Said));
+
 /// Every lie that browser and authenticator can tell in a ceremony.
-const LIES: [(&str, fn(&mut Said)); 10] = [
+const LIES: [Lie; 10] = [
     ("another origin", |said| said.origin = "https://evil.example".to_owned()),
     ("another port", |said| said.origin = "https://localhost:1".to_owned()),
     ("another scheme", |said| said.origin = said.origin.replace("https", "http")),
