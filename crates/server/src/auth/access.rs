@@ -164,6 +164,14 @@ mod tests {
     }
 
     #[test]
+    fn a_token_signed_by_another_key_under_the_name_of_ours_is_refused() {
+        let (ours, theirs) = (tokens(1), tokens(2));
+        let forger = AccessTokens { kid: ours.kid.clone(), ..theirs };
+        let forged = forger.issue(bearer(), NOW);
+        assert_eq!(ours.judge(forged.expose_secret(), NOW), Err(BadToken::Claims));
+    }
+
+    #[test]
     fn a_claim_of_text_in_the_place_of_a_number_is_refused() {
         let tokens = tokens(1);
         let mut header = Header::new(Algorithm::EdDSA);
