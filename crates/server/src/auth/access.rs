@@ -167,7 +167,7 @@ mod tests {
     fn a_token_signed_by_another_key_under_the_name_of_ours_is_refused() {
         let (ours, theirs) = (tokens(1), tokens(2));
         let forger = AccessTokens { kid: ours.kid.clone(), ..theirs };
-        let forged = forger.issue(bearer(), NOW);
+        let forged = forger.issue(bearer(), NOW, ACCESS_SECONDS);
         assert_eq!(ours.judge(forged.expose_secret(), NOW), Err(BadToken::Claims));
     }
 
