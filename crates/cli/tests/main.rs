@@ -11,6 +11,7 @@ mod gate;
 mod house;
 mod keys;
 mod lies;
+mod links;
 mod receiving;
 mod rsa;
 mod sending;

@@ -233,6 +233,24 @@ pub enum Error {
     /// The server shows other keys than the invitation names. Hard stop.
     #[error("the server shows other keys than the invitation names")]
     InvitationDiffers,
+    /// A text that was to be a link is none.
+    #[error("that is not a link to a file")]
+    BadLink,
+    /// The link has a password and none was given, or the other way round.
+    #[error("the link opens with its password only")]
+    LinkPasswordNeeded,
+    /// The server opens no such link, or not by this proof; which, it does not say.
+    #[error("the link does not exist or is no longer available{}", if *.has_password { ", or the password is wrong" } else { "" })]
+    LinkClosed {
+        /// Whether a password went into the proof.
+        has_password: bool,
+    },
+    /// The server shows another sender than the link names. Hard stop.
+    #[error("what the server shows behind the link is not by the person whom the link names")]
+    LinkDiffers,
+    /// Only who sent a file can do that.
+    #[error("you did not send this file")]
+    NotTheSender,
     /// The safety number given is not the one of the keys that the server shows now.
     #[error("the safety number differs from the one of the keys shown now")]
     SafetyNumberDiffers,
@@ -357,6 +375,8 @@ impl Error {
             | E::CertificateFile
             | E::NoRecipients
             | E::BadInvitation
+            | E::BadLink
+            | E::NotTheSender
             | E::TooManyRecipients(_) => Class::Usage,
             E::NotAFile(_) | E::TargetIsDirectory(_) | E::BadName(_) | E::BadLimit(_) => Class::Usage,
             E::PassphraseTooWeak | E::OwnAddress | E::SourceTooLong | E::TooManyContacts => Class::Usage,
@@ -370,12 +390,15 @@ impl Error {
             E::Broken { .. } | E::NotAServer { .. } => Class::Network,
             E::NotSignedIn | E::SessionEnded | E::SecondFactorNeeded => Class::NotSignedIn,
             E::Refused(_) | E::CodeRejected | E::TooLarge | E::LaterFormat(_) => Class::Refused,
-            E::NotFound | E::UnknownRecipients(_) | E::UnknownContact(_) => Class::NotFound,
+            E::NotFound | E::LinkClosed { .. } | E::UnknownRecipients(_) | E::UnknownContact(_) => {
+                Class::NotFound
+            }
             E::Expired | E::DownloadsUsed => Class::Gone,
             E::IdentityChanged(_)
             | E::IdentityContradiction(_)
             | E::DevicesDisagree(_)
             | E::InvitationDiffers
+            | E::LinkDiffers
             | E::IdentityNotGenuine(_) => Class::Identity,
             E::SafetyNumberDiffers
             | E::OwnKeysDiffer
@@ -385,6 +408,7 @@ impl Error {
             | E::OtherAccount
             | E::OlderPins { .. }
             | E::OlderKeys { .. } => Class::Identity,
+            E::LinkPasswordNeeded => Class::Authentication,
             E::NotAuthentic | E::Log(_) | E::WrongPassphrase | E::WrongPhrase => Class::Authentication,
             E::NoPhrase => Class::Local,
             E::TargetExists(_)

@@ -84,6 +84,18 @@ impl Error {
             E::InvitationDiffers => {
                 "nothing was pinned; the server may be lying, or the invitation is old: ask the person for a new one over another channel"
             }
+            E::BadLink => "copy the whole address, with what stands after the #, and put it between quotes",
+            E::LinkPasswordNeeded => "ask the sender for the password, by another way than the link",
+            E::LinkClosed { has_password: true } => {
+                "check the password; if it is right, ask the sender for a new link"
+            }
+            E::LinkClosed { has_password: false } => {
+                "check that the whole address was copied; if it was, ask the sender for a new link"
+            }
+            E::LinkDiffers => {
+                "nothing was opened; the server may be lying, or the sender has new keys: ask the sender for a new link over another channel"
+            }
+            E::NotTheSender => "ask its sender to make a link, or send the file yourself",
             E::DevicesDisagree(_) => {
                 "nothing was sent or opened; one of your devices was shown false keys: compare the safety number with the person over another channel, then wax contacts accept with that number"
             }

@@ -34,6 +34,7 @@ mod http;
 mod invitation;
 mod keys;
 mod leaving;
+mod links;
 mod log;
 mod opener;
 mod pins;
@@ -57,6 +58,7 @@ pub use factors::{Offered, OpenSession, OwnPasskey};
 pub use files::{
     FileList, FilePaging, FileSummary, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload,
 };
+pub use format::link::LinkAddress;
 pub use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, Score, strength};
 pub use format::phrase::{PhraseError, RecoveryPhrase};
 pub use format::rsa::{RsaBits, RsaKeyError, RsaPrivateKey, RsaPublicKey};
@@ -64,9 +66,12 @@ pub use format::safety::{SafetyNumber, safety_number};
 pub use format::secret::{Secret, VaultKey};
 pub use home::Home;
 pub use keys::{BackupState, KeptKeyFile, KeysState, RestoreWith, Rewrapped, Unlocked};
+pub use links::{Link, LinkLimits};
 pub use pins::{ContactsShared, Share};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
-pub use proto::{EventId, FileId, Head as LogHead, Kind as EventKind, RecipientId, RootId, Token, UserId};
+pub use proto::{
+    EventId, FileId, Head as LogHead, Kind as EventKind, LinkId, RecipientId, RootId, Token, UserId,
+};
 pub use receipts::{Receipt, ReceiptState};
 pub use receive::{OnConflict, OnReceived, ReceiveAll, Received, Target};
 pub use send::{Compress, OnSent, SendMany, SendRequest, Sent, Source};

@@ -16,6 +16,7 @@ mod invitation;
 mod keys;
 mod leaving;
 mod lies;
+mod links;
 mod logs;
 mod many;
 mod operator;

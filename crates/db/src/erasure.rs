@@ -9,7 +9,7 @@ use crate::{DbError, Lookup, NewEvent, UnixTime};
 #[async_trait]
 pub trait Erasure: Send + Sync {
     /// Erases an account in one step: its address, sessions, codes, second factors, keys, key file, record of pins,
-    /// what others gave it, and the key of its personal fields in the audit log. Its files and uploads expire with `now`;
+    /// the links to its files, what others gave it, and the key of its personal fields in the audit log. Its files and uploads expire with `now`;
     /// the expiry job takes their bytes. The bare id stays, and the address may make a new account. Says whether the account
     /// was there; an erased one is not.
     async fn erase_account(&self, erase: Erase) -> Result<bool, DbError>;

@@ -6,7 +6,7 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Links`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
@@ -20,6 +20,7 @@ mod error;
 mod factors;
 mod files;
 mod jobs;
+mod links;
 mod passkeys;
 mod pins;
 mod receipts;
@@ -48,6 +49,9 @@ pub use files::{
     ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, Usage,
 };
 pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
+pub use links::{
+    LinkKey, LinkView, Links, MakeLinkAnswer, NewLimits, NewLink, OpenLink, OpenLinkAnswer, StoredLink,
+};
 pub use passkeys::{AddPasskeyAnswer, Ceremony, NewPasskey, Passkeys, StoredPasskey, UsedPasskey};
 pub use pins::{NewPins, Pins, StorePinsAnswer, StoredPins};
 pub use receipts::{NewReceipt, ReceiptAnswer, Receipts, StoredReceipt};
@@ -79,6 +83,7 @@ pub trait Database:
     + Directory
     + Uploads
     + Files
+    + Links
     + Vaults
     + Pins
     + Jobs

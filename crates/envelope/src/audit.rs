@@ -108,6 +108,14 @@ kinds! {
     FileDeleted = "file_deleted";
     /// A file expired.
     FileExpired = "file_expired";
+    /// The owner made a link to a file.
+    LinkMade = "link_made";
+    /// The owner changed how long or how often a link opens.
+    LinkChanged = "link_changed";
+    /// The owner took a link back.
+    LinkRevoked = "link_revoked";
+    /// Somebody who knows the secret of a link was given the first ticket of a download.
+    LinkOpened = "link_opened";
     /// A limit of the account was reached.
     LimitReached = "limit_reached";
 }

@@ -183,7 +183,7 @@ impl RootId {
 }
 
 impl RecipientId {
-    /// The recipient of a link grant: the 16 bytes of the link id, then 16 zeros.
+    /// The recipient of a link grant: the 16 bytes of the link id ([`crate::LinkId`]), then 16 zeros.
     pub fn of_link(link_id: &[u8; 16]) -> Self {
         let mut bytes = [0; 32];
         bytes[..16].copy_from_slice(link_id);

@@ -6,7 +6,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use envelope::merkle;
 use envelope::segment::{BodyShape, SEGMENT_LEN};
 use envelope::{Grant, Manifest, Suite};
-use format::grant::{RecipientKey, SealGrant, seal_grant};
+use format::grant::{RecipientKey, SealGrant, seal_grant, seal_grants};
 use format::manifest::{SealManifest, seal_manifest};
 use format::metadata::{Compression, Padding};
 use format::open::{OpenFile, Reader, open_file};
@@ -111,6 +111,12 @@ fn wrapping(c: &mut Criterion) {
     let key = RecipientKey::xwing(Some(bob.root_id()), bob.xwing_public()).expect("a key");
     group.bench_function("seal to X-Wing", |b| b.iter(|| seal_grant(&seal, black_box(&key))));
     let grant = seal_grant(&seal, &key).expect("a key");
+    let many = vec![key.clone(); 10_000];
+    group.sample_size(10);
+    group.bench_function("seal to 10,000 recipients by X-Wing, all cores", |b| {
+        b.iter(|| seal_grants(&seal, black_box(&many)));
+    });
+    group.sample_size(100);
     group
         .bench_function("open by X-Wing, with manifest", |b| b.iter(|| open(&grant, Reader::Identity(&bob))));
     for bits in [RsaBits::B2048, RsaBits::B3072, RsaBits::B4096] {

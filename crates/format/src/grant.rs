@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 
 use crate::identity::XWingKeyPair;
 use crate::{
-    FileKey, Identity, OpenError, Reader, RootKeyPair, RsaPrivateKey, RsaPublicKey, SealError, Secret, random,
+    FileKey, Identity, LinkKeys, OpenError, Reader, RootKeyPair, RsaPrivateKey, RsaPublicKey, SealError,
+    Secret, random,
 };
 
 /// The version of the format that is sealed here.
@@ -129,6 +130,31 @@ pub fn seal_grant(seal: &SealGrant<'_>, recipient: &RecipientKey) -> Result<Gran
     Ok(Grant::parse(bytes)?)
 }
 
+/// Wraps the file key under a link's key, bound as every grant is, and signs it.
+pub fn seal_link_grant(seal: &SealGrant<'_>, link: &LinkKeys) -> Result<Grant, SealError> {
+    let (suite, grantor_root_id) = crate::manifest::suite_of(seal.grantor);
+    if seal.manifest.suite() == Suite::Signed && suite != Suite::Signed {
+        return Err(SealError::Grantor);
+    }
+    let head = GrantHead {
+        wrap: Wrap::Link,
+        suite,
+        file_id: seal.manifest.file_id(),
+        content_id: seal.manifest.content_id(),
+        recipient_id: link.recipient_id(),
+        grantor_root_id,
+        min_revision: seal.min_revision,
+        not_after: seal.not_after,
+    };
+    let wrapped = link.wrap(seal.fk, &head.bound())?;
+    let mut bytes = head.encode(&[], &wrapped)?;
+    if let Some(root) = seal.grantor {
+        let signature = root.sign(&[SIGNATURE_CONTEXT, &bytes]);
+        bytes.extend_from_slice(signature.as_bytes());
+    }
+    Ok(Grant::parse(bytes)?)
+}
+
 /// [`seal_grant`] for many recipients on all cores; grants come in the order of `recipients`.
 pub fn seal_grants(seal: &SealGrant<'_>, recipients: &[RecipientKey]) -> Result<Vec<Grant>, SealError> {
     recipients.par_iter().map(|recipient| seal_grant(seal, recipient)).collect()
@@ -159,6 +185,11 @@ pub(crate) fn unwrap_grant(
         // Whoever comes with one bare key asked for the grant by that key's own recipient id.
         Reader::Rsa(key) if key.public().recipient_id(None) == grant.recipient_id() => unwrap_rsa(grant, key),
         Reader::Rsa(_) => Err(OpenError::NotAuthentic),
+        // The recipient id names the link; an RSA or X-Wing grant that names one is forged.
+        Reader::Link(link) if grant.wrap() == Wrap::Link && grant.recipient_id() == link.recipient_id() => {
+            link.unwrap(grant.wrapped_key(), &grant.bound()).ok_or(OpenError::NotAuthentic)
+        }
+        Reader::Link(_) => Err(OpenError::NotAuthentic),
     }
 }
 
@@ -172,7 +203,7 @@ fn unwrap_as(identity: &Identity, grant: &Grant) -> Result<FileKey, OpenError> {
             let key = identity.rsa_for(grant.recipient_id()).ok_or(OpenError::NotForThisIdentity)?;
             unwrap_rsa(grant, key)
         }
-        // Links have their own way in.
+        // A link's grant opens with the link: [`Reader::Link`].
         Wrap::Link => Err(OpenError::NotForThisIdentity),
     }
 }

@@ -14,6 +14,7 @@ mod floe;
 pub mod grant;
 pub mod identity;
 mod kdf;
+pub mod link;
 pub mod manifest;
 pub mod metadata;
 pub mod names;
@@ -33,6 +34,7 @@ pub mod vault;
 
 pub use error::{OpenError, SealError};
 pub use identity::{Identity, RootKeyPair};
+pub use link::{LinkAddress, LinkKeys, LinkSecret};
 pub use metadata::{FileName, Metadata};
 pub use open::{OpenedFile, Reader, open_file};
 pub use passphrase::Passphrase;

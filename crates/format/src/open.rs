@@ -6,7 +6,7 @@ use envelope::{Grant, Manifest, RootId, Suite};
 
 use crate::grant::unwrap_grant;
 use crate::manifest::open_parts;
-use crate::{FileKey, Identity, Metadata, OpenError, PayloadOpener, RsaPrivateKey};
+use crate::{FileKey, Identity, LinkKeys, Metadata, OpenError, PayloadOpener, RsaPrivateKey};
 
 /// Whose secret keys may open a file.
 #[derive(Debug, Clone, Copy)]
@@ -15,13 +15,15 @@ pub enum Reader<'a> {
     Identity(&'a Identity),
     /// A bare RSA key, which has no roots of its own.
     Rsa(&'a RsaPrivateKey),
+    /// Whoever has a link; it has no roots of its own.
+    Link(&'a LinkKeys),
 }
 
 impl<'a> Reader<'a> {
     fn root_keys(self) -> impl Iterator<Item = &'a PublicKey> {
         let identity = match self {
             Self::Identity(identity) => Some(identity),
-            Self::Rsa(_) => None,
+            Self::Rsa(_) | Self::Link(_) => None,
         };
         identity.into_iter().flat_map(Identity::root_keys)
     }

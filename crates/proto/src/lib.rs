@@ -12,6 +12,7 @@ mod factor;
 mod file;
 pub mod headers;
 pub mod limits;
+mod link;
 mod passkey;
 pub mod paths;
 mod pins;
@@ -30,11 +31,13 @@ pub use directory::{
 };
 pub use envelope::audit::{Head, Kind, Link};
 pub use envelope::ids::{ContentId, EventId, FileId, RecipientId, RootId, UserId};
+pub use envelope::link::LinkId;
 pub use factor::{
     BackupCodes, FactorProof, FactorRequest, SecondFactor, SecondFactorRequest, SessionInfo, SessionList,
     SessionsEnded, SignIn, TotpConfirm, TotpSecret,
 };
 pub use file::{FileInfo, FilePage, FileQuery, Health, ReplaceGrant, Role, Ticket, TicketRequest};
+pub use link::{ChangeLink, LinkFile, LinkInfo, LinkList, LinkNonce, MakeLink, OpenLink, OpenedLink};
 pub use passkey::{
     CeremonyBegun, CeremonyEnd, PasskeyAdded, PasskeyInfo, PasskeyList, PasskeyRename, PasskeyRequest,
     PasskeySecondEnd, PasskeySecondRequest, PasskeySignIn,

@@ -60,6 +60,12 @@ pub const REFRESH_GRACE_SECONDS: u32 = 30;
 pub const TICKET_SECONDS: i64 = 600;
 /// Seconds within which a download id counts once.
 pub const DOWNLOAD_SECONDS: i64 = 86_400;
+/// Links to one file.
+pub const LINKS_PER_FILE: u32 = 50;
+/// Links of one account.
+pub const LINKS_PER_ACCOUNT: u32 = 1_000;
+/// Seconds within which a link's nonce must be used.
+pub const LINK_NONCE_SECONDS: i64 = 60;
 /// Seconds after which an unfinished upload ends.
 pub const UPLOAD_SECONDS: i64 = 7 * 86_400;
 /// Seconds a file lives unless its author says otherwise.

@@ -87,6 +87,20 @@ pub const KEY: &str = "/api/v1/files/{file_id}/keys/{recipient_id}";
 pub const MY_GRANT: &str = "/api/v1/files/{file_id}/grants/me";
 /// `POST`: a recipient's signature that they opened the file, as a [`crate::PostReceipt`].
 pub const RECEIPT: &str = "/api/v1/files/{file_id}/receipt";
+/// `POST`: make a link to a file of the caller's, as a [`crate::MakeLink`]. `GET`: the caller's links.
+pub const LINKS: &str = "/api/v1/links";
+/// `PUT`: how long and how often a link of the caller's opens, as a [`crate::ChangeLink`]. `DELETE`: take it back.
+pub const LINK: &str = "/api/v1/links/{link_id}";
+/// `POST`: a nonce to prove the secret of a link by; without a session, and the same for a link that there is not.
+pub const LINK_NONCE: &str = "/api/v1/links/{link_id}/nonce";
+/// `POST`: open a link by that proof, as a [`crate::OpenLink`]; without a session.
+pub const LINK_OPEN: &str = "/api/v1/links/{link_id}/open";
+/// `GET`: the page of a link, for a person.
+pub const LINK_PAGE: &str = "/s/{link_id}";
+/// `GET`: the page of a drop box, for a person.
+pub const BOX_PAGE: &str = "/d/{box_id}";
+/// `GET`: the page of an invitation, for a person.
+pub const INVITATION_PAGE: &str = "/i/{user_id}";
 /// `GET`: what happened to the caller's account and files, newest first.
 pub const ACTIVITY: &str = "/api/v1/activity";
 /// `GET`: the chain of the audit log, `?from=SEQ`.

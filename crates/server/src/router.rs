@@ -12,7 +12,9 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::error::Refusal;
 use crate::observe;
-use crate::routes::{account, activity, auth, content, directory, files, health, pins, uploads, vault};
+use crate::routes::{
+    account, activity, auth, content, directory, files, health, links, pages, pins, uploads, vault,
+};
 use crate::state::App;
 
 /// How much longer than others a complete may take: it reads a leaf list and checks hundreds of signatures.
@@ -61,6 +63,13 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::KEY, delete(files::revoke::revoke_key))
         .route(paths::MY_GRANT, put(files::replace::replace))
         .route(paths::RECEIPT, post(files::receipt::keep))
+        .route(paths::LINKS, post(links::make::make).get(links::list::list))
+        .route(paths::LINK, put(links::change::change).delete(links::revoke::revoke))
+        .route(paths::LINK_NONCE, post(links::nonce::give))
+        .route(paths::LINK_OPEN, post(links::open::open))
+        .route(paths::LINK_PAGE, get(pages::link))
+        .route(paths::BOX_PAGE, get(pages::drop_box))
+        .route(paths::INVITATION_PAGE, get(pages::invitation))
         .route(paths::ACTIVITY, get(activity::list::list))
         .route(paths::HEADS, get(activity::heads::show))
         .route(paths::HEALTH, get(health::status::show))

@@ -26,6 +26,7 @@ enum Purpose {
     CodeMac,
     LimitSubject,
     TicketMac,
+    LinkNonce,
     AccessToken,
     RefreshSuccessor,
     FactorEncryption,
@@ -45,6 +46,7 @@ impl Purpose {
             Self::CodeMac => b"waxwing/v1/server/code",
             Self::LimitSubject => b"waxwing/v1/server/limit-subject",
             Self::TicketMac => b"waxwing/v1/server/ticket",
+            Self::LinkNonce => b"waxwing/v1/server/link-nonce",
             Self::AccessToken => b"waxwing/v1/server/access-token",
             Self::RefreshSuccessor => b"waxwing/v1/server/refresh-successor",
             Self::FactorEncryption => b"waxwing/v1/server/factor-encryption",
@@ -86,6 +88,7 @@ pub(crate) struct Keys {
     code: hmac::Key,
     subject: hmac::Key,
     ticket: hmac::Key,
+    link_nonce: hmac::Key,
     successor: hmac::Key,
     factor: RandomizedNonceKey,
     backup: hmac::Key,
@@ -128,6 +131,7 @@ impl Keys {
             code: mac(Purpose::CodeMac),
             subject: mac(Purpose::LimitSubject),
             ticket: mac(Purpose::TicketMac),
+            link_nonce: mac(Purpose::LinkNonce),
             successor: mac(Purpose::RefreshSuccessor),
             factor: aead(Purpose::FactorEncryption),
             backup: mac(Purpose::BackupCode),
@@ -218,6 +222,11 @@ impl Keys {
     /// The code that makes a ticket good.
     pub(crate) fn ticket_mac(&self, ticket: &[u8]) -> [u8; 32] {
         mac(&self.ticket, &[ticket])
+    }
+
+    /// The code that makes a link's nonce good.
+    pub(crate) fn link_nonce_mac(&self, nonce: &[u8]) -> [u8; 32] {
+        mac(&self.link_nonce, &[nonce])
     }
 
     /// Compares a ticket's code in constant time.
@@ -356,6 +365,7 @@ mod tests {
             Purpose::CodeMac,
             Purpose::LimitSubject,
             Purpose::TicketMac,
+            Purpose::LinkNonce,
             Purpose::AccessToken,
             Purpose::RefreshSuccessor,
             Purpose::FactorEncryption,

@@ -12,6 +12,7 @@ mod files;
 mod health;
 mod jobs;
 mod limits;
+mod links;
 mod logs;
 mod mail;
 mod pins;

@@ -34,7 +34,7 @@ pub use opening::{altered_file, encapsulated_key, recipient_key, wrapped_for_rsa
 pub use sealed::{metadata, segment, small_message, vault_body};
 pub use signatures::{ed25519_any, ed25519_torsion};
 pub use sizes::{body_shape, padding};
-pub use text::{address, file_name, ids, safety_number, scanned_number};
+pub use text::{address, file_name, ids, link, safety_number, scanned_number};
 pub use wire::{base64, problem, replies, requests};
 
 /// What must hold for any bytes.
@@ -59,6 +59,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ids", ids),
     ("inflate_member", inflate_member),
     ("inflate_stored", inflate_stored),
+    ("link", link),
     ("manifest", manifest),
     ("metadata", metadata),
     ("nodes", nodes),

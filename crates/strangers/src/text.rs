@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use envelope::merkle::Node;
-use envelope::{Address, ContentId, FileId, RecipientId, RootId, UserId};
-use format::FileName;
+use envelope::{Address, ContentId, FileId, LinkId, RecipientId, RootId, UserId};
 use format::names::safe_file_name;
 use format::safety::safety_number as number;
+use format::{FileName, LinkAddress};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -87,6 +87,18 @@ where
     assert!(text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')));
     assert!(read.expect("it parses as text") == id);
     assert_eq!(serde_json::to_string(&id).expect("an id is text"), json);
+}
+
+/// A link has one spelling, and so has its id; nothing of it prints by chance.
+pub fn link(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(id) = text.parse::<LinkId>() {
+        assert_eq!(id.to_string(), text);
+    }
+    let Ok(link) = LinkAddress::parse(text) else { return };
+    assert_eq!(*link.expose_secret(), text);
+    assert!(link.origin().starts_with("https://") && text.matches('#').count() == 1);
+    assert_eq!(format!("{link:?}"), "LinkAddress[redacted]");
 }
 
 /// The safety number of any two roots is the same from both sides, and is twelve groups of five digits.

@@ -9,11 +9,13 @@ use client::EventKind;
 use std::path::{Path, PathBuf};
 
 mod account;
+mod links;
 mod people;
 
 pub(crate) use account::{
     Account, AccountAction, PasskeysAction, Sessions, SessionsAction, TwoFactor, TwoFactorAction,
 };
+pub(crate) use links::{LinkShape, Links, LinksAction};
 pub(crate) use people::{Bits, Contacts, ContactsAction, Keys, KeysAction};
 
 const STYLES: Styles = Styles::styled()
@@ -103,6 +105,8 @@ pub(crate) enum Command {
     Contacts(Contacts),
     /// Encrypt files and send them to people
     Send(Send),
+    /// Make, show, change and take back links, which open a file without an account
+    Links(Links),
     /// Fetch a file, verify it and decrypt it
     Get(Get),
     /// Encrypt a file into a container, without any server
@@ -169,7 +173,7 @@ pub(crate) struct Login {
 
 /// `wax send`.
 #[derive(Args)]
-#[command(group = ArgGroup::new("whom").required(true).multiple(true).args(["to", "to_key"]))]
+#[command(group = ArgGroup::new("whom").required(true).multiple(true).args(["to", "to_key", "link"]))]
 pub(crate) struct Send {
     /// Files to send, each as a file of its own; `-` is standard input
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -182,6 +186,13 @@ pub(crate) struct Send {
     /// An RSA public key (PEM) whose holder may open it, with or without an address; repeat for several
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) to_key: Vec<PathBuf>,
+
+    /// Make a link, with or without an address: whoever has it opens the file, without an account
+    #[arg(long)]
+    pub(crate) link: bool,
+
+    #[command(flatten)]
+    pub(crate) shape: LinkShape,
 
     /// When it ends: a number with m, h, d or w
     #[arg(long, short, value_name = "TIME", default_value = "7d")]
@@ -234,8 +245,8 @@ impl Output {
 /// `wax get`.
 #[derive(Args)]
 pub(crate) struct Get {
-    /// Ids of files, each whole or its first 8 or more characters
-    #[arg(value_name = "ID", required_unless_present = "all")]
+    /// Ids of files, each whole or its first 8 or more characters; or links, between quotes
+    #[arg(value_name = "ID|LINK", required_unless_present = "all")]
     pub(crate) ids: Vec<String>,
 
     /// Everything that others sent you and that is not in the folder yet
@@ -249,6 +260,14 @@ pub(crate) struct Get {
     /// Open it with this RSA private key (PEM) instead of your own keys
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) key: Option<PathBuf>,
+
+    /// Read the password of a link from this open file descriptor
+    #[arg(long, value_name = "N", conflicts_with_all = ["all", "key"])]
+    pub(crate) password_fd: Option<u32>,
+
+    /// For a link: trust this certificate authority (PEM) for its server, and no other
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["all", "key"])]
+    pub(crate) ca: Option<PathBuf>,
 
     /// Do not tell the senders that you opened their files
     #[arg(long)]
@@ -467,7 +486,10 @@ mod tests {
         fn check(command: &clap::Command) {
             for arg in command.get_arguments() {
                 let name = arg.get_long().unwrap_or_default();
-                assert!(!name.contains("pass") || name.ends_with("passphrase-fd"), "{name}");
+                // A switch holds nothing.
+                let holds = arg.get_action().takes_values();
+                let by_descriptor = name.ends_with("passphrase-fd") || name == "password-fd";
+                assert!(!name.contains("pass") || by_descriptor || !holds, "{name}");
                 assert!(
                     !name.contains("phrase") || name.ends_with("-fd") || name.ends_with("-out"),
                     "{name}"

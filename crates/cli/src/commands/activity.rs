@@ -208,6 +208,10 @@ fn sentence(event: &ActivityEvent, names: &HashMap<FileId, String>) -> String {
         EventKind::FileOpened => format!("{who} gave a receipt for {file}"),
         EventKind::FileDeleted => format!("{who} deleted {file}"),
         EventKind::FileExpired => format!("{file} expired"),
+        EventKind::LinkMade => format!("{who} made a link to {file}"),
+        EventKind::LinkChanged => format!("{who} changed a link to {file}"),
+        EventKind::LinkRevoked => format!("{who} took a link to {file} back"),
+        EventKind::LinkOpened => format!("somebody fetched {file} by a link"),
         EventKind::LimitReached => format!("{who} reached a limit of the server"),
         _ => format!("{who}: {} {file}", safe(&event.kind)),
     }

@@ -1,6 +1,6 @@
 //! `wax get`: fetches a file, verifies it and decrypts it.
 
-use super::{TrustJson, address, file_id, output, trust_mark};
+use super::{TrustJson, address, file_id, links, output, trust_mark};
 use crate::app::{App, Session};
 use crate::args::Get;
 use crate::console::{safe, size};
@@ -43,12 +43,33 @@ pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
     if args.all {
         return all(app, &session, args);
     }
+    if args.ids.iter().any(|id| links::is_link(id)) {
+        return behind_links(app, &session, args);
+    }
+    if args.password_fd.is_some() || args.ca.is_some() {
+        return Err(Fault::new(Class::Usage, "--password-fd and --ca are for links")
+            .hint("a link begins with https:// and stands between quotes"));
+    }
     if args.key.is_some() {
         // Told before anybody is asked for a passphrase.
         args.ids.iter().try_for_each(|id| whole_id(id).map(drop))?;
     }
     let got = each(app, &session, args).map_err(|fault| stopped(fault, args.output.is_stdout()))?;
-    match got.as_slice() {
+    told(app, &got)
+}
+
+/// Links, for which nobody needs an account.
+fn behind_links(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
+    if args.key.is_some() || !args.ids.iter().all(|id| links::is_link(id)) {
+        return Err(Fault::new(Class::Usage, "links and ids are fetched by commands of their own")
+            .hint("name links alone, without --key"));
+    }
+    let got = links::get(app, session, args).map_err(|fault| stopped(fault, args.output.is_stdout()))?;
+    told(app, &got)
+}
+
+fn told(app: &App, got: &[Received]) -> Result<(), Fault> {
+    match got {
         [one] => app.console.result(&json(one)),
         several => app
             .console

@@ -116,7 +116,7 @@ fn choose_server(session: &Session, args: &Login) -> Result<(), Fault> {
     Ok(session.client.configure_server(&url, ca.as_deref())?)
 }
 
-fn certificate(path: &Path) -> Result<String, Fault> {
+pub(super) fn certificate(path: &Path) -> Result<String, Fault> {
     let mut text = String::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(CA_MAX).read_to_string(&mut text));
     match read {

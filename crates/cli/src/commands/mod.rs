@@ -6,6 +6,7 @@ mod contacts;
 mod get;
 mod info;
 mod keys;
+mod links;
 mod lock;
 mod login;
 mod logout;
@@ -46,6 +47,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Fault> {
         Command::Keys(args) => keys::run(app, args),
         Command::Contacts(args) => contacts::run(app, args),
         Command::Send(args) => send::run(app, &args),
+        Command::Links(args) => links::run(app, args),
         Command::Get(args) => get::run(app, &args),
         Command::Seal(args) => seal::run(app, &args),
         Command::Open(args) => open::run(app, &args),

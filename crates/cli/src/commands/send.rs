@@ -1,5 +1,6 @@
 //! `wax send`: seals files on this device and sends them to people.
 
+use super::links::{self, LinkJson};
 use super::rsa::{KeyJson, described};
 use super::{address, stamp};
 use crate::app::{App, Session};
@@ -10,7 +11,9 @@ use crate::fault::{Class, Fault};
 use crate::keyfile::{self, read_public};
 use crate::keyring;
 use crate::progress::Shown;
-use client::{Address, Compress, RsaPublicKey, SendMany, SendRequest, Sent, Unlocked};
+use client::{
+    Address, Compress, LinkLimits, Passphrase, RsaPublicKey, SendMany, SendRequest, Sent, Unlocked,
+};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -48,6 +51,8 @@ struct SentJson {
     to: Vec<RecipientJson>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     to_keys: Vec<KeyJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<LinkJson>,
 }
 
 /// Whom files go to.
@@ -55,6 +60,12 @@ struct Recipients {
     people: Vec<Address>,
     /// Public keys, and the files that they came from.
     keys: Vec<(PathBuf, RsaPublicKey)>,
+}
+
+impl Recipients {
+    fn is_for_nobody(&self) -> bool {
+        self.people.is_empty() && self.keys.is_empty()
+    }
 }
 
 /// Whom it was sent to.
@@ -77,11 +88,28 @@ pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
         app.console.note("reading from the terminal; end with Ctrl-D");
     }
     args.files.iter().filter(|file| !is_stdin(file)).try_for_each(|file| look_at(file))?;
+    if args.shape.is_asked_for() && !args.link {
+        return Err(Fault::new(Class::Usage, "a password or a QR code is for a link")
+            .hint("make one as well: --link"));
+    }
+    let images = args.shape.qr_png.is_some() || args.shape.qr_svg.is_some();
+    if images && args.files.len() > 1 {
+        return Err(Fault::new(Class::Usage, "one image cannot show the links of several files")
+            .hint("make them one by one: wax links create ID --qr-png FILE"));
+    }
+    links::check(&args.shape)?;
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
+    let password = if args.link { links::new_password(&args.shape)? } else { None };
+    let mut to = to;
+    if to.is_for_nobody() {
+        // One's own grant is there anyway.
+        to.people.push(me.address().clone());
+    }
     let several = args.files.len() > 1 && !args.files.iter().any(|file| is_stdin(file));
     let teller = Teller::new(app, &session, args, &to)?;
-    let (done, outcome) = if several { send_many(&teller, &me) } else { send_each(&teller, &me) };
+    let (mut done, outcome) = if several { send_many(&teller, &me) } else { send_each(&teller, &me) };
+    let outcome = outcome.and_then(|()| teller.link(&me, password.as_ref(), &mut done));
     match outcome {
         Ok(()) => {
             teller.last_words(&done, several)?;
@@ -165,7 +193,7 @@ fn send_one(teller: &Teller<'_>, me: &Unlocked, n: usize, file: &PathBuf) -> Res
     };
     request.to_keys = to.keys.iter().map(|(_, key)| key.clone()).collect();
     request.expires_in = Duration::from_secs(args.expires.seconds());
-    request.max_downloads = args.downloads;
+    request.max_downloads = teller.downloads();
     request.compress = compression(args);
     request.padded = !args.no_padding;
     request.name.clone_from(&args.name);
@@ -184,7 +212,7 @@ fn send_many(teller: &Teller<'_>, me: &Unlocked) -> (Vec<SentJson>, Result<(), F
         to: to.people.clone(),
         to_keys: to.keys.iter().map(|(_, key)| key.clone()).collect(),
         expires_in: Duration::from_secs(args.expires.seconds()),
-        max_downloads: args.downloads,
+        max_downloads: teller.downloads(),
         compress: compression(args),
         padded: !args.no_padding,
     };
@@ -241,6 +269,41 @@ impl<'a> Teller<'a> {
         Ok(Self { app, session, args, to, verified })
     }
 
+    /// Who was named, and whether their keys were compared.
+    fn people(&self) -> impl Iterator<Item = (&Address, &bool)> {
+        let named = if self.by_link_alone() { 0 } else { self.to.people.len() };
+        self.to.people.iter().zip(&self.verified).take(named)
+    }
+
+    /// How often others may download the files themselves. Where they go to nobody but by a link, the link closes.
+    fn downloads(&self) -> Option<u32> {
+        self.args.downloads.filter(|_| !self.by_link_alone())
+    }
+
+    fn by_link_alone(&self) -> bool {
+        self.args.link && self.args.to.is_empty() && self.args.to_key.is_empty()
+    }
+
+    /// A link to each of the files, if that is asked for.
+    fn link(&self, me: &Unlocked, password: Option<&Passphrase>, done: &mut [SentJson]) -> Result<(), Fault> {
+        if !self.args.link {
+            return Ok(());
+        }
+        let limits = LinkLimits {
+            expires_in: None,
+            max_downloads: self.args.downloads.filter(|_| self.by_link_alone()),
+        };
+        for sent in done {
+            let file = sent.id.parse().map_err(|_| Fault::new(Class::Other, "a file has no id"))?;
+            let (app, session, shape) = (self.app, self.session, &self.args.shape);
+            let made = links::make(app, session, me, file, password, limits, shape).map_err(|fault| {
+                fault.hint(format!("the file was sent; make a link to it with: wax links create {}", sent.id))
+            })?;
+            sent.link = Some(made);
+        }
+        Ok(())
+    }
+
     /// All about one file.
     fn tell(&self, sent: &Sent) -> Result<(), Fault> {
         let console = &self.app.console;
@@ -251,7 +314,7 @@ impl<'a> Teller<'a> {
         console.say(format!("id       {}", console.paint(Tone::Bold, &sent.file_id.to_string())))?;
         self.tell_terms()?;
         console.say(format!("size     {}", sizes(sent)))?;
-        if !self.to.people.is_empty() {
+        if self.people().next().is_some() {
             console.note(format!("they fetch it with: wax get {}", sent.file_id));
         }
         if !self.to.keys.is_empty() {
@@ -275,7 +338,7 @@ impl<'a> Teller<'a> {
 
     fn tell_terms(&self) -> Result<(), Fault> {
         let console = &self.app.console;
-        for (address, verified) in self.to.people.iter().zip(&self.verified) {
+        for (address, verified) in self.people() {
             let mark = if *verified { "verified" } else { "not verified: trust on first use" };
             console.say(format!("to       {} ({mark})", safe(address.as_str())))?;
         }
@@ -305,7 +368,7 @@ impl<'a> Teller<'a> {
     }
 
     fn json(&self, sent: Sent) -> SentJson {
-        let people = self.to.people.iter().zip(&self.verified);
+        let people = self.people();
         SentJson {
             id: sent.file_id.to_string(),
             bytes: sent.bytes,
@@ -316,7 +379,8 @@ impl<'a> Teller<'a> {
             received_bytes: sent.received_bytes,
             received_parts: sent.received_parts,
             expires_at: stamp(sent.expires_at),
-            max_downloads: self.args.downloads,
+            max_downloads: self.downloads(),
+            link: None,
             to_keys: self.to.keys.iter().map(|(_, key)| KeyJson::of(key)).collect(),
             to: people
                 .map(|(address, verified)| RecipientJson {

@@ -10,7 +10,9 @@ mod tree;
 
 use crate::client::Inner;
 use crate::files::OpenFileInfo;
+use crate::http::Server;
 use crate::keys::Unlocked;
+use crate::links::Visit;
 use crate::opener::Opener;
 use crate::receipts::Opening;
 use crate::{Cancel, Client, FileId, Note, Phase, Progress, Result, RsaPrivateKey, Sender, Trust};
@@ -22,7 +24,7 @@ use sink::Sink;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tickets::Tickets;
+use tickets::{Leave, Tickets};
 use tree::Tree;
 
 /// Where the file goes.
@@ -149,6 +151,14 @@ impl Client {
     }
 }
 
+/// How the content of a file is come by.
+struct Way {
+    server: Server,
+    leave: Leave,
+    /// Under what its download id is kept until the file is here; absent: not at all.
+    remembered: Option<FileId>,
+}
+
 impl Inner {
     /// Fetches the content of a file whose signed parts were checked.
     async fn fetch(
@@ -158,20 +168,49 @@ impl Inner {
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<Received> {
+        // One request fetches a single segment: there is nothing to go on with, unless downloads are counted.
+        let remembered = file.opened.shape.segments() > 1 || file.info.max_downloads.is_some();
+        let way = Way {
+            server: self.server()?,
+            leave: Leave::Grant(file.recipient),
+            remembered: remembered.then_some(file.info.file_id),
+        };
+        self.fetch_by(file, way, target, progress, cancel).await
+    }
+
+    /// The same of a file behind a link.
+    pub(crate) async fn fetch_behind(
+        self: &Arc<Self>,
+        file: OpenFileInfo,
+        visit: Arc<Visit>,
+        target: Target,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Received> {
+        let (server, remembered) = (visit.server.clone(), Some(visit.remembered_as()));
+        let way = Way { server, leave: Leave::Link(visit), remembered };
+        self.fetch_by(file, way, target, progress, cancel).await
+    }
+
+    async fn fetch_by(
+        self: &Arc<Self>,
+        file: OpenFileInfo,
+        way: Way,
+        target: Target,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Received> {
         let (inner, file_id) = (self, file.info.file_id);
         let (metadata, body) = (file.opened.metadata, file.opened.shape);
         let cut = PartShape::from_part_len(file.info.part_len).ok().filter(|cut| cut.holds(body));
-        let cut = cut.ok_or(inner.server()?.odd("parts of an impossible length"))?;
+        let cut = cut.ok_or(way.server.odd("parts of an impossible length"))?;
         let compressed = metadata.compression == Compression::Gzip;
         let sink = Sink::prepare(target, &metadata)?;
-        // One request fetches a single segment: there is nothing to go on with, unless downloads are counted.
-        let remembered = body.segments() > 1 || file.info.max_downloads.is_some();
-        let download_id = if remembered {
-            inner.download_id(file_id).await?
-        } else {
-            format::random::file_id().to_string()
+        let download_id = match way.remembered {
+            Some(id) => inner.download_id(id).await?,
+            None => format::random::file_id().to_string(),
         };
-        let tickets = Tickets::new(Arc::clone(inner), file_id, file.recipient, download_id);
+        let tickets = Tickets::new(Arc::clone(inner), way.server, file_id, way.leave, download_id);
         let tree = Tree::fetch(inner, &tickets, &file.manifest, progress, cancel).await?;
         let fetch = Fetch {
             inner: Arc::clone(inner),
@@ -186,7 +225,9 @@ impl Inner {
         };
         let path = Box::pin(fetch::run(fetch, sink, &metadata, progress, cancel)).await?;
         progress.progress(Phase::Finishing, metadata.original_size, Some(metadata.original_size));
-        if remembered && let Err(error) = inner.download_ended(file_id).await {
+        if let Some(id) = way.remembered
+            && let Err(error) = inner.download_ended(id).await
+        {
             // The file is here, which is what counts; the next download of it within a day is not counted.
             tracing::warn!(class = ?error.class(), "a finished download could not be noted");
         }

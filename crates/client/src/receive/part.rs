@@ -59,7 +59,7 @@ impl Fetch {
         notes: &mpsc::UnboundedSender<Note>,
         out: &mpsc::UnboundedSender<Coming>,
     ) -> Result<()> {
-        let server = self.inner.server()?;
+        let server = self.tickets.server();
         let path = paths::fill(paths::CONTENT, &[&self.file_id, &n]);
         let len = self.cut.part_len(self.body, n).ok_or(Error::Internal("a part beyond the body"))?;
         let mut at = Place {
@@ -71,7 +71,7 @@ impl Fetch {
         let mut backoff = Backoff::new(self.inner.options.retry_for);
         loop {
             let before = at.done;
-            let outcome = self.go_on(&server, &path, len, &mut at, pool, moved, out).await;
+            let outcome = self.go_on(server, &path, len, &mut at, pool, moved, out).await;
             if at.done > before {
                 backoff.moved();
             }

@@ -2,6 +2,7 @@
 
 use crate::client::Inner;
 use crate::http::Server;
+use crate::links::Visit;
 use crate::{Error, FileId, RecipientId, Result};
 use proto::{Code, TicketRequest, Token, paths};
 use reqwest::header::RANGE;
@@ -13,13 +14,22 @@ use tokio::sync::Mutex;
 /// A ticket is renewed when it is this old, well before its ten minutes end.
 const TICKET_AGE: Duration = Duration::from_secs(300);
 
+/// By what one is given leave.
+#[derive(Clone, Debug)]
+pub(super) enum Leave {
+    /// A grant of one's own, or that of a bare key.
+    Grant(Option<RecipientId>),
+    /// A link.
+    Link(Arc<Visit>),
+}
+
 /// Leave to fetch, renewed under one download id so that the download counts once.
 #[derive(Debug)]
 pub(super) struct Tickets {
     inner: Arc<Inner>,
+    server: Server,
     file_id: FileId,
-    /// The bare key by whose grant one asks.
-    recipient: Option<RecipientId>,
+    leave: Leave,
     download_id: String,
     current: Mutex<Option<(Token, Instant)>>,
 }
@@ -27,11 +37,31 @@ pub(super) struct Tickets {
 impl Tickets {
     pub(super) fn new(
         inner: Arc<Inner>,
+        server: Server,
         file_id: FileId,
-        recipient: Option<RecipientId>,
+        leave: Leave,
         download_id: String,
     ) -> Self {
-        Self { inner, file_id, recipient, download_id, current: Mutex::default() }
+        Self { inner, server, file_id, leave, download_id, current: Mutex::default() }
+    }
+
+    /// Where the content comes from.
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    async fn ask(&self) -> Result<proto::Ticket> {
+        match &self.leave {
+            Leave::Grant(recipient) => {
+                let path = paths::fill(paths::TICKET, &[&self.file_id]);
+                let body = TicketRequest { download_id: self.download_id.clone(), recipient: *recipient };
+                self.inner.call(|server| server.request(Method::POST, &path).json(&body)).await
+            }
+            Leave::Link(visit) => {
+                let opened = visit.open(&self.download_id, false).await?;
+                opened.leave.ok_or(self.server.odd("a link that opens without leave to fetch"))
+            }
+        }
     }
 
     async fn ticket(&self, rejected: Option<&Token>) -> Result<Token> {
@@ -42,10 +72,7 @@ impl Tickets {
         {
             return Ok(token.clone());
         }
-        let path = paths::fill(paths::TICKET, &[&self.file_id]);
-        let body = TicketRequest { download_id: self.download_id.clone(), recipient: self.recipient };
-        let ticket: proto::Ticket =
-            self.inner.call(|server| server.request(Method::POST, &path).json(&body)).await?;
+        let ticket = self.ask().await?;
         *current = Some((ticket.ticket.clone(), Instant::now()));
         Ok(ticket.ticket)
     }
@@ -74,8 +101,8 @@ impl Tickets {
 
     /// A small reply whole. One that is too long cannot be what was signed.
     pub(super) async fn small(&self, path: &str, max: usize) -> Result<Vec<u8>> {
-        let server = self.inner.server()?;
-        let response = self.content(&server, path, 0).await?;
+        let server = &self.server;
+        let response = self.content(server, path, 0).await?;
         let body = tokio::time::timeout(server.silence, server.body(response, max)).await;
         body.map_err(|_| server.timed_out())?.map_err(|error| match error {
             Error::NotAServer { .. } => Error::NotAuthentic,

@@ -59,7 +59,7 @@ impl Stage {
         let (sender, letters) = mpsc::unbounded_channel();
         let seams =
             Seams { clock: Some(clock.clone()), mailer: Some(Arc::new(Letters(sender))), ..Seams::default() };
-        let server = Server::start_with(config, seams).await.unwrap();
+        let server = Box::pin(Server::start_with(config, seams)).await.unwrap();
         let (url, ca) = (server.url(), std::fs::read_to_string(server.ca_file().unwrap()).unwrap());
         Self { folder, clock, letters: tokio::sync::Mutex::new(letters), server: Some(server), url, ca }
     }

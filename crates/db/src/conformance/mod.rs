@@ -12,6 +12,7 @@ mod erasure;
 mod factors;
 mod files;
 mod jobs;
+mod links;
 mod passkeys;
 mod pins;
 mod receipts;
@@ -50,6 +51,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     directory::run(&fixture).await;
     uploads::run(&fixture).await;
     files::run(&fixture).await;
+    links::run(&fixture).await;
     vaults::run(&fixture).await;
     pins::run(&fixture).await;
     resets::run(&fixture).await;

@@ -362,6 +362,11 @@ pub(super) async fn end_file(
             "DELETE FROM grants WHERE file_id = $1"
         },
         if state == EXPIRED {
+            "UPDATE links SET bytes = x'' WHERE file_id = $1"
+        } else {
+            "DELETE FROM links WHERE file_id = $1"
+        },
+        if state == EXPIRED {
             "UPDATE key_grants SET bytes = x'' WHERE file_id = $1"
         } else {
             "DELETE FROM key_grants WHERE file_id = $1"
@@ -400,11 +405,11 @@ fn access(row: Option<SqliteRow>, user: UserId, now: UnixTime) -> Result<FileAcc
     }
 }
 
-fn has_expired(row: &SqliteRow, now: UnixTime) -> Result<bool, DbError> {
+pub(super) fn has_expired(row: &SqliteRow, now: UnixTime) -> Result<bool, DbError> {
     Ok(row.natural("state")? == EXPIRED || row.time("expires_at")? <= now)
 }
 
-fn view(row: &SqliteRow, user: UserId) -> Result<FileView, DbError> {
+pub(super) fn view(row: &SqliteRow, user: UserId) -> Result<FileView, DbError> {
     let author = UserId::from_bytes(row.octets("owner")?);
     let max_downloads = match row.maybe_natural("max_downloads")? {
         None => None,

@@ -196,11 +196,19 @@ impl Jobs for Sqlite {
             .execute(&mut *tx)
             .await?
             .rows_affected();
+        for (forget, before) in [
+            ("DELETE FROM link_downloads WHERE first_at <= $1", now.plus(-i64::from(keep.tickets_secs))),
+            ("DELETE FROM link_nonces WHERE ends_at <= $1", now),
+            ("DELETE FROM link_guesses WHERE ends_at <= $1", now),
+        ] {
+            sqlx::query(forget).bind(before.0).execute(&mut *tx).await?;
+        }
         let forgotten = now.plus(-i64::from(keep.expired_secs)).0;
         let mut grants = 0;
         for forget in [
             "DELETE FROM grants WHERE file_id IN (SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1)",
             "DELETE FROM key_grants WHERE file_id IN (SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1)",
+            "DELETE FROM links WHERE file_id IN (SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1)",
         ] {
             grants += sqlx::query(forget).bind(forgotten).execute(&mut *tx).await?.rows_affected();
         }

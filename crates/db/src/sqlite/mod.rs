@@ -12,6 +12,7 @@ mod factors;
 mod files;
 mod finish;
 mod jobs;
+mod links;
 mod passkeys;
 mod pins;
 mod place;

@@ -8,6 +8,7 @@ mod fixtures;
 mod floe;
 mod identity;
 mod known;
+mod link;
 mod names;
 mod pad;
 mod payload;

@@ -5,6 +5,7 @@ pub(crate) mod caller;
 pub(crate) mod ceremony;
 pub(crate) mod code;
 pub(crate) mod factor;
+pub(crate) mod link_nonce;
 pub(crate) mod passkey;
 pub(crate) mod proof;
 pub(crate) mod session;

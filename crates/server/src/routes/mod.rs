@@ -7,6 +7,8 @@ pub(crate) mod content;
 pub(crate) mod directory;
 pub(crate) mod files;
 pub(crate) mod health;
+pub(crate) mod links;
+pub(crate) mod pages;
 pub(crate) mod pins;
 pub(crate) mod uploads;
 pub(crate) mod vault;

@@ -38,6 +38,8 @@ impl Scene<'_> {
             ("{recipient_id}", ids.key.to_string()),
             ("{session_id}", ids.session.clone()),
             ("{passkey_id}", ids.passkey.clone()),
+            ("{link_id}", ids.link.to_string()),
+            ("{box_id}", ids.link.to_string()),
             ("{page}", "0".to_owned()),
             ("{n}", "0".to_owned()),
         ] {
@@ -142,6 +144,15 @@ impl Scene<'_> {
                 let signed = action::receipt_bytes(ids.file, self.content.unwrap(), OPENED);
                 let signature = B64(actor.root.sign(&[&context(RECEIPT), &signed]).to_vec());
                 request.json(&PostReceipt { opened: OPENED, signature })
+            }
+            ("POST", paths::LINK_NONCE) => request,
+            ("POST", paths::LINK_OPEN) => request.json(self.proof.as_ref().unwrap()),
+            ("PUT", paths::LINK) => {
+                request.json(&proto::ChangeLink { expires_at: None, max_downloads: Some(5) })
+            }
+            ("POST", paths::LINKS) => {
+                let wish = crate::links::Made::new().request(self.manifest.as_ref().unwrap(), actor);
+                request.json(&wish)
             }
             ("GET", paths::TREE | paths::LEAVES | paths::CONTENT) => match &self.ticket {
                 Some(ticket) => request.header(headers::TICKET, ticket),

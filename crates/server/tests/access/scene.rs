@@ -22,6 +22,7 @@ pub(super) struct Ids {
     pub(super) key: RecipientId,
     pub(super) session: String,
     pub(super) passkey: String,
+    pub(super) link: envelope::LinkId,
 }
 
 impl Ids {
@@ -34,6 +35,7 @@ impl Ids {
             key: RecipientId::from_bytes([9; 32]),
             session: file_id().to_string(),
             passkey: file_id().to_string(),
+            link: envelope::LinkId::from_bytes(*file_id().as_bytes()),
         }
     }
 }
@@ -51,6 +53,10 @@ pub(super) struct Scene<'s> {
     /// Alice's file, or her unfinished upload.
     pub(super) parcel: Parcel,
     pub(super) content: Option<ContentId>,
+    pub(super) manifest: Option<Manifest>,
+    /// A link to Alice's file, and what is to be shown to open it.
+    pub(super) link: crate::links::Made,
+    pub(super) proof: Option<proto::OpenLink>,
     pub(super) ticket: Option<String>,
     /// A code of an app, or what else was made ready for the request.
     pub(super) ready: String,
@@ -64,7 +70,9 @@ impl<'s> Scene<'s> {
     pub(super) async fn new(stage: &'s Stage, strict: &str, row: &Row, role: Role, n: usize) -> Self {
         let address = |name: &str| format!("{name}-{n}@wax.example");
         let alice = Person::with_bundle(stage, &address("alice")).await;
-        let with_file = row.path.contains("/files/{") || row.path.contains("/content/{");
+        let with_file = row.path.contains("/files/{")
+            || row.path.contains("/content/{")
+            || row.path.contains("/v1/links");
         // Nobody who is not needed: most of the time of this test goes into people.
         let mut bob = None;
         if role == Role::Recipient || row.path == paths::GRANT {
@@ -96,6 +104,9 @@ impl<'s> Scene<'s> {
             alice,
             actor,
             content: None,
+            manifest: None,
+            link: crate::links::Made::new(),
+            proof: None,
             ticket: None,
             ready: String::new(),
             wish: None,
@@ -134,6 +145,12 @@ impl<'s> Scene<'s> {
                     self.parcel.put_all(stage, &alice).await;
                 }
                 self.ids.file = self.parcel.file_id;
+            }
+            path if path.contains("/v1/links/") => {
+                let request = self.link.request(self.manifest.as_ref().unwrap(), &alice);
+                alice.post(stage, paths::LINKS, &request).await.json::<proto::LinkInfo>();
+                self.ids.link = self.link.id;
+                self.proof = Some(self.link.proof(&self.link.nonce(stage).await));
             }
             paths::PINS if row.method == "GET" => {
                 let record = crate::pins::record(alice.user, 1, &alice);
@@ -265,5 +282,6 @@ impl<'s> Scene<'s> {
         let user = bob.map_or(self.ids.user, |bob| bob.user);
         self.ids = Ids { file: parcel.file_id, user, key, ..self.ids.clone() };
         self.content = Some(manifest.content_id());
+        self.manifest = Some(manifest);
     }
 }

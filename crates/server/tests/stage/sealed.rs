@@ -227,8 +227,12 @@ pub(crate) fn grant_head(manifest: &Manifest, recipient: &Person) -> GrantHead {
 
 /// A grant of these fields, signed by `signer`.
 pub(crate) fn grant(head: &GrantHead, signer: &Person) -> Vec<u8> {
-    let (encapsulated, wrapped) = if head.wrap == Wrap::RsaOaep { (0, 256) } else { (1120, 48) };
-    let mut bytes = head.encode(&random(encapsulated), &random(wrapped)).unwrap();
+    let (encapsulated, wrapped) = match head.wrap {
+        Wrap::RsaOaep => (Vec::new(), random(256)),
+        Wrap::XWing => (random(1120), random(48)),
+        Wrap::Link => (Vec::new(), small(32)),
+    };
+    let mut bytes = head.encode(&encapsulated, &wrapped).unwrap();
     if head.suite == Suite::Signed {
         let signature = signer.root.sign(&[envelope::grant::SIGNATURE_CONTEXT, &bytes]);
         bytes.extend_from_slice(&signature);

@@ -16,7 +16,7 @@ use crate::error::{Answer, Refusal};
 use crate::state::App;
 
 /// One file as the caller sees it; whoever has no grant learns nothing.
-async fn view(app: &App, user: UserId, file_id: FileId) -> Answer<FileView> {
+pub(crate) async fn view(app: &App, user: UserId, file_id: FileId) -> Answer<FileView> {
     read(app.db.file_for(user, file_id, app.time()).await?)
 }
 
