@@ -259,8 +259,9 @@ impl Backoff {
         self.pause = FIRST_PAUSE;
     }
 
-    /// How long to wait before the next try, or the error when it is not worth another or patience has ended.
-    pub(crate) fn next(&mut self, error: Error) -> Result<Duration> {
+    /// How long to wait before the next try and what to say of it, or the error when it is not worth another or patience
+    /// has ended.
+    pub(crate) fn next(&mut self, error: Error) -> Result<Pause> {
         if !error.is_transient() {
             return Err(error);
         }
@@ -274,7 +275,27 @@ impl Backoff {
             return Err(error);
         }
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        Ok(pause)
+        Ok(Pause { time: pause, answered: matches!(error, Error::Refused(_)) })
+    }
+}
+
+/// The time between two tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    pub(crate) time: Duration,
+    /// Whether the server said so; else it was not to be reached.
+    answered: bool,
+}
+
+impl Pause {
+    /// What to tell whoever waits; nothing of a pause that nobody notices.
+    pub(crate) fn note(self) -> Option<Note> {
+        let seconds = self.time.as_secs();
+        match self.answered {
+            _ if self.time <= Duration::from_secs(1) => None,
+            true => Some(Note::AskedToWait { seconds }),
+            false => Some(Note::Waiting { seconds }),
+        }
     }
 }
 
@@ -309,12 +330,12 @@ where
             },
         };
         let pause = backoff.next(error)?;
-        if pause > Duration::from_secs(1) {
-            progress.note(&Note::Waiting { seconds: pause.as_secs() });
+        if let Some(note) = pause.note() {
+            progress.note(&note);
         }
         tokio::select! {
             () = cancel.cancelled() => return Err(Error::Interrupted),
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(pause.time) => {}
         }
     }
 }
@@ -365,6 +386,12 @@ mod tests {
         let mut problem = Problem::new(Code::TooMany, "");
         problem.retry_after = Some(7);
         let mut backoff = Backoff::new(Duration::from_secs(60));
-        assert_eq!(backoff.next(Error::from_problem(problem)).unwrap(), Duration::from_secs(7));
+        let pause = backoff.next(Error::from_problem(problem)).unwrap();
+        assert_eq!(pause.time, Duration::from_secs(7));
+        assert_eq!(
+            pause.note(),
+            Some(Note::AskedToWait { seconds: 7 }),
+            "nobody is told that the network is away"
+        );
     }
 }

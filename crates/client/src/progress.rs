@@ -55,6 +55,11 @@ pub enum Note {
         /// Seconds until then.
         seconds: u64,
     },
+    /// The server answered that it wants to be asked later; the next try comes by itself.
+    AskedToWait {
+        /// Seconds until then.
+        seconds: u64,
+    },
     /// A proxy takes only smaller pieces; the upload starts again with these.
     SmallerParts {
         /// Bytes of one part.
@@ -85,6 +90,9 @@ impl std::fmt::Display for Note {
         match self {
             Self::Resumed { parts, of } => write!(f, "resumed: {parts} of {of} parts were there already"),
             Self::Waiting { seconds } => write!(f, "no connection; trying again in {seconds} s"),
+            Self::AskedToWait { seconds } => {
+                write!(f, "the server asks for patience; trying again in {seconds} s")
+            }
             Self::SmallerParts { part_len } => {
                 write!(
                     f,

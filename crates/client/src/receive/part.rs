@@ -20,7 +20,6 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// All that fetching needs and nothing changes.
@@ -79,11 +78,11 @@ impl Fetch {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     let pause = backoff.next(error)?;
-                    if pause > Duration::from_secs(1) {
+                    if let Some(note) = pause.note() {
                         // Nobody reads notes when the verb is over.
-                        drop(notes.send(Note::Waiting { seconds: pause.as_secs() }));
+                        drop(notes.send(note));
                     }
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(pause.time).await;
                 }
             }
         }

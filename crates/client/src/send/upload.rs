@@ -5,7 +5,7 @@ use super::journal::Journal;
 use super::produce::{Content, Failed, Produced, Producer, ReadyPart, Started};
 use crate::http::{Backoff, Server};
 use crate::pool::Pool;
-use crate::{Error, FileId, Note, Phase, Result};
+use crate::{Error, FileId, Phase, Result};
 use bytes::Bytes;
 use envelope::segment::SEGMENT_LEN;
 use envelope::{BodyShape, PartShape};
@@ -168,10 +168,10 @@ async fn put_part(
         };
         let pause = backoff.next(error)?;
         rejected = None;
-        if pause > Duration::from_secs(1) {
-            job.progress.note(&Note::Waiting { seconds: pause.as_secs() });
+        if let Some(note) = pause.note() {
+            job.progress.note(&note);
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(pause.time).await;
         // The server may hold the part although its answer was lost; what is there is not sent again.
         if is_there(job, file_id, &part).await {
             moved.fetch_add(part.len, Ordering::Relaxed);
