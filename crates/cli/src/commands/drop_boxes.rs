@@ -118,10 +118,7 @@ fn tell_made(app: &App, made: &DropBox, text: &str, show_code: bool) -> Result<(
     }
     console
         .note("whoever has the address can send you files, and reads title and note; only you can open them");
-    console.note(format!(
-        "they send with: wax send FILE --to-box '{}'",
-        made.address.origin().to_owned() + "/d/…"
-    ));
+    console.note("they send with: wax send FILE --to-box 'ADDRESS'");
     console.note(format!("see what comes: wax drop watch {}", made.box_id));
     Ok(())
 }
@@ -140,8 +137,8 @@ fn list(app: &App, session: &Session, me: &Unlocked, long: bool) -> Result<(), F
     }
     if !boxes.refused.is_empty() {
         console.warn(format!(
-            "{} left out: what the server shows of them is not signed by you",
-            count(boxes.refused.len() as u64, "box")
+            "{} of a drop box left out: you did not sign it",
+            count(boxes.refused.len() as u64, "description")
         ));
     }
     console.result(&BoxesJson {

@@ -206,19 +206,19 @@ fn tell(app: &App, got: &Received) -> Result<(), Fault> {
     let console = &app.console;
     let from = from_whom(&got.sender);
     let name = safe(&got.name);
+    // Where nobody signed, only that it is whole is known.
+    let how = if got.sender.trust == Trust::Anonymous { "whole" } else { "verified" };
     match &got.path {
         Some(path) => {
-            console.note(format!(
-                "received {name} ({}), verified and decrypted on this device",
-                size(got.bytes)
-            ));
+            console
+                .note(format!("received {name} ({}), {how} and decrypted on this device", size(got.bytes)));
             if !console.json {
                 console.say(format!("file     {}", safe(&shown(path))))?;
                 console.say(format!("from     {}", person(console, &from, got.sender.trust)))?;
             }
         }
         None => console.note(format!(
-            "received {name} ({}) from {from}, verified and decrypted on this device",
+            "received {name} ({}) from {from}, {how} and decrypted on this device",
             size(got.bytes)
         )),
     }
