@@ -130,10 +130,11 @@ async fn whoever_has_keys_at_the_server_signs_and_arrives_in_the_box_as_who_they
     let path = bob.file("signed.pdf", &noise(1_500_000, 2));
     let visit = bob.client.visit_box(&address, None).await.unwrap();
     assert!(bob.client.signs_for(&visit).unwrap());
-    let told = Told::default();
-    let request = || SendRequest::file(&path, Vec::new());
-    let sent = bob.client.send_into(&visit, Some(&bob.keys), request(), &told, &Cancel::new()).await.unwrap();
-    let unsigned = bob.client.send_into(&visit, None, request(), &told, &Cancel::new()).await.unwrap();
+    let sends = async |me| {
+        let request = SendRequest::file(&path, Vec::new());
+        bob.client.send_into(&visit, me, request, &Told::default(), &Cancel::new()).await.unwrap()
+    };
+    let (sent, unsigned) = (sends(Some(&bob.keys)).await, sends(None).await);
     assert_ne!(sent.file_id, unsigned.file_id);
     let (files, _) = arrivals(&alice, id).await;
     let seen = |file_id| files.iter().find(|file| file.file_id == file_id).unwrap();

@@ -19,9 +19,14 @@ pub const TITLE_MAX: usize = 200;
 /// Longest note in bytes of UTF-8.
 pub const NOTE_MAX: usize = 3_000;
 
-/// A fresh box id.
+/// A fresh box id whose text does not begin with a dash: people type it as an argument of commands.
 pub fn box_id() -> BoxId {
-    BoxId::from_bytes(random::bytes())
+    loop {
+        let id = BoxId::from_bytes(random::bytes());
+        if !id.to_string().starts_with('-') {
+            return id;
+        }
+    }
 }
 
 /// The longest sealed body of a padded file of `bytes` bytes; `None` if that is beyond the format.

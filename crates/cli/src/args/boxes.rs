@@ -57,8 +57,8 @@ pub(crate) enum DropAction {
         #[arg(value_name = "TITLE")]
         title: String,
         /// What else visitors see; the server does not
-        #[arg(long, value_name = "TEXT", default_value = "")]
-        note: String,
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
         /// How many files it takes in all
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
         max_files: u32,
@@ -81,7 +81,7 @@ pub(crate) enum DropAction {
     /// Show what comes into a drop box, as it comes, until Ctrl-C
     Watch {
         /// The box's id, or its first 8 or more characters
-        #[arg(value_name = "BOX", allow_hyphen_values = true)]
+        #[arg(value_name = "BOX")]
         id: String,
         /// Show what is there, and do not wait for more
         #[arg(long)]
@@ -90,7 +90,7 @@ pub(crate) enum DropAction {
     /// Close drop boxes: they take nothing more; what came stays
     Close {
         /// Ids of boxes, or their first 8 or more characters
-        #[arg(required = true, value_name = "BOX", allow_hyphen_values = true)]
+        #[arg(required = true, value_name = "BOX")]
         ids: Vec<String>,
     },
 }

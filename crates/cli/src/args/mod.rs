@@ -109,7 +109,7 @@ pub(crate) enum Command {
     Send(Send),
     /// Make, show, change and take back links, which open a file without an account
     Links(Links),
-    /// Make, show, watch and close drop boxes, which people send you files into without an account
+    /// Make, show, watch and close drop boxes, where others send you files
     Drop(Drop),
     /// Fetch a file, verify it and decrypt it
     Get(Get),

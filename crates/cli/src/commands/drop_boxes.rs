@@ -82,7 +82,7 @@ pub(super) fn run(app: &App, args: Drop) -> Result<(), Fault> {
         DropAction::Create { title, note, max_files, max_size, expires, qr: show_code, qr_png, qr_svg } => {
             let wish = BoxWish {
                 title,
-                note,
+                note: note.unwrap_or_default(),
                 max_files: Some(max_files),
                 max_size: max_size.map(|size| size.0),
                 expires_in: Duration::from_secs(expires.seconds()),
