@@ -4,6 +4,7 @@
 
 mod activity;
 mod agent;
+mod boxes;
 mod cases;
 mod contacts;
 mod container;

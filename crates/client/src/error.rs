@@ -248,6 +248,21 @@ pub enum Error {
     /// The server shows another sender than the link names. Hard stop.
     #[error("what the server shows behind the link is not by the person whom the link names")]
     LinkDiffers,
+    /// A text that was to be the address of a drop box is none.
+    #[error("that is not the address of a drop box")]
+    BadBox,
+    /// There is no such drop box, or it is closed or has ended; which, the server does not say.
+    #[error("the drop box does not exist or is closed")]
+    BoxClosed,
+    /// The drop box has as many files as it takes, or its owner has no room for more.
+    #[error("the drop box takes nothing more")]
+    BoxFull,
+    /// Longer than the drop box takes.
+    #[error("this is larger than the drop box takes")]
+    TooLargeForBox,
+    /// The server shows another owner, or another description, than the address of the drop box names. Hard stop.
+    #[error("what the server shows as the drop box is not by the person whom its address names")]
+    BoxDiffers,
     /// Only who sent a file can do that.
     #[error("you did not send this file")]
     NotTheSender,
@@ -376,6 +391,7 @@ impl Error {
             | E::NoRecipients
             | E::BadInvitation
             | E::BadLink
+            | E::BadBox
             | E::NotTheSender
             | E::TooManyRecipients(_) => Class::Usage,
             E::NotAFile(_) | E::TargetIsDirectory(_) | E::BadName(_) | E::BadLimit(_) => Class::Usage,
@@ -390,15 +406,19 @@ impl Error {
             E::Broken { .. } | E::NotAServer { .. } => Class::Network,
             E::NotSignedIn | E::SessionEnded | E::SecondFactorNeeded => Class::NotSignedIn,
             E::Refused(_) | E::CodeRejected | E::TooLarge | E::LaterFormat(_) => Class::Refused,
-            E::NotFound | E::LinkClosed { .. } | E::UnknownRecipients(_) | E::UnknownContact(_) => {
-                Class::NotFound
-            }
+            E::BoxFull | E::TooLargeForBox => Class::Refused,
+            E::BoxClosed
+            | E::NotFound
+            | E::LinkClosed { .. }
+            | E::UnknownRecipients(_)
+            | E::UnknownContact(_) => Class::NotFound,
             E::Expired | E::DownloadsUsed => Class::Gone,
             E::IdentityChanged(_)
             | E::IdentityContradiction(_)
             | E::DevicesDisagree(_)
             | E::InvitationDiffers
             | E::LinkDiffers
+            | E::BoxDiffers
             | E::IdentityNotGenuine(_) => Class::Identity,
             E::SafetyNumberDiffers
             | E::OwnKeysDiffer
@@ -446,6 +466,7 @@ impl Error {
             Code::TooLarge => Self::TooLarge,
             Code::QuotaExceeded => Self::QuotaExceeded,
             Code::StorageFull => Self::ServerFull,
+            Code::BoxFull => Self::BoxFull,
             _ => Self::Refused(Box::new(problem)),
         }
     }
@@ -463,6 +484,7 @@ impl Error {
             Self::TooLarge => Some(Code::TooLarge),
             Self::QuotaExceeded => Some(Code::QuotaExceeded),
             Self::ServerFull => Some(Code::StorageFull),
+            Self::BoxFull => Some(Code::BoxFull),
             _ => None,
         }
     }

@@ -14,8 +14,8 @@ use envelope::bundle::verify_chain;
 use envelope::ed25519::PublicKey;
 use envelope::{Bundle, Grant, Manifest, Suite};
 use format::metadata::{Compression, Padding};
-use format::open::{OpenFile, OpenedFile, open_file};
-use proto::{FileInfo, FilePage, headers, paths};
+use format::open::{OpenFile, OpenedFile, Sharing, open_file};
+use proto::{BoxId, FileInfo, FilePage, headers, paths};
 use reqwest::Method;
 use std::path::PathBuf;
 
@@ -41,14 +41,16 @@ pub enum Trust {
     FirstContact,
     /// Not the pinned keys, or contradicting them. Only a list shows this; every other verb stops.
     Changed,
+    /// Nobody signed it: it came into a drop box from somebody without an account. The sender cannot be verified.
+    Anonymous,
 }
 
 /// Who sent a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender {
-    /// Address in the signed bundle.
-    pub address: Address,
-    /// Root that signed.
+    /// Address in the signed bundle; none where nobody signed.
+    pub address: Option<Address>,
+    /// Root that signed; zeros where nobody did.
     pub root_id: RootId,
     /// How far it is trusted.
     pub trust: Trust,
@@ -103,6 +105,8 @@ pub struct FileSummary {
     pub keys: Vec<RecipientId>,
     /// Who signed that they opened it; known like `recipients`.
     pub receipts: Vec<Receipt>,
+    /// The drop box of one's own that it came into: sealed by whoever sent it where nobody signed, else the server's word.
+    pub box_id: Option<BoxId>,
 }
 
 /// Which page.
@@ -112,6 +116,8 @@ pub struct FilePaging {
     pub after: Option<String>,
     /// Rows, at most 200; absent: 50.
     pub limit: Option<u32>,
+    /// Only what came into this drop box of one's own.
+    pub into_box: Option<BoxId>,
 }
 
 /// One page of files.
@@ -284,7 +290,11 @@ impl Client {
 
     /// Gives an unfinished upload up, here and at the server.
     pub async fn abandon_upload(&self, file_id: FileId) -> Result<()> {
+        let mut visit = None;
         if let Some(path) = find_journal(&self.inner.home.journals(), |header| header.file_id == file_id)? {
+            visit = journal::peek_header(&path)
+                .filter(|header| header.user_id == UserId::from_bytes([0; 16]))
+                .and_then(|header| Some((header.server, header.box_id?)));
             match Journal::open(&path) {
                 Ok(journal) => journal.remove()?,
                 Err(journal::Unusable::Locked) => return Err(Error::UploadRunning),
@@ -294,7 +304,10 @@ impl Client {
                 Err(journal::Unusable::Failed(error)) => return Err(error),
             }
         }
-        self.inner.delete_upload(file_id).await
+        match visit {
+            None => self.inner.delete_upload(file_id).await,
+            Some((origin, box_id)) => self.inner.abandon_visit(&origin, box_id, file_id).await,
+        }
     }
 }
 
@@ -340,7 +353,36 @@ fn summary(file: &OpenFileInfo, pins: &Pins) -> FileSummary {
             .collect(),
         keys: info.keys.clone(),
         receipts: Vec::new(),
+        box_id: info.box_id,
     }
+}
+
+/// A file that nobody signed. It is taken only out of a drop box, and only out of the one that is sealed in it.
+fn open_unsigned(
+    opener: Opener<'_>,
+    info: FileInfo,
+    manifest: Manifest,
+    grant: Grant,
+) -> Result<OpenFileInfo> {
+    let forged = || Error::NotAuthentic;
+    let Opener::Person(me) = opener else { return Err(forged()) };
+    let reader = opener.reader();
+    let open =
+        OpenFile { manifest: &manifest, grant: &grant, reader, author: None, grantor: None, linked: &[] };
+    let opened = open_file(&open).map_err(|_| forged())?;
+    let is_unshared = match opened.sharing {
+        Sharing::Anonymous => true,
+        // Wrapped again by oneself, after the keys were replaced.
+        Sharing::AnonymousSharedBy(root) => me.vault.identity.has_root(root),
+        _ => false,
+    };
+    let sealed_for = opened.metadata.box_id.map(BoxId::from_bytes);
+    if !is_unshared || sealed_for.is_none() || sealed_for != info.box_id {
+        return Err(forged());
+    }
+    let sender =
+        Sender { address: None, root_id: RootId::ZERO, trust: Trust::Anonymous, retired_root: false };
+    Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient: None, judged: None })
 }
 
 impl Inner {
@@ -348,6 +390,7 @@ impl Inner {
         let mut query: Vec<(&str, String)> = Vec::new();
         query.extend(paging.after.map(|after| ("after", after)));
         query.extend(paging.limit.map(|limit| ("limit", limit.to_string())));
+        query.extend(paging.into_box.map(|id| ("box", id.to_string())));
         self.call(|server| server.request(Method::GET, &with_query(paths::FILES, &query))).await
     }
 
@@ -400,12 +443,16 @@ impl Inner {
         let forged = || Error::NotAuthentic;
         let manifest = Manifest::parse(info.manifest.0.as_slice()).map_err(|_| forged())?;
         let grant = Grant::parse(info.grant.0.as_slice()).map_err(|_| forged())?;
-        if manifest.file_id() != info.file_id || manifest.suite() != Suite::Signed {
+        if manifest.file_id() != info.file_id {
             return Err(forged());
+        }
+        if manifest.suite() == Suite::Anonymous {
+            return open_unsigned(opener, info, manifest, grant);
         }
         let root = manifest.author_root_id();
         let author = match self.own_author(opener, root)? {
             Some(OwnRoot { key, address, retired }) => {
+                let address = Some(address);
                 let sender = Sender { address, root_id: root, trust: Trust::Own, retired_root: retired };
                 Author { key, newest: None, sender, judged: None }
             }
@@ -450,7 +497,7 @@ impl Inner {
             (Some(_), _) => Trust::Pinned,
         };
         let sender = Sender {
-            address: bundle.address().clone(),
+            address: Some(bundle.address().clone()),
             root_id: root,
             trust,
             retired_root: bundle.root_id() != root,

@@ -95,6 +95,15 @@ impl Error {
             E::LinkDiffers => {
                 "nothing was opened; the server may be lying, or the sender has new keys: ask the sender for a new link over another channel"
             }
+            E::BadBox => "copy the whole address, with what stands after the #, and put it between quotes",
+            E::BoxClosed => {
+                "check that the whole address was copied; if it was, ask its owner for another. nothing was sent"
+            }
+            E::BoxFull => "nothing was shared; ask its owner to make room, or for another drop box",
+            E::TooLargeForBox => "nothing was shared; ask its owner for a drop box that takes it",
+            E::BoxDiffers => {
+                "nothing was sent; the server may be lying, or the address is wrong: ask the person for it over another channel"
+            }
             E::NotTheSender => "ask its sender to make a link, or send the file yourself",
             E::DevicesDisagree(_) => {
                 "nothing was sent or opened; one of your devices was shown false keys: compare the safety number with the person over another channel, then wax contacts accept with that number"

@@ -21,6 +21,7 @@ mod progress;
 
 mod account;
 mod activity;
+mod boxes;
 mod client;
 mod contacts;
 mod container;
@@ -46,6 +47,7 @@ mod send;
 
 pub use account::{HalfSignIn, SignIn, SignedIn, WhoAmI, clock_warning};
 pub use activity::{Activity, ActivityEvent, ActivityFilter, Party};
+pub use boxes::{BoxVisit, BoxWish, Boxes, DropBox};
 pub use client::{Client, ClientOptions};
 pub use contacts::{Contact, ImportedContact};
 pub use container::{
@@ -58,6 +60,7 @@ pub use factors::{Offered, OpenSession, OwnPasskey};
 pub use files::{
     FileList, FilePaging, FileSummary, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload,
 };
+pub use format::drop_box::BoxAddress;
 pub use format::link::LinkAddress;
 pub use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, Score, strength};
 pub use format::phrase::{PhraseError, RecoveryPhrase};
@@ -70,7 +73,7 @@ pub use links::{Link, LinkLimits};
 pub use pins::{ContactsShared, Share};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
 pub use proto::{
-    EventId, FileId, Head as LogHead, Kind as EventKind, LinkId, RecipientId, RootId, Token, UserId,
+    BoxId, EventId, FileId, Head as LogHead, Kind as EventKind, LinkId, RecipientId, RootId, Token, UserId,
 };
 pub use receipts::{Receipt, ReceiptState};
 pub use receive::{OnConflict, OnReceived, ReceiveAll, Received, Target};

@@ -55,9 +55,9 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// `None` for one's own file, and for one that is opened by a bare key, which is nobody's.
+    /// `None` for one's own file, for one that nobody signed, and for one that is opened by a bare key, which is nobody's.
     pub(crate) fn of(file: &OpenFileInfo) -> Option<Self> {
-        let owed = file.sender.trust != Trust::Own && file.recipient.is_none();
+        let owed = !matches!(file.sender.trust, Trust::Own | Trust::Anonymous) && file.recipient.is_none();
         owed.then(|| Self { file_id: file.info.file_id, content_id: file.manifest.content_id() })
     }
 }

@@ -25,7 +25,7 @@ async fn both_sides_list_what_was_sealed() {
     let mut names = Vec::new();
     let mut after = None;
     loop {
-        let paging = FilePaging { after, limit: Some(2) };
+        let paging = FilePaging { after, limit: Some(2), into_box: None };
         let page = bob.client.list(&bob.keys, paging).await.unwrap();
         assert!(page.refused.is_empty());
         for file in &page.files {

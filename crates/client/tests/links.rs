@@ -62,7 +62,10 @@ async fn a_link_opens_without_an_account_and_says_who_sent_it() {
         let visitor = Visitor::new(&stage, &n.to_string());
         let got = visitor.get(&link, None, stage.ca()).await.unwrap();
         assert_eq!((got.name.as_str(), got.file_id), (&*format!("plan-{n}.pdf"), file));
-        assert_eq!((&got.sender.address, got.sender.trust), (&alice.address, Trust::FirstContact));
+        assert_eq!(
+            (got.sender.address, got.sender.trust),
+            (Some(alice.address.clone()), Trust::FirstContact)
+        );
         assert_eq!(std::fs::read(got.path.unwrap()).unwrap(), content);
     }
     let links = alice.client.links().await.unwrap();

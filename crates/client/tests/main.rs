@@ -6,6 +6,7 @@
 mod account;
 mod activity;
 mod backup;
+mod boxes;
 mod container;
 mod crowd;
 mod cuts;

@@ -62,7 +62,7 @@ async fn open_everything(stage: &Stage, bob: &Person, backup: &Path, name: &str)
     let code = letters.recv().await.unwrap();
     client.sign_in(&bob.address, &code).await.unwrap();
     let mut opened = 0;
-    let mut paging = FilePaging { after: None, limit: Some(200) };
+    let mut paging = FilePaging { limit: Some(200), ..FilePaging::default() };
     loop {
         let page = client.list(&bob.keys, paging).await.unwrap();
         assert!(page.refused.is_empty(), "{:?}", page.refused);
@@ -80,7 +80,7 @@ async fn open_everything(stage: &Stage, bob: &Person, backup: &Path, name: &str)
         if page.next.is_none() {
             break;
         }
-        paging = FilePaging { after: page.next, limit: Some(200) };
+        paging = FilePaging { after: page.next, limit: Some(200), into_box: None };
     }
     server.shutdown().await;
     client.configure_server(stage.url(), Some(stage.ca())).unwrap();

@@ -22,15 +22,15 @@ fn is_part(exchange: &Exchange) -> bool {
 }
 
 /// A proxy that lets so many parts through and drops every further one, until it is opened.
-struct Stuck {
-    proxy: Proxy,
+pub struct Stuck {
+    pub proxy: Proxy,
     /// Told when those parts were answered by the server and a further one was dropped: not earlier, since whoever
     /// then drops the sender must not tear a part that is still on its way.
-    stuck: Arc<Notify>,
-    open: Arc<AtomicBool>,
+    pub stuck: Arc<Notify>,
+    pub open: Arc<AtomicBool>,
 }
 
-async fn stuck_after(stage: &Stage, parts: u64) -> Stuck {
+pub async fn stuck_after(stage: &Stage, parts: u64) -> Stuck {
     let (stuck, open) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
     let (sent, dropped) = (AtomicU64::new(0), Arc::new(AtomicBool::new(false)));
     let answered = Arc::new(AtomicU64::new(0));

@@ -28,7 +28,7 @@ async fn files_of_every_edge_length_come_back_as_they_went() {
             let got = bob.receive(sent.file_id).await.unwrap();
             assert_eq!(std::fs::read(got.path.as_ref().unwrap()).unwrap(), content, "{len} {padded}");
             assert_eq!(got.bytes, len as u64);
-            assert_eq!(got.sender.address, alice.address);
+            assert_eq!(got.sender.address, Some(alice.address.clone()));
             std::fs::remove_file(got.path.unwrap()).unwrap();
         }
     }

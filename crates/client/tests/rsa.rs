@@ -41,7 +41,7 @@ async fn whoever_is_signed_in_and_has_the_key_receives_and_pins_the_author() {
     for trust in [Trust::FirstContact, Trust::Pinned] {
         let got = get(&dave, id, &KEY, &into).await.unwrap();
         let sender = Sender {
-            address: alice.address.clone(),
+            address: Some(alice.address.clone()),
             root_id: alice.keys.root_id(),
             trust,
             retired_root: false,

@@ -1,6 +1,7 @@
 //! Files: who sees them, fetches them, and ends them.
 
 use async_trait::async_trait;
+use envelope::BoxId;
 use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
 
 use crate::{BlobRef, DbError, Digest, NewEvent, UnixTime};
@@ -163,6 +164,8 @@ pub struct FileView {
     pub received_bytes: u64,
     /// Number of parts that came whole while it was uploaded, duplicates included.
     pub received_parts: u64,
+    /// The drop box of the person's that it came into.
+    pub box_id: Option<BoxId>,
 }
 
 impl FileView {

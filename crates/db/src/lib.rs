@@ -6,12 +6,13 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Links`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Links`], [`Boxes`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
 mod administration;
 mod audit;
+mod boxes;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod directory;
@@ -40,6 +41,7 @@ pub use administration::{
     Administration, Invitation, InviteAnswer, NewInvitation, StoredFile, SuspendAnswer,
 };
 pub use audit::{AppendBatchAnswer, AskActivity, Audit, Batch, NewBatch, NewEvent, StoredEvent};
+pub use boxes::{Boxes, IntoBox, MakeBoxAnswer, NewBox, OpenBox, StoredBox};
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
 pub use erasure::{Erase, Erasure};
 pub use error::DbError;
@@ -84,6 +86,7 @@ pub trait Database:
     + Uploads
     + Files
     + Links
+    + Boxes
     + Vaults
     + Pins
     + Jobs

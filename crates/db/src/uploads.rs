@@ -1,9 +1,10 @@
 //! Uploads, their parts, and the moment an upload becomes a file.
 
 use async_trait::async_trait;
+use envelope::BoxId;
 use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
 
-use crate::{BlobRef, DbError, Digest, NewEvent, UnixTime};
+use crate::{BlobRef, DbError, Digest, IntoBox, NewEvent, UnixTime};
 
 /// What the server remembers of uploads.
 ///
@@ -15,7 +16,8 @@ pub trait Uploads: Send + Sync {
     /// same owner, id, part length and body length give [`BeginAnswer::Same`].
     async fn begin_upload(&self, new: NewUpload) -> Result<BeginAnswer, DbError>;
 
-    /// An open or finished upload of this owner; `None` for a stranger's, an unknown or an ended one.
+    /// An open or finished upload of this owner; `None` for a stranger's (a visitor's into a box included), an unknown or
+    /// an ended one.
     async fn upload(&self, owner: UserId, file_id: FileId, now: UnixTime) -> Result<Option<Upload>, DbError>;
 
     /// The open uploads of a person, oldest first. Their number is bounded by `max_open` at begin.
@@ -83,8 +85,10 @@ pub struct NewUpload {
     pub expires_at: UnixTime,
     /// Octets that the owner may be charged for in all, unless the account has a figure of its own.
     pub quota_bytes: u64,
-    /// Open uploads that the owner may have.
+    /// Open uploads that the owner may have; those of visitors into boxes of theirs do not count.
     pub max_open: u32,
+    /// The drop box that it is for. The owner of a visitor's upload is the owner of the box.
+    pub into_box: Option<IntoBox>,
 }
 
 /// What came of beginning.
@@ -108,6 +112,14 @@ pub enum BeginAnswer {
         /// How many.
         open: u32,
     },
+    /// There is no such open box.
+    NoBox,
+    /// With the uploads under way the box has as many files as it takes.
+    BoxFull,
+    /// As many uploads of visitors as allowed are under way into the box.
+    BoxBusy,
+    /// The box takes no body of that length.
+    TooLargeForBox,
 }
 
 /// How far an upload is.
@@ -142,6 +154,8 @@ pub struct Upload {
     pub received_parts: u64,
     /// Octets of the parts that are kept.
     pub stored_bytes: u64,
+    /// The drop box that it is for.
+    pub box_id: Option<BoxId>,
 }
 
 /// A part that has arrived.
@@ -295,6 +309,8 @@ pub enum FinishAnswer {
     Missing,
     /// The parts that are kept are not exactly the octets of the body.
     Incomplete,
+    /// The drop box that it was for takes it no longer, or takes no body of that length.
+    BoxClosed,
     /// This member is not a living file of the owner.
     BadMember(FileId),
 }

@@ -116,6 +116,12 @@ kinds! {
     LinkRevoked = "link_revoked";
     /// Somebody who knows the secret of a link was given the first ticket of a download.
     LinkOpened = "link_opened";
+    /// The owner made a drop box.
+    BoxMade = "box_made";
+    /// The owner closed a drop box.
+    BoxClosed = "box_closed";
+    /// A file came into a drop box, from somebody who did not sign it.
+    BoxArrival = "box_arrival";
     /// A limit of the account was reached.
     LimitReached = "limit_reached";
 }

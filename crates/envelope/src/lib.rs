@@ -13,6 +13,7 @@ pub mod address;
 pub mod audit;
 pub mod bundle;
 pub mod container;
+pub mod drop_box;
 pub mod ed25519;
 mod error;
 pub mod grant;
@@ -30,6 +31,7 @@ mod wire;
 
 pub use address::Address;
 pub use bundle::Bundle;
+pub use drop_box::{BoxDescription, BoxId, BoxTerms};
 pub use error::ParseError;
 pub use grant::Grant;
 pub use ids::{ContentId, EventId, FileId, RecipientId, RootId, UserId};

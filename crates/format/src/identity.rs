@@ -147,6 +147,11 @@ impl Identity {
         self.roots.iter().map(RootKeyPair::public)
     }
 
+    /// All roots, newest first.
+    pub(crate) fn root_pairs(&self) -> impl Iterator<Item = &RootKeyPair> {
+        self.roots.iter()
+    }
+
     /// Whether `root` is one of this person's, present or retired.
     pub fn has_root(&self, root: RootId) -> bool {
         self.roots.iter().any(|pair| pair.root_id() == root)

@@ -9,6 +9,7 @@
 
 mod cbor;
 pub mod compress;
+pub mod drop_box;
 mod error;
 mod floe;
 pub mod grant;
@@ -32,6 +33,7 @@ pub mod secret;
 pub mod small;
 pub mod vault;
 
+pub use drop_box::{BoxAddress, BoxKey, BoxWords};
 pub use error::{OpenError, SealError};
 pub use identity::{Identity, RootKeyPair};
 pub use link::{LinkAddress, LinkKeys, LinkSecret};

@@ -154,11 +154,11 @@ impl LinkAddress {
             (None, None) => return Err(bad),
         };
         let (secret, root) = rest.split_once('.').ok_or(bad)?;
-        let root = bytes_of(root).ok_or(bad)?;
+        let root = secret_of(root).ok_or(bad)?;
         Ok(Self {
             origin: origin.to_owned(),
             id: id.parse()?,
-            secret: LinkSecret(bytes_of(secret).ok_or(bad)?),
+            secret: LinkSecret(secret_of(secret).ok_or(bad)?),
             has_password,
             sender: RootId::from_bytes(*root.expose_secret()),
         })
@@ -192,16 +192,12 @@ impl LinkAddress {
     /// The whole address. Every use is a place to look at in review.
     pub fn expose_secret(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(ORIGIN_MAX + 128));
-        let mut secret = Zeroizing::new([0; TEXT_32]);
-        let len = TEXT
-            .encode_slice(self.secret.0.expose_secret(), &mut *secret)
-            .expect("32 bytes are 43 characters");
-        let secret = std::str::from_utf8(&secret[..len]).expect("base64url is ASCII");
+        let secret = text_of(self.secret.0.expose_secret());
         let mark = if self.has_password { "1p" } else { "1" };
-        for part in [self.origin.as_str(), "/s/", &self.id.to_string(), "#", mark, ".", secret, "."] {
+        for part in [self.origin.as_str(), "/s/", &self.id.to_string(), "#", mark, ".", &secret, "."] {
             text.push_str(part);
         }
-        text.push_str(&TEXT.encode(self.sender.as_bytes()));
+        text.push_str(&text_of(self.sender.as_bytes()));
         text
     }
 }
@@ -212,7 +208,14 @@ impl fmt::Debug for LinkAddress {
     }
 }
 
-fn bytes_of(text: &str) -> Option<Secret<32>> {
+/// 32 bytes as base64url, 43 characters.
+pub(crate) fn text_of(bytes: &[u8; 32]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new([0; TEXT_32]);
+    let len = TEXT.encode_slice(bytes, &mut *text).expect("32 bytes are 43 characters");
+    Zeroizing::new(std::str::from_utf8(&text[..len]).expect("base64url is ASCII").to_owned())
+}
+
+pub(crate) fn secret_of(text: &str) -> Option<Secret<32>> {
     if text.len() != TEXT_32 {
         return None;
     }
@@ -222,7 +225,7 @@ fn bytes_of(text: &str) -> Option<Secret<32>> {
 }
 
 /// What no origin holds is refused here, so that no part of an address stands where another is meant.
-fn check_origin(origin: &str) -> Result<(), ParseError> {
+pub(crate) fn check_origin(origin: &str) -> Result<(), ParseError> {
     let bad = ParseError::Spelling { field: "link" };
     let host = origin.strip_prefix("https://").ok_or(bad)?;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:[]_".contains(&byte);

@@ -1,6 +1,6 @@
 //! Files: lists, one file, tickets, health.
 
-use crate::{B64, FileId, Receipt, RecipientId, Token, UnixSeconds, UserId};
+use crate::{B64, BoxId, FileId, Receipt, RecipientId, Token, UnixSeconds, UserId};
 use serde::{Deserialize, Serialize};
 
 /// What the caller is to a file.
@@ -40,6 +40,9 @@ pub struct FileInfo {
     /// Downloads by others before it closes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_downloads: Option<u32>,
+    /// The drop box of the caller's that it came into. What nobody signed is the caller's own, who may delete it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub box_id: Option<BoxId>,
     /// Accounts that hold a grant; told to the author only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<UserId>,

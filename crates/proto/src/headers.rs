@@ -4,6 +4,9 @@
 pub const NODE: &str = "waxwing-node";
 /// Proof by the root key, base64url: Ed25519 over the action's bytes (see the protocol's page).
 pub const PROOF: &str = "waxwing-proof";
+/// What a visitor's upload into a drop box is known by in all its requests: 32 random bytes that the client made,
+/// base64url.
+pub const UPLOAD_KEY: &str = "waxwing-upload-key";
 /// Ticket of a content request; preferred to the query field because it stays out of logs of others.
 pub const TICKET: &str = "waxwing-ticket";
 /// Every reply carries the request's id.

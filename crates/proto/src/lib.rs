@@ -8,6 +8,7 @@ mod activity;
 mod auth;
 mod binary;
 mod directory;
+mod drop_box;
 mod factor;
 mod file;
 pub mod headers;
@@ -29,7 +30,9 @@ pub use binary::{B64, B64Error};
 pub use directory::{
     Chain, Lookup, LookupReply, MyBundle, PendingReset, Person, PublishBundle, Published, StopReset,
 };
+pub use drop_box::{BoxInfo, BoxList, BoxView, MakeBox};
 pub use envelope::audit::{Head, Kind, Link};
+pub use envelope::drop_box::BoxId;
 pub use envelope::ids::{ContentId, EventId, FileId, RecipientId, RootId, UserId};
 pub use envelope::link::LinkId;
 pub use factor::{

@@ -66,6 +66,16 @@ pub const LINKS_PER_FILE: u32 = 50;
 pub const LINKS_PER_ACCOUNT: u32 = 1_000;
 /// Seconds within which a link's nonce must be used.
 pub const LINK_NONCE_SECONDS: i64 = 60;
+/// Drop boxes of one account.
+pub const BOXES_PER_ACCOUNT: u32 = 100;
+/// Longest description of a box, bytes.
+pub const BOX_DESCRIPTION_MAX: usize = 4_354;
+/// Longest life of a box, seconds.
+pub const BOX_MAX_SECONDS: i64 = 366 * 86_400;
+/// Uploads of visitors into one box that may be under way at once.
+pub const BOX_UPLOADS_MAX: u32 = 20;
+/// Seconds after which an unfinished upload of a visitor ends; it ends with its box at the latest.
+pub const BOX_UPLOAD_SECONDS: i64 = 2 * 86_400;
 /// Seconds after which an unfinished upload ends.
 pub const UPLOAD_SECONDS: i64 = 7 * 86_400;
 /// Seconds a file lives unless its author says otherwise.

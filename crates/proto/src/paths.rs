@@ -95,6 +95,18 @@ pub const LINK: &str = "/api/v1/links/{link_id}";
 pub const LINK_NONCE: &str = "/api/v1/links/{link_id}/nonce";
 /// `POST`: open a link by that proof, as a [`crate::OpenLink`]; without a session.
 pub const LINK_OPEN: &str = "/api/v1/links/{link_id}/open";
+/// `POST`: make a drop box, as a [`crate::MakeBox`]. `GET`: the caller's boxes.
+pub const BOXES: &str = "/api/v1/boxes";
+/// `GET`: what a visitor needs to send into it, as a [`crate::BoxView`]; without a session. `DELETE`: close the caller's.
+pub const BOX: &str = "/api/v1/boxes/{box_id}";
+/// `POST`: begin a visitor's upload, as a [`crate::Begin`]; by [`crate::headers::UPLOAD_KEY`], as all that follow.
+pub const BOX_UPLOADS: &str = "/api/v1/boxes/{box_id}/uploads";
+/// `GET`: status. `DELETE`: abandon.
+pub const BOX_UPLOAD: &str = "/api/v1/boxes/{box_id}/uploads/{file_id}";
+/// `PUT`: one part.
+pub const BOX_PART: &str = "/api/v1/boxes/{box_id}/uploads/{file_id}/parts/{n}";
+/// `POST`: make the file appear, as a [`crate::Complete`].
+pub const BOX_COMPLETE: &str = "/api/v1/boxes/{box_id}/uploads/{file_id}/complete";
 /// `GET`: the page of a link, for a person.
 pub const LINK_PAGE: &str = "/s/{link_id}";
 /// `GET`: the page of a drop box, for a person.

@@ -49,6 +49,8 @@ codes! {
     CrossSite = "cross_site", 403, "This did not come from a page of this server";
     /// Known to the caller, but not allowed.
     Forbidden = "forbidden", 403, "Not allowed";
+    /// The drop box holds as much as it may, or its owner has no room.
+    BoxFull = "box_full", 403, "The drop box takes nothing more";
     /// Nothing here for this caller.
     NotFound = "not_found", 404, "Nothing here for you";
     /// The method does not exist on this path.

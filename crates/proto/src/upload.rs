@@ -1,6 +1,6 @@
 //! Uploads: begin, parts, status, complete.
 
-use crate::{B64, FileId, UnixSeconds, UserId};
+use crate::{B64, BoxId, FileId, UnixSeconds, UserId};
 use envelope::merkle::Node;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,9 @@ pub struct Begin {
     /// Bytes of the whole sealed body, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_len: Option<u64>,
+    /// The drop box that a file is for which its sender signs. Not in a visitor's, whose path names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub box_id: Option<BoxId>,
 }
 
 /// One part that the server holds durably.

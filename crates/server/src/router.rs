@@ -13,7 +13,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::error::Refusal;
 use crate::observe;
 use crate::routes::{
-    account, activity, auth, content, directory, files, health, links, pages, pins, uploads, vault,
+    account, activity, auth, boxes, content, directory, files, health, links, pages, pins, uploads, vault,
 };
 use crate::state::App;
 
@@ -67,6 +67,10 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::LINK, put(links::change::change).delete(links::revoke::revoke))
         .route(paths::LINK_NONCE, post(links::nonce::give))
         .route(paths::LINK_OPEN, post(links::open::open))
+        .route(paths::BOXES, post(boxes::make::make).get(boxes::list::list))
+        .route(paths::BOX, get(boxes::view::show).delete(boxes::close::close))
+        .route(paths::BOX_UPLOADS, post(boxes::visit::begin))
+        .route(paths::BOX_UPLOAD, get(boxes::visit::status).delete(boxes::visit::abandon))
         .route(paths::LINK_PAGE, get(pages::link))
         .route(paths::BOX_PAGE, get(pages::drop_box))
         .route(paths::INVITATION_PAGE, get(pages::invitation))
@@ -77,11 +81,13 @@ pub(crate) fn router(app: App) -> Router {
         .layer(time_limit(patience));
     let thorough = Router::new()
         .route(paths::COMPLETE, post(uploads::complete::complete))
+        .route(paths::BOX_COMPLETE, post(boxes::visit::complete))
         .route(paths::BATCH, post(files::batch::take))
         .layer(time_limit(patience * COMPLETE_FACTOR));
     // Bodies of unbounded time: their pauses are limited instead.
     let streaming = Router::new()
         .route(paths::PART, put(uploads::parts::put::put))
+        .route(paths::BOX_PART, put(boxes::visit::put))
         .route(paths::TREE, get(content::tree::fetch))
         .route(paths::LEAVES, get(content::leaves::fetch))
         .route(paths::CONTENT, get(content::part::fetch));

@@ -6,6 +6,7 @@ mod account;
 mod activity;
 mod admin;
 mod auth;
+mod boxes;
 mod content;
 mod directory;
 mod files;

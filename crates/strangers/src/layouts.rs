@@ -1,13 +1,15 @@
 //! Layouts without secrets: what parses serialises to the same bytes, field by field.
 
 use envelope::bundle::BundleBody;
+use envelope::ed25519::PublicKey;
 use envelope::merkle::{Accumulator, Node, join, nodes_at_level, nodes_to_bytes, parse_nodes, root};
 use envelope::pins::PinsLayout;
 use envelope::segment::{SEGMENT_LEN, SEGMENT_OVERHEAD, check_framing};
 use envelope::small::{HEADER_LEN, PARAMETERS, check_small};
 use envelope::vault::VaultLayout;
-use envelope::{Bundle, Grant, MAX_INTEGER, Manifest, Suite, Wrap};
+use envelope::{BoxDescription, Bundle, Grant, MAX_INTEGER, Manifest, Suite, Wrap};
 
+use format::BoxWords;
 use format::pins::PinRecord;
 
 use crate::input::Input;
@@ -108,6 +110,29 @@ pub fn pins_inside(data: &[u8]) {
         return;
     };
     assert_eq!(*again, data);
+}
+
+/// The description of a drop box: its fields, written again, are its bytes; asking for its signature never panics.
+pub fn box_description(data: &[u8]) {
+    let Ok(description) = BoxDescription::parse(data) else { return };
+    assert_eq!(description.as_bytes(), data);
+    assert!(data.len() <= envelope::drop_box::MAX_LEN);
+    let terms = *description.terms();
+    assert!(terms.created < terms.ends && terms.ends <= MAX_INTEGER && !terms.owner.is_zero());
+    let mut again = terms.encode(description.words()).expect("what parsed has a layout");
+    assert_eq!((description.words().len() - 106) % 512, 0);
+    again.extend_from_slice(description.signature().as_bytes());
+    assert_eq!(again, data);
+    let root = PublicKey::from_bytes(data[24..56].try_into().expect("the owner has 32 bytes"));
+    assert!(description.verify(&root).is_err(), "a root id is not the key that it is of");
+}
+
+/// The words of a drop box, behind their seal: what is read, written again, is its bytes.
+pub fn box_words(data: &[u8]) {
+    let Ok(words) = BoxWords::decode(data) else { return };
+    assert_eq!(*words.encode().expect("what was read can be written"), data);
+    let shown = [words.title(), words.note()].concat();
+    assert!(shown.chars().all(|c| !c.is_control() || c == '\n') && !words.title().contains('\n'));
 }
 
 /// The outside of a small message, against the rule written a second time.

@@ -28,13 +28,14 @@ pub use deflate::{inflate_member, inflate_stored};
 pub use file::SmallFile;
 pub use keys::{pem_encrypted, pem_private, pem_public, phrase, pkcs8_private, spki};
 pub use layouts::{
-    bundle, framing, grant, manifest, nodes, pins_inside, pins_outside, small_outside, vault_layout,
+    box_description, box_words, bundle, framing, grant, manifest, nodes, pins_inside, pins_outside,
+    small_outside, vault_layout,
 };
 pub use opening::{altered_file, encapsulated_key, recipient_key, wrapped_for_rsa};
 pub use sealed::{metadata, segment, small_message, vault_body};
 pub use signatures::{ed25519_any, ed25519_torsion};
 pub use sizes::{body_shape, padding};
-pub use text::{address, file_name, ids, link, safety_number, scanned_number};
+pub use text::{address, box_address, file_name, ids, link, safety_number, scanned_number};
 pub use wire::{base64, problem, replies, requests};
 
 /// What must hold for any bytes.
@@ -47,6 +48,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("altered_file", altered_file),
     ("base64", base64),
     ("body_shape", body_shape),
+    ("box_address", box_address),
+    ("box_description", box_description),
+    ("box_words", box_words),
     ("bundle", bundle),
     ("bundle_chain", bundle_chain),
     ("container_head", container_head),

@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use envelope::merkle::Node;
-use envelope::{Address, ContentId, FileId, LinkId, RecipientId, RootId, UserId};
+use envelope::{Address, BoxId, ContentId, FileId, LinkId, RecipientId, RootId, UserId};
 use format::names::safe_file_name;
 use format::safety::safety_number as number;
-use format::{FileName, LinkAddress};
+use format::{BoxAddress, FileName, LinkAddress};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -99,6 +99,20 @@ pub fn link(data: &[u8]) {
     assert_eq!(*link.expose_secret(), text);
     assert!(link.origin().starts_with("https://") && text.matches('#').count() == 1);
     assert_eq!(format!("{link:?}"), "LinkAddress[redacted]");
+}
+
+/// The address of a drop box has one spelling, and so has its id; nothing of it prints by chance.
+pub fn box_address(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(id) = text.parse::<BoxId>() {
+        assert_eq!(id.to_string(), text);
+    }
+    let Ok(address) = BoxAddress::parse(text) else { return };
+    assert_eq!(*address.expose_secret(), text);
+    assert!(address.origin().starts_with("https://") && text.matches('#').count() == 1);
+    assert_eq!(address.key().is_some(), text.contains("#1k."));
+    assert!(LinkAddress::parse(text).is_err(), "a box is no link");
+    assert_eq!(format!("{address:?}"), "BoxAddress[redacted]");
 }
 
 /// The safety number of any two roots is the same from both sides, and is twelve groups of five digits.

@@ -113,6 +113,7 @@ async fn page(shelf: &Shelf) -> Result<FilePage, DbError> {
                 expires_at: view.expires_at.0,
                 downloads: view.downloads,
                 max_downloads: view.max_downloads,
+                box_id: None,
                 recipients: Vec::new(),
                 keys: Vec::new(),
                 receipts: Vec::new(),

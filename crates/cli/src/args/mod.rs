@@ -9,12 +9,14 @@ use client::EventKind;
 use std::path::{Path, PathBuf};
 
 mod account;
+mod boxes;
 mod links;
 mod people;
 
 pub(crate) use account::{
     Account, AccountAction, PasskeysAction, Sessions, SessionsAction, TwoFactor, TwoFactorAction,
 };
+pub(crate) use boxes::{Drop, DropAction};
 pub(crate) use links::{LinkShape, Links, LinksAction};
 pub(crate) use people::{Bits, Contacts, ContactsAction, Keys, KeysAction};
 
@@ -107,6 +109,8 @@ pub(crate) enum Command {
     Send(Send),
     /// Make, show, change and take back links, which open a file without an account
     Links(Links),
+    /// Make, show, watch and close drop boxes, where others send you files
+    Drop(Drop),
     /// Fetch a file, verify it and decrypt it
     Get(Get),
     /// Encrypt a file into a container, without any server
@@ -173,7 +177,7 @@ pub(crate) struct Login {
 
 /// `wax send`.
 #[derive(Args)]
-#[command(group = ArgGroup::new("whom").required(true).multiple(true).args(["to", "to_key", "link"]))]
+#[command(group = ArgGroup::new("whom").required(true).multiple(true).args(["to", "to_key", "link", "to_box"]))]
 pub(crate) struct Send {
     /// Files to send, each as a file of its own; `-` is standard input
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -193,6 +197,18 @@ pub(crate) struct Send {
 
     #[command(flatten)]
     pub(crate) shape: LinkShape,
+
+    /// Into somebody's drop box, by its address between quotes; needs no account
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["to", "to_key", "link", "downloads"])]
+    pub(crate) to_box: Option<String>,
+
+    /// Into a drop box: do not sign, even if you could
+    #[arg(long)]
+    pub(crate) anonymous: bool,
+
+    /// For a drop box: trust this certificate authority (PEM) for its server, and no other
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ca: Option<PathBuf>,
 
     /// When it ends: a number with m, h, d or w
     #[arg(long, short, value_name = "TIME", default_value = "7d")]

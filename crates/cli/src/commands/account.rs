@@ -128,14 +128,14 @@ fn hex(bytes: &[u8]) -> String {
 
 fn files(session: &Session, me: &Unlocked) -> Result<Vec<Value>, Fault> {
     let mut all = Vec::new();
-    let mut paging = FilePaging { after: None, limit: Some(PAGE) };
+    let mut paging = FilePaging { limit: Some(PAGE), ..FilePaging::default() };
     loop {
         let page = session.run(session.client.list(me, paging.clone()))?;
         for file in &page.files {
             all.push(json!({
                 "id": file.file_id.to_string(), "role": format!("{:?}", file.role).to_lowercase(),
                 "name": file.name, "media_type": file.media_type, "bytes": file.bytes,
-                "sealed_bytes": file.body_len, "sender": file.sender.address.as_str(),
+                "sealed_bytes": file.body_len, "sender": file.sender.address.as_ref().map(client::Address::as_str),
                 "created": stamp(file.created), "expires": stamp(file.expires_at), "downloads": file.downloads,
             }));
         }

@@ -150,7 +150,7 @@ fn names(app: &App, session: &Session, events: &[ActivityEvent]) -> Result<HashM
         return Ok(HashMap::new());
     }
     let Some(me) = keyring::unlock_unasked(app, session)? else { return Ok(HashMap::new()) };
-    let newest = FilePaging { after: None, limit: Some(PAGE_MAX) };
+    let newest = FilePaging { limit: Some(PAGE_MAX), ..FilePaging::default() };
     let list = session.run(session.client.list(&me, newest))?;
     Ok(list.files.into_iter().map(|file| (file.file_id, file.name)).collect())
 }
@@ -212,6 +212,9 @@ fn sentence(event: &ActivityEvent, names: &HashMap<FileId, String>) -> String {
         EventKind::LinkChanged => format!("{who} changed a link to {file}"),
         EventKind::LinkRevoked => format!("{who} took a link to {file} back"),
         EventKind::LinkOpened => format!("somebody fetched {file} by a link"),
+        EventKind::BoxMade => format!("{who} made a drop box"),
+        EventKind::BoxClosed => format!("{who} closed a drop box"),
+        EventKind::BoxArrival => format!("{file} came into a drop box of yours"),
         EventKind::LimitReached => format!("{who} reached a limit of the server"),
         _ => format!("{who}: {} {file}", safe(&event.kind)),
     }

@@ -1,6 +1,6 @@
 //! `wax get`: fetches a file, verifies it and decrypts it.
 
-use super::{TrustJson, address, file_id, links, output, trust_mark};
+use super::{TrustJson, address, file_id, from_whom, links, output, trust_mark};
 use crate::app::{App, Session};
 use crate::args::Get;
 use crate::console::{safe, size};
@@ -19,7 +19,8 @@ struct GetJson<'a> {
     media_type: &'a str,
     bytes: u64,
     path: Option<String>,
-    from: &'a str,
+    /// The sender's address, if somebody signed.
+    from: Option<&'a str>,
     trust: TrustJson,
 }
 
@@ -177,7 +178,7 @@ fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
     for one in &got {
         if !console.json {
             let path = one.path.as_deref().map(shown).unwrap_or_default();
-            let from = person(console, &safe(one.sender.address.as_str()), one.sender.trust);
+            let from = person(console, &from_whom(&one.sender), one.sender.trust);
             console.say(format!("{}  {} from {from}", safe(&path), size(one.bytes)))?;
         }
     }
@@ -203,23 +204,26 @@ fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
 
 fn tell(app: &App, got: &Received) -> Result<(), Fault> {
     let console = &app.console;
-    let from = safe(got.sender.address.as_str());
+    let from = from_whom(&got.sender);
     let name = safe(&got.name);
+    // Where nobody signed, only that it is whole is known.
+    let how = if got.sender.trust == Trust::Anonymous { "whole" } else { "verified" };
     match &got.path {
         Some(path) => {
-            console.note(format!(
-                "received {name} ({}), verified and decrypted on this device",
-                size(got.bytes)
-            ));
+            console
+                .note(format!("received {name} ({}), {how} and decrypted on this device", size(got.bytes)));
             if !console.json {
                 console.say(format!("file     {}", safe(&shown(path))))?;
                 console.say(format!("from     {}", person(console, &from, got.sender.trust)))?;
             }
         }
         None => console.note(format!(
-            "received {name} ({}) from {from}, verified and decrypted on this device",
+            "received {name} ({}) from {from}, {how} and decrypted on this device",
             size(got.bytes)
         )),
+    }
+    if got.sender.trust == Trust::Anonymous {
+        console.note("nobody signed it: who sent it cannot be verified; open it with care");
     }
     if matches!(got.sender.trust, Trust::Pinned | Trust::FirstContact) {
         console.note(format!("hint: compare the safety number with {from}: wax contacts verify {from}"));
@@ -234,7 +238,7 @@ fn json(got: &Received) -> GetJson<'_> {
         media_type: &got.media_type,
         bytes: got.bytes,
         path: got.path.as_deref().map(shown),
-        from: got.sender.address.as_str(),
+        from: got.sender.address.as_ref().map(client::Address::as_str),
         trust: got.sender.trust.into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ls::{FileJson, ends, name_of};
 use super::rsa::short;
-use super::{file_id, moment, trust_mark};
+use super::{file_id, from_whom, moment, trust_mark};
 use crate::app::App;
 use crate::args::Info;
 use crate::console::{Console, safe, size};
@@ -21,7 +21,7 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     if console.json {
         return console.result(&FileJson::of(&file));
     }
-    let from = safe(file.sender.address.as_str());
+    let from = from_whom(&file.sender);
     console.say(format!("id       {}", file.file_id))?;
     console.say(format!("name     {}", safe(&file.name)))?;
     let kind = if file.media_type.is_empty() { "unknown".to_owned() } else { safe(&file.media_type) };
@@ -43,6 +43,13 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     };
     let retired = if file.sender.retired_root { ", with a key that was replaced since" } else { "" };
     console.say(format!("from     {from}{retired}"))?;
+    if let Some(id) = file.box_id {
+        let title = super::drop_boxes::title_of(&session, &me, id)?;
+        console.say(match title {
+            Some(title) => format!("box      {id} ({})", safe(&title)),
+            None => format!("box      {id}"),
+        })?;
+    }
     if file.role == Role::Author {
         let contacts = session.client.contacts()?;
         for recipient in &file.recipients {

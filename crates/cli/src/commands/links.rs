@@ -1,6 +1,6 @@
 //! `wax links`, and links wherever else they are made or opened.
 
-use super::{file_id, moment, output, quoted, seconds_until, stamp, trust_mark};
+use super::{file_id, from_whom, moment, output, quoted, seconds_until, stamp, trust_mark};
 use crate::app::{App, Session};
 use crate::args::{Get, LinkShape, Links, LinksAction};
 use crate::ask::{self, SecretText};
@@ -180,7 +180,7 @@ pub(super) fn make(
 }
 
 /// A new file for its owner alone: the code is the link.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -284,7 +284,7 @@ fn password_of(args: &Get, link: &LinkAddress) -> Result<Option<Passphrase>, Fau
 
 fn tell(app: &App, got: &Received) -> Result<(), Fault> {
     let console = &app.console;
-    let from = safe(got.sender.address.as_str());
+    let from = from_whom(&got.sender);
     console.note(format!(
         "received {} ({}), verified and decrypted on this device",
         safe(&got.name),

@@ -39,7 +39,11 @@ pub(super) struct FileJson<'a> {
     compressed: bool,
     padded: bool,
     modified: Option<String>,
-    from: &'a str,
+    /// The sender's address, if somebody signed.
+    from: Option<&'a str>,
+    /// The drop box of yours that it came into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drop_box: Option<String>,
     trust: TrustJson,
     /// Whether the file is signed with a key that its sender has replaced since.
     retired_key: bool,
@@ -103,7 +107,8 @@ impl<'a> FileJson<'a> {
             compressed: file.compressed,
             padded: file.padded,
             modified: jiff::Timestamp::from_millisecond(file.modified_ms).ok().map(|time| time.to_string()),
-            from: file.sender.address.as_str(),
+            from: file.sender.address.as_ref().map(Address::as_str),
+            drop_box: file.box_id.map(|id| id.to_string()),
             trust: file.sender.trust.into(),
             retired_key: file.sender.retired_root,
             created: stamp(file.created),
@@ -156,7 +161,7 @@ fn collect(
         Role::Recipient => !args.sent,
     };
     let rows = u32::try_from(limit).unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
-    let mut paging = FilePaging { after: None, limit: Some(rows) };
+    let mut paging = FilePaging { limit: Some(rows), ..FilePaging::default() };
     loop {
         let page = session.run(session.client.list(me, paging.clone()))?;
         files.extend(page.files.into_iter().filter(wanted));
@@ -231,9 +236,14 @@ fn with(file: &FileSummary, contacts: &[Contact]) -> String {
             let mark = match file.sender.trust {
                 Trust::Pinned | Trust::FirstContact => " (!)",
                 Trust::Changed => " (!!)",
-                Trust::Own | Trust::Verified => "",
+                Trust::Own | Trust::Verified | Trust::Anonymous => "",
             };
-            format!("{}{mark}", safe(file.sender.address.as_str()))
+            let who = match &file.sender.address {
+                Some(address) => safe(address.as_str()),
+                None => "sender not verified".to_owned(),
+            };
+            let by = if file.box_id.is_some() { ", by drop box" } else { "" };
+            format!("{who}{mark}{by}")
         }
         Role::Author => match file.recipients.as_slice() {
             // The server does not always say to whom.

@@ -3,6 +3,7 @@
 mod account;
 mod activity;
 mod contacts;
+mod drop_boxes;
 mod get;
 mod info;
 mod keys;
@@ -19,6 +20,7 @@ mod rm;
 mod rsa;
 mod seal;
 mod send;
+mod send_box;
 mod sessions;
 mod two_factor;
 mod unshare;
@@ -29,7 +31,7 @@ use crate::app::{App, Session};
 use crate::args::Command;
 use crate::console::{Console, Tone, safe};
 use crate::fault::{Class, Fault};
-use client::{Address, FileId, FilePaging, Trust, Unlocked};
+use client::{Address, FileId, FilePaging, Sender, Trust, Unlocked};
 use serde::Serialize;
 
 /// Fewest characters of an id that may stand for the whole.
@@ -48,6 +50,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Fault> {
         Command::Contacts(args) => contacts::run(app, args),
         Command::Send(args) => send::run(app, &args),
         Command::Links(args) => links::run(app, args),
+        Command::Drop(args) => drop_boxes::run(app, args),
         Command::Get(args) => get::run(app, &args),
         Command::Seal(args) => seal::run(app, &args),
         Command::Open(args) => open::run(app, &args),
@@ -86,7 +89,7 @@ fn file_id(session: &Session, me: &Unlocked, text: &str) -> Result<FileId, Fault
     }
     check_prefix("wax ls", &text)?;
     let mut found = Vec::new();
-    let mut paging = FilePaging { after: None, limit: Some(200) };
+    let mut paging = FilePaging { limit: Some(200), ..FilePaging::default() };
     loop {
         let page = session.run(session.client.list(me, paging.clone()))?;
         found.extend(
@@ -144,6 +147,8 @@ pub(crate) enum TrustJson {
     New,
     /// Not the keys known so far.
     Changed,
+    /// Nobody signed it: the sender cannot be verified.
+    Anonymous,
 }
 
 impl From<Trust> for TrustJson {
@@ -154,7 +159,16 @@ impl From<Trust> for TrustJson {
             Trust::Pinned => Self::Unverified,
             Trust::FirstContact => Self::New,
             Trust::Changed => Self::Changed,
+            Trust::Anonymous => Self::Anonymous,
         }
+    }
+}
+
+/// Whom a file is from, safe to show.
+fn from_whom(sender: &Sender) -> String {
+    match &sender.address {
+        Some(address) => safe(address.as_str()),
+        None => "somebody without an account".to_owned(),
     }
 }
 
@@ -166,6 +180,7 @@ fn trust_mark(console: &Console, trust: Trust) -> String {
         Trust::Pinned => console.paint(Tone::Warning, "not verified"),
         Trust::FirstContact => console.paint(Tone::Warning, "first contact, not verified"),
         Trust::Changed => console.paint(Tone::Bad, "keys changed"),
+        Trust::Anonymous => console.paint(Tone::Warning, "sender not verified"),
     }
 }
 

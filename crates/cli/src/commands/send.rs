@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a stream is called when nobody names it.
-const STREAM_NAME: &str = "standard input";
+pub(super) const STREAM_NAME: &str = "standard input";
 
 /// `{"files": […]}`; when one of several fails, those sent before stand in the error as `"sent"`.
 #[derive(Serialize)]
@@ -98,6 +98,10 @@ pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
             .hint("make them one by one: wax links create ID --qr-png FILE"));
     }
     links::check(&args.shape)?;
+    super::send_box::check(args)?;
+    if let Some(to_box) = &args.to_box {
+        return super::send_box::run(app, args, to_box);
+    }
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
     let password = if args.link { links::new_password(&args.shape)? } else { None };
@@ -147,7 +151,7 @@ fn recipients(args: &Send) -> Result<Recipients, Fault> {
     Ok(to)
 }
 
-fn is_stdin(file: &Path) -> bool {
+pub(super) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
@@ -228,12 +232,12 @@ fn send_many(teller: &Teller<'_>, me: &Unlocked) -> (Vec<SentJson>, Result<(), F
     (done, told.and(outcome.map_err(|fault| resumable(fault, false))))
 }
 
-fn compression(args: &Send) -> Compress {
+pub(super) fn compression(args: &Send) -> Compress {
     if args.compress { Compress::Auto } else { Compress::Never }
 }
 
 /// After Ctrl-C: what becomes of what was sent so far.
-fn resumable(fault: Fault, stream: bool) -> Fault {
+pub(super) fn resumable(fault: Fault, stream: bool) -> Fault {
     if fault.class != Class::Cancelled {
         return fault;
     }

@@ -2,7 +2,7 @@
 
 mod visit;
 
-pub(crate) use visit::Visit;
+pub(crate) use visit::{Visit, linked_with};
 
 use crate::http::retrying;
 use crate::keys::Unlocked;

@@ -11,7 +11,7 @@ use envelope::ed25519::PublicKey;
 use envelope::{Bundle, Grant, Manifest, RootId, Suite};
 use format::link::{LinkAddress, LinkKeys};
 use format::open::{OpenFile, Reader, open_file};
-use proto::{B64, Code, FileInfo, LinkFile, LinkNonce, OpenLink, OpenedLink, Role, paths};
+use proto::{B64, Code, FileInfo, LinkFile, LinkNonce, OpenLink, OpenedLink, Role, UserId, paths};
 use reqwest::Method;
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ impl Inner {
         if manifest.file_id() != shown.file_id || manifest.suite() != Suite::Signed {
             return Err(forged());
         }
-        let theirs = linked_with(visit.sender, &shown)?;
+        let theirs = linked_with(visit.sender, &shown.author_chain, shown.author)?;
         let newest = theirs.last().ok_or(Error::LinkDiffers)?;
         let root = manifest.author_root_id();
         let keys: Vec<PublicKey> = theirs.iter().map(|bundle| *bundle.root_key()).collect();
@@ -134,9 +134,9 @@ impl Inner {
         };
         let opened = open_file(&open).map_err(|_| forged())?;
         let sender = Sender {
-            address: newest.address().clone(),
+            address: Some(newest.address().clone()),
             root_id: root,
-            trust: self.trust_in(visit, &theirs)?,
+            trust: self.trust_at(&visit.server, &theirs)?,
             retired_root: newest.root_id() != root,
         };
         let info = FileInfo {
@@ -151,6 +151,7 @@ impl Inner {
             expires_at: shown.expires_at,
             downloads: shown.downloads,
             max_downloads: shown.max_downloads,
+            box_id: None,
             recipients: Vec::new(),
             keys: Vec::new(),
             receipts: Vec::new(),
@@ -160,8 +161,8 @@ impl Inner {
 
     /// How far the sender is known here. Pins are of the configured server: what another one calls by the same address
     /// may be somebody else.
-    fn trust_in(&self, visit: &Visit, theirs: &[Bundle]) -> Result<Trust> {
-        let is_here = self.server().is_ok_and(|server| server.origin() == visit.server.origin());
+    pub(crate) fn trust_at(&self, at: &Server, theirs: &[Bundle]) -> Result<Trust> {
+        let is_here = self.server().is_ok_and(|server| server.origin() == at.origin());
         let Some(newest) = theirs.last().filter(|_| is_here) else { return Ok(Trust::FirstContact) };
         let is_theirs = |root: RootId| theirs.iter().any(|bundle| bundle.root_id() == root);
         if self.own_root()?.is_some_and(is_theirs) {
@@ -182,12 +183,11 @@ impl Inner {
 
 /// The bundles of the chain that links lead to from the root `sender`, back and forth; what was shown besides does not
 /// count. Signatures and links are checked, and whose they are.
-fn linked_with(sender: RootId, shown: &LinkFile) -> Result<Vec<Bundle>> {
-    if shown.author_chain.len() > MAX_CHAIN {
+pub(crate) fn linked_with(sender: RootId, shown: &[B64], user: UserId) -> Result<Vec<Bundle>> {
+    if shown.len() > MAX_CHAIN {
         return Err(Error::NotAuthentic);
     }
     let chain = shown
-        .author_chain
         .iter()
         .map(|bundle| Bundle::parse(bundle.0.as_slice()).map_err(|_| Error::NotAuthentic))
         .collect::<Result<Vec<_>>>()?;
@@ -196,6 +196,6 @@ fn linked_with(sender: RootId, shown: &LinkFile) -> Result<Vec<Bundle>> {
     let first = (1..=at).rev().take_while(follows).last().map_or(at, |n| n - 1);
     let last = (at + 1..chain.len()).take_while(follows).last().unwrap_or(at);
     let theirs = chain[first..=last].to_vec();
-    let sound = verify_chain(&theirs).is_ok() && theirs.iter().all(|bundle| bundle.user_id() == shown.author);
+    let sound = verify_chain(&theirs).is_ok() && theirs.iter().all(|bundle| bundle.user_id() == user);
     if sound { Ok(theirs) } else { Err(Error::LinkDiffers) }
 }

@@ -48,12 +48,12 @@ impl Client {
         on_received: OnReceived<'_>,
     ) -> Result<()> {
         let sum = Sum { inner: progress, done: AtomicU64::new(0) };
-        let mut paging = FilePaging { after: None, limit: Some(ROWS) };
+        let mut paging = FilePaging { limit: Some(ROWS), ..FilePaging::default() };
         loop {
             let (files, next) = self.inner.page(me, paging, &sum, cancel, on_received).await?;
             let from = request.from.as_ref();
             let wanted = files.into_iter().filter(|file| {
-                file.sender.trust != Trust::Own && from.is_none_or(|from| file.sender.address == *from)
+                file.sender.trust != Trust::Own && (from.is_none() || file.sender.address.as_ref() == from)
             });
             let given = self.inner.receipts_given().await;
             let each = wanted.map(|file| {
@@ -88,7 +88,7 @@ impl Client {
                 return Err(error);
             }
             let Some(after) = next else { return Ok(()) };
-            paging = FilePaging { after: Some(after), limit: Some(ROWS) };
+            paging = FilePaging { after: Some(after), limit: Some(ROWS), into_box: None };
         }
     }
 }
@@ -125,8 +125,8 @@ impl Inner {
                     if let Some(judged) = &file.judged {
                         self.pin_all(std::slice::from_ref(judged)).await?;
                     }
-                    if file.sender.trust == Trust::FirstContact {
-                        progress.note(&Note::FirstContact { address: file.sender.address.clone() });
+                    if let (Trust::FirstContact, Some(address)) = (file.sender.trust, &file.sender.address) {
+                        progress.note(&Note::FirstContact { address: address.clone() });
                     }
                     files.push(file);
                 }

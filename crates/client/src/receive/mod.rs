@@ -139,8 +139,8 @@ impl Client {
         if let Some(judged) = &file.judged {
             inner.pin_all(std::slice::from_ref(judged)).await?;
         }
-        if file.sender.trust == Trust::FirstContact {
-            progress.note(&Note::FirstContact { address: file.sender.address.clone() });
+        if let (Trust::FirstContact, Some(address)) = (file.sender.trust, &file.sender.address) {
+            progress.note(&Note::FirstContact { address: address.clone() });
         }
         let opening = Opening::of(&file);
         let received = inner.fetch(file, target, progress, cancel).await?;

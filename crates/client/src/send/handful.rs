@@ -5,7 +5,6 @@ use super::plan::{self, SourceFile};
 use super::share::Sharing;
 use super::{Compress, Sent};
 use crate::{Error, Result};
-use envelope::Suite;
 use envelope::segment::{SEGMENT_OVERHEAD, SEGMENT_PLAIN};
 use format::compress::Compressor;
 use format::{FileKey, PayloadSealer, Position};
@@ -92,7 +91,8 @@ impl Job<'_> {
             return Err(Error::Internal("a small file is longer than a segment"));
         }
         let (fk, file_id) = (FileKey::generate(), format::random::file_id());
-        let sealer = PayloadSealer::generate(&fk, Suite::Signed, file_id, self.me.root_id());
+        let (suite, root) = self.author.suite();
+        let sealer = PayloadSealer::generate(&fk, suite, file_id, root);
         let mut body = vec![0; stored.len() + SEGMENT_OVERHEAD];
         let record = sealer.seal(0, Position::Final, &stored, &mut body);
         let record = record.map_err(|_| Error::Internal("a segment does not fit its place"))?;

@@ -11,7 +11,7 @@ use crate::{Address, Error, FileId, RecipientId, Result, UserId};
 use envelope::merkle::{self, Node};
 use envelope::{BodyShape, PartShape};
 use format::SegmentRecord;
-use proto::B64;
+use proto::{B64, BoxId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -47,6 +47,9 @@ pub(crate) struct Header {
     /// The origin that holds the parts.
     pub(crate) server: String,
     pub(crate) user_id: UserId,
+    /// The drop box that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) box_id: Option<BoxId>,
     pub(crate) source: SourceIdentity,
     pub(crate) name: String,
     pub(crate) to: Vec<Address>,
@@ -345,6 +348,7 @@ mod tests {
             request: B64(vec![1; 32]),
             server: "https://s.example".into(),
             user_id: UserId::from_bytes([8; 16]),
+            box_id: None,
             source: SourceIdentity { path: "/x".into(), size: 5, mtime_ns: 1, device: 2, inode: 3 },
             name: "x".into(),
             to: Vec::new(),

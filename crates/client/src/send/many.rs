@@ -5,6 +5,7 @@ use super::journal::SourceIdentity;
 use super::ledger::{Entry, Ledger, Pending};
 use super::plan::SourceFile;
 use super::request::{Terms, check_limits};
+use super::way::Author;
 use super::{Compress, Job, Sent, Source, each_once};
 use crate::http::retrying;
 use crate::keys::Unlocked;
@@ -72,7 +73,8 @@ impl Client {
         let recipients = &self.recipients(me, &to, keys.len(), progress).await?[..];
         let (inner, total) = (&self.inner, sources.iter().map(|source| source.size).sum());
         let name = Source::File(PathBuf::from("-")).sealed_name(None)?;
-        let job = Job { inner, me, name, recipients, keys, options, progress, cancel };
+        let author = Author::Me(me);
+        let job = Job { inner, author, into: None, name, recipients, keys, options, progress, cancel };
         let ledger = Ledger::open(&inner.home, &job.many_digest()?)?;
         let mut run = Run { job, ledger, on_sent, done: 0, total, room: JSON_BODY_MAX };
         run.all(&sources).await?;

@@ -10,7 +10,9 @@ mod request;
 mod share;
 pub(crate) mod stream;
 mod upload;
+mod way;
 
+use crate::boxes::BoxVisit;
 use crate::client::Inner;
 use crate::contacts::Checked;
 use crate::http::retrying;
@@ -18,13 +20,13 @@ use crate::keys::Unlocked;
 use crate::{
     Address, Cancel, Client, Error, FileId, Note, Phase, Progress, RecipientId, Result, RsaPublicKey,
 };
-use envelope::{BodyShape, PartShape, Suite};
+use envelope::{BodyShape, PartShape};
 use format::small::{open_small, seal_small};
 use format::{FileKey, FileName, PayloadSealer, Secret};
 use journal::{Header, Journal, SourceIdentity, Unusable};
 pub use many::{OnSent, SendMany};
 use plan::{Plan, SourceFile};
-use proto::{B64, Begin, Code, UploadStatus, limits, paths};
+use proto::{B64, Begin, BoxId, Code, UploadStatus, limits};
 pub use request::{Compress, SendRequest, Sent, Source};
 use request::{Limits, check_limits};
 use reqwest::Method;
@@ -33,12 +35,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use way::Author;
+pub(crate) use way::Guest;
 
 /// What does not change while one request is tried, however often.
 #[derive(Clone)]
 struct Job<'a> {
     inner: &'a Arc<Inner>,
-    me: &'a Unlocked,
+    author: Author<'a>,
+    /// The drop box that it is for, and the longest body that this takes.
+    into: Option<(BoxId, u64)>,
     name: FileName,
     recipients: &'a [Checked],
     keys: &'a [RsaPublicKey],
@@ -81,12 +87,56 @@ impl Client {
         let keys = each_once(request.to_keys);
         let recipients = &self.recipients(me, &request.to, keys.len(), progress).await?;
         let (inner, keys, options) = (&self.inner, &keys[..], &limits);
-        let job = Job { inner, me, name, recipients, keys, options, progress, cancel };
-        match (file, request.source) {
-            (Some(file), _) => Box::pin(job.send_file(&file)).await,
-            (None, Source::Stream { reader, .. }) => Box::pin(job.send_stream(reader)).await,
-            (None, Source::File(_)) => Err(Error::Internal("a file was not opened")),
-        }
+        let author = Author::Me(me);
+        let job = Job { inner, author, into: None, name, recipients, keys, options, progress, cancel };
+        job.send(file, request.source).await
+    }
+
+    /// Seals for the owner of a drop box and sends into it. Whoever has keys at its server signs: then `me` is given. The
+    /// same request again goes on where an earlier one stopped, without an account as well. `to`, `to_keys` and
+    /// `max_downloads` of the request do not count.
+    ///
+    /// # Errors
+    /// [`Error::BoxClosed`], [`Error::BoxFull`], [`Error::TooLargeForBox`], and those of [`Client::send`].
+    pub async fn send_into(
+        &self,
+        visit: &BoxVisit,
+        me: Option<&Unlocked>,
+        request: SendRequest,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Sent> {
+        let inner = &self.inner;
+        let options = &check_limits(&request::Terms { max_downloads: None, ..request.terms() })?;
+        let name = request.source.sealed_name(request.name.as_deref())?;
+        let file = match &request.source {
+            Source::File(path) => Some(SourceFile::open(path)?),
+            Source::Stream { .. } => None,
+        };
+        let owner = visit.recipient();
+        let guest;
+        let author = match me {
+            Some(me) => {
+                if !visit.is_of(&inner.server()?) {
+                    return Err(Error::Internal("a signed file goes to one's own server alone"));
+                }
+                inner.pin_owner(visit).await?;
+                Author::Me(me)
+            }
+            None => {
+                guest = Guest::new(&inner.home, visit.server.clone(), visit.id())?;
+                Author::Nobody(&guest)
+            }
+        };
+        // One's own grant is there anyway.
+        let is_own = author.address() == Some(&owner.contact.address);
+        let recipients = if is_own { &[][..] } else { std::slice::from_ref(&owner) };
+        let into = Some((visit.id(), visit.max_body()));
+        let job = Job { inner, author, into, name, recipients, keys: &[], options, progress, cancel };
+        job.send(file, request.source).await.map_err(|error| match error.code() {
+            Some(Code::NotFound) => Error::BoxClosed,
+            _ => error,
+        })
     }
 
     /// Bundles of everybody but oneself, checked and pinned.
@@ -127,6 +177,14 @@ fn each_once(mut keys: Vec<RsaPublicKey>) -> Vec<RsaPublicKey> {
 }
 
 impl Job<'_> {
+    async fn send(&self, file: Option<SourceFile>, source: Source) -> Result<Sent> {
+        match (file, source) {
+            (Some(file), _) => Box::pin(self.send_file(&file)).await,
+            (None, Source::Stream { reader, .. }) => Box::pin(self.send_stream(reader)).await,
+            (None, Source::File(_)) => Err(Error::Internal("a file was not opened")),
+        }
+    }
+
     async fn send_file(&self, file: &SourceFile) -> Result<Sent> {
         let digest = self.request_digest(&file.identity)?;
         if let Some(journal) = self.journal_of(&digest).await? {
@@ -136,6 +194,7 @@ impl Job<'_> {
             }
         }
         let plan = plan::of_file(file, self.options, self.progress, self.cancel).await?;
+        self.fits(plan.shape)?;
         let mut cut = self.first_cut(Some(plan.shape))?;
         loop {
             match Box::pin(self.start(file, &plan, cut, &digest)).await? {
@@ -143,6 +202,14 @@ impl Job<'_> {
                 Tried::TooLarge => cut = self.smaller(cut, Some(plan.shape))?,
                 Tried::Gone => return Err(Error::UploadConflict),
             }
+        }
+    }
+
+    /// Refuses what the drop box does not take, before anything is sent.
+    fn fits(&self, body: BodyShape) -> Result<()> {
+        match self.into {
+            Some((_, most)) if most > 0 && body.body_len() > most => Err(Error::TooLargeForBox),
+            _ => Ok(()),
         }
     }
 
@@ -171,12 +238,14 @@ impl Job<'_> {
         digest: &[u8; 32],
     ) -> Result<Tried> {
         let (fk, file_id) = (FileKey::generate(), format::random::file_id());
-        let sealer = PayloadSealer::generate(&fk, Suite::Signed, file_id, self.me.root_id());
+        let (suite, root) = self.author.suite();
+        let sealer = PayloadSealer::generate(&fk, suite, file_id, root);
         let header = Header {
             file_id,
             request: B64(digest.to_vec()),
-            server: self.inner.server()?.origin().to_owned(),
-            user_id: self.me.user_id(),
+            server: self.server()?.origin().to_owned(),
+            user_id: self.author.user_id(),
+            box_id: self.into.map(|(id, _)| id),
             source: file.identity.clone(),
             name: self.name.as_str().to_owned(),
             to: self.recipients.iter().map(|checked| checked.contact.address.clone()).collect(),
@@ -190,7 +259,8 @@ impl Job<'_> {
             begun: self.inner.now(),
         };
         let journal = Journal::create(&self.inner.home.journals(), header)?;
-        let begin = Begin { file_id, part_len: cut.part_bytes(), body_len: Some(plan.shape.body_len()) };
+        let body_len = Some(plan.shape.body_len());
+        let begin = Begin { file_id, part_len: cut.part_bytes(), body_len, box_id: self.named_box() };
         let status = match self.begin(&begin).await {
             Ok(status) => status,
             Err(error) if error.is_transient() || matches!(error, Error::Interrupted) => return Err(error),
@@ -221,16 +291,16 @@ impl Job<'_> {
         }
         let opened = self.open_key(&journal.header).and_then(|fk| {
             let header: &[u8; 74] = journal.header.payload_header.0.as_slice().try_into().ok()?;
-            let sealer =
-                PayloadSealer::resume(&fk, Suite::Signed, file_id, self.me.root_id(), header).ok()?;
+            let (suite, root) = self.author.suite();
+            let sealer = PayloadSealer::resume(&fk, suite, file_id, root, header).ok()?;
             Some((fk, sealer))
         });
         let Some((fk, sealer)) = opened else {
             return self.begin_anew(journal).await;
         };
-        let path = paths::fill(paths::UPLOAD, &[&file_id]);
+        let path = self.upload_path(file_id);
         let status = retrying(self.inner.options.retry_for, self.progress, self.cancel, || {
-            self.inner.call::<UploadStatus>(|server| server.request(Method::GET, &path))
+            self.call::<UploadStatus>(file_id, |server| server.request(Method::GET, &path))
         });
         match status.await {
             Ok(status) => self.transfer(file, journal, fk, sealer, &status).await,
@@ -337,17 +407,22 @@ impl Job<'_> {
     async fn send_stream(&self, reader: Box<dyn Read + Send>) -> Result<Sent> {
         self.progress.note(&Note::NotResumable);
         let (fk, file_id) = (FileKey::generate(), format::random::file_id());
-        let sealer = Arc::new(PayloadSealer::generate(&fk, Suite::Signed, file_id, self.me.root_id()));
+        let (suite, root) = self.author.suite();
+        let sealer = Arc::new(PayloadSealer::generate(&fk, suite, file_id, root));
         let cut = self.first_cut(None)?;
-        self.begin(&Begin { file_id, part_len: cut.part_bytes(), body_len: None }).await?;
+        let box_id = self.named_box();
+        self.begin(&Begin { file_id, part_len: cut.part_bytes(), body_len: None, box_id }).await?;
         let feed = stream::StreamFeed::new(reader, self.options.compress, self.options.padded, cut);
         let producer = produce::Producer::stream(feed, Arc::clone(&sealer), self.buffers());
         let produced = match upload::run(self, file_id, producer, 0, None).await {
             Ok(produced) => produced,
             Err(stopped) => {
                 // Nobody can go on with it: better gone at once than counted for a week. The first error is the story.
-                drop(self.inner.delete_upload(file_id).await);
+                drop(self.delete_upload(file_id).await);
                 return Err(match stopped {
+                    upload::Stopped::TooLarge(_) if self.into.is_some_and(|(_, most)| most > 0) => {
+                        Error::TooLargeForBox
+                    }
                     upload::Stopped::TooLarge(_) => Error::TooLarge,
                     upload::Stopped::Failed(error, _) => error,
                 });
@@ -399,9 +474,14 @@ impl Job<'_> {
 
     async fn begin(&self, begin: &Begin) -> Result<UploadStatus> {
         retrying(self.inner.options.retry_for, self.progress, self.cancel, || {
-            self.inner.call(|server| server.request(Method::POST, paths::UPLOADS).json(begin))
+            self.call(begin.file_id, |server| server.request(Method::POST, &self.begin_path()).json(begin))
         })
         .await
+    }
+
+    /// The box as the request names it: a visitor's names it in its path.
+    fn named_box(&self) -> Option<BoxId> {
+        self.into.map(|(id, _)| id).filter(|_| matches!(self.author, Author::Me(_)))
     }
 
     /// Abandons an upload here and at the server.
@@ -410,7 +490,7 @@ impl Job<'_> {
             journal.remove()?;
         }
         // The server forgets it by itself after a week if it cannot be told now.
-        drop(self.inner.delete_upload(file_id).await);
+        drop(self.delete_upload(file_id).await);
         Ok(())
     }
 
@@ -419,7 +499,7 @@ impl Job<'_> {
         let since = Instant::now();
         loop {
             let found = find_journal(&self.inner.home.journals(), |header| {
-                header.request.0 == digest && header.user_id == self.me.user_id()
+                header.request.0 == digest && header.user_id == self.author.user_id()
             })?;
             let Some(path) = found else { return Ok(None) };
             match Journal::open(&path) {
@@ -450,21 +530,25 @@ impl Job<'_> {
         let keys = self.key_ids();
         let options = (self.options.expires_in, self.options.max_downloads, self.options.padded);
         let compress = self.options.compress == Compress::Auto;
-        let server = self.inner.server()?;
+        let server = self.server()?;
         let all = (server.origin(), source, self.name.as_str(), addresses, keys, options, compress);
-        let text = serde_json::to_vec(&all).map_err(|_| Error::Internal("a request has no JSON form"))?;
+        let text = match self.into {
+            None => serde_json::to_vec(&all),
+            Some((id, _)) => serde_json::to_vec(&(all, id)),
+        };
+        let text = text.map_err(|_| Error::Internal("a request has no JSON form"))?;
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &text);
         Ok(digest.as_ref().try_into().expect("SHA-256 gives 32 bytes"))
     }
 
     fn seal_key(&self, fk: &FileKey, file_id: FileId) -> Result<Vec<u8>> {
-        let key = self.me.vault.journal_key();
+        let key = self.author.journal_key();
         seal_small(key.secret(), &key_aad(file_id), fk.secret().expose_secret())
             .map_err(|_| Error::Internal("a file key could not be sealed"))
     }
 
     fn open_key(&self, header: &Header) -> Option<FileKey> {
-        let key = self.me.vault.journal_key();
+        let key = self.author.journal_key();
         let bytes = open_small(key.secret(), &key_aad(header.file_id), &header.sealed_key.0).ok()?;
         let bytes: [u8; 32] = bytes.as_slice().try_into().ok()?;
         Some(FileKey::from_secret(Secret::from_bytes(bytes)))

@@ -1,6 +1,7 @@
 //! The last step of sending: manifest, grants, and the request that makes the file appear.
 
 use super::Job;
+use super::way::Author;
 use crate::client::Inner;
 use crate::http::retrying;
 use crate::{Error, FileId, Result};
@@ -11,7 +12,7 @@ use format::grant::{RecipientKey, SealGrant, seal_grants};
 use format::manifest::{SealManifest, seal_manifest};
 use format::metadata::{Compression, Padding};
 use format::{FileKey, Metadata, SealError};
-use proto::{B64, Complete, Completed, GrantTo, UserId, paths};
+use proto::{B64, Complete, Completed, GrantTo, UserId};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
@@ -50,7 +51,7 @@ impl Job<'_> {
 
     /// Signed manifest, a grant for everybody and for oneself.
     pub(super) fn signed(&self, sharing: &Sharing<'_>) -> Result<Complete> {
-        let author = self.me.vault.identity.root();
+        let author = self.author.root();
         let metadata = Metadata {
             name: self.name.clone(),
             media_type: String::new(),
@@ -59,32 +60,32 @@ impl Job<'_> {
             compression: if sharing.compressed { Compression::Gzip } else { Compression::None },
             padding: if self.options.padded { Padding::Padme } else { Padding::None },
             modified_ms: sharing.modified_ms,
-            box_id: None,
+            // Where nobody signs, this is what says into which box it was sealed.
+            box_id: match self.author {
+                Author::Me(_) => None,
+                Author::Nobody(_) => self.into.map(|(id, _)| *id.as_bytes()),
+            },
             preview: None,
         };
         let manifest = seal_manifest(&SealManifest {
             fk: sharing.fk,
             file_id: sharing.file_id,
             revision: 1,
-            author: Some(author),
+            author,
             payload_header: sharing.payload_header,
             body: sharing.body,
             body_root: sharing.body_root,
             metadata: &metadata,
         })
         .map_err(|_| Error::Internal("the manifest does not fit the file"))?;
-        let bundles =
-            || std::iter::once(&self.me.bundle).chain(self.recipients.iter().map(|checked| &checked.bundle));
+        let bundles = || {
+            self.author.own_bundle().into_iter().chain(self.recipients.iter().map(|checked| &checked.bundle))
+        };
         let mut keys =
             bundles().map(|bundle| self.inner.key_of(bundle)).collect::<Result<Vec<RecipientKey>>>()?;
         keys.extend(self.keys.iter().map(|key| RecipientKey::rsa(None, key)));
-        let seal = SealGrant {
-            fk: sharing.fk,
-            manifest: &manifest,
-            grantor: Some(author),
-            min_revision: 1,
-            not_after: 0,
-        };
+        let seal =
+            SealGrant { fk: sharing.fk, manifest: &manifest, grantor: author, min_revision: 1, not_after: 0 };
         let grants = seal_grants(&seal, &keys).map_err(|_| Error::Internal("a grant could not be sealed"))?;
         let holders = bundles().map(|bundle| Some(bundle.user_id())).chain(self.keys.iter().map(|_| None));
         let grants =
@@ -99,9 +100,9 @@ impl Job<'_> {
 
     /// Makes the file appear; the same bytes again give the same answer.
     pub(super) async fn complete(&self, file_id: FileId, request: &[u8]) -> Result<Completed> {
-        let path = paths::fill(paths::COMPLETE, &[&file_id]);
+        let path = self.complete_path(file_id);
         retrying(self.inner.options.retry_for, self.progress, self.cancel, || {
-            self.inner.call(|server| {
+            self.call(file_id, |server| {
                 server
                     .request(Method::POST, &path)
                     .header(CONTENT_TYPE, "application/json")

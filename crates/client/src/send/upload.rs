@@ -3,6 +3,7 @@
 use super::Job;
 use super::journal::Journal;
 use super::produce::{Content, Failed, Produced, Producer, ReadyPart, Started};
+use super::way::Pass;
 use crate::http::{Backoff, Server};
 use crate::pool::Pool;
 use crate::{Error, FileId, Phase, Result};
@@ -11,7 +12,7 @@ use envelope::segment::SEGMENT_LEN;
 use envelope::{BodyShape, PartShape};
 use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
-use proto::{Token, UploadStatus, headers, paths};
+use proto::{Token, UploadStatus, headers};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Method};
 use std::collections::BTreeMap;
@@ -147,20 +148,20 @@ async fn put_part(
     part: ReadyPart,
     moved: Arc<AtomicU64>,
 ) -> Result<()> {
-    let server = job.inner.server()?;
-    let path = paths::fill(paths::PART, &[&file_id, &part.n]);
+    let server = job.server()?;
+    let path = job.part_path(file_id, part.n);
     let mut backoff = Backoff::new(job.inner.options.retry_for);
     let mut rejected: Option<Token> = None;
     loop {
-        let token = job.inner.access_token(rejected.as_ref()).await;
-        let outcome = match &token {
-            Ok(token) => put_once(&server, &path, token, &part, pool, &moved).await,
+        let pass = job.pass(file_id, rejected.as_ref()).await;
+        let outcome = match &pass {
+            Ok(pass) => put_once(&server, &path, pass, &part, pool, &moved).await,
             Err(_) => Ok(()),
         };
-        let error = match (token, outcome) {
+        let error = match (pass, outcome) {
             (Ok(_), Ok(())) => return Ok(()),
             // Once for a try: a server that refuses a fresh token as well would be asked for ever.
-            (Ok(token), Err(Error::SessionEnded)) if rejected.is_none() => {
+            (Ok(Pass::Bearer(token)), Err(Error::SessionEnded)) if rejected.is_none() => {
                 rejected = Some(token);
                 continue;
             }
@@ -182,8 +183,8 @@ async fn put_part(
 
 /// Whether the server says that it holds the part. If it cannot be asked, the part is sent again.
 async fn is_there(job: &Job<'_>, file_id: FileId, part: &ReadyPart) -> bool {
-    let path = paths::fill(paths::UPLOAD, &[&file_id]);
-    let status: Result<UploadStatus> = job.inner.call(|server| server.request(Method::GET, &path)).await;
+    let path = job.upload_path(file_id);
+    let status: Result<UploadStatus> = job.call(file_id, |server| server.request(Method::GET, &path)).await;
     status.is_ok_and(|status| status.parts.iter().any(|held| held.n == part.n && held.node == part.node))
 }
 
@@ -191,16 +192,15 @@ async fn is_there(job: &Job<'_>, file_id: FileId, part: &ReadyPart) -> bool {
 async fn put_once(
     server: &Server,
     path: &str,
-    token: &Token,
+    pass: &Pass,
     part: &ReadyPart,
     pool: &Pool,
     moved: &Arc<AtomicU64>,
 ) -> Result<()> {
     let here = Arc::new(AtomicU64::new(0));
     let (body, mut fault) = body_of(part, pool, moved, &here);
-    let request = server
-        .request(Method::PUT, path)
-        .bearer_auth(token.expose_secret())
+    let request = pass
+        .on(server.request(Method::PUT, path))
         .header(headers::NODE, part.node.to_string())
         .header(CONTENT_TYPE, "application/octet-stream")
         .header(CONTENT_LENGTH, part.len)

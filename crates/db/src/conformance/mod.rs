@@ -7,6 +7,7 @@
 mod accounts;
 mod administration;
 mod audit;
+mod boxes;
 mod directory;
 mod erasure;
 mod factors;
@@ -52,6 +53,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     uploads::run(&fixture).await;
     files::run(&fixture).await;
     links::run(&fixture).await;
+    boxes::run(&fixture).await;
     vaults::run(&fixture).await;
     pins::run(&fixture).await;
     resets::run(&fixture).await;
@@ -104,6 +106,7 @@ fn new_upload(owner: UserId, file_id: FileId, body_len: Option<u64>) -> NewUploa
         expires_at: NOW.plus(7 * DAY),
         quota_bytes: 100 * MIB,
         max_open: 10,
+        into_box: None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::rows::Columns;
 use crate::{DbError, Erase, Erasure};
 
 /// What is the person's alone, row by row. Refresh tokens go with their sessions.
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
     "DELETE FROM sessions WHERE user_id = $1",
     "DELETE FROM half_sign_ins WHERE user_id = $1",
     "DELETE FROM totp WHERE user_id = $1",
@@ -20,6 +20,7 @@ const OWN: [&str; 12] = [
     "DELETE FROM pin_records WHERE user_id = $1",
     "DELETE FROM tickets WHERE user_id = $1",
     "DELETE FROM links WHERE file_id IN (SELECT file_id FROM files WHERE owner = $1)",
+    "DELETE FROM boxes WHERE owner = $1",
     "DELETE FROM audit_keys WHERE user_id = $1",
 ];
 

@@ -1,6 +1,7 @@
 //! Files in SQLite: listing, tickets, and their end.
 
 use async_trait::async_trait;
+use envelope::BoxId;
 use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
@@ -26,7 +27,7 @@ pub(super) const EXPIRED: u64 = 3;
 pub(super) const LIST: &str =
     "SELECT f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
         f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
-        f.manifest_digest, f.manifest, g.bytes AS grant_bytes, g.listed_at
+        f.manifest_digest, f.manifest, f.box_id, f.box_owner, g.bytes AS grant_bytes, g.listed_at
     FROM grants g JOIN files f ON f.file_id = g.file_id
     WHERE g.user_id = $1 AND (g.listed_at, g.file_id) < ($2, $3) AND f.state = 1 AND f.expires_at > $4
     ORDER BY g.listed_at DESC, g.file_id DESC LIMIT $5";
@@ -34,7 +35,7 @@ pub(super) const LIST: &str =
 /// A file that a person may reach, living or expired.
 const REACH: &str = "SELECT f.state, f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
         f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
-        f.manifest_digest, f.manifest, g.bytes AS grant_bytes, COALESCE(g.listed_at, f.finished_at) AS listed_at
+        f.manifest_digest, f.manifest, f.box_id, f.box_owner, g.bytes AS grant_bytes, COALESCE(g.listed_at, f.finished_at) AS listed_at
     FROM files f LEFT JOIN grants g ON g.file_id = f.file_id AND g.user_id = $1
     WHERE f.file_id = $2 AND f.state IN (1, 3)
         AND (g.user_id IS NOT NULL OR EXISTS (
@@ -47,7 +48,7 @@ const REACH: &str = "SELECT f.state, f.file_id, f.owner, f.part_len, f.finished_
 const REACH_BY_KEY: &str =
     "SELECT f.state, f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
         f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
-        f.manifest_digest, f.manifest, k.bytes AS grant_bytes, f.finished_at AS listed_at
+        f.manifest_digest, f.manifest, f.box_id, f.box_owner, k.bytes AS grant_bytes, f.finished_at AS listed_at
     FROM key_grants k JOIN files f ON f.file_id = k.file_id
     WHERE k.recipient_id = $1 AND k.file_id = $2 AND f.state IN (1, 3)";
 
@@ -379,7 +380,7 @@ pub(super) async fn end_file(
     sqlx::query(
         "UPDATE files SET state = $2, charged_bytes = 0, declared_len = NULL, max_downloads = NULL, revision = NULL,
              body_len = NULL, body_root = NULL, content_id = NULL, author_root = NULL, manifest_digest = NULL,
-             request_digest = NULL, leaves_blob = NULL, manifest = NULL
+             request_digest = NULL, leaves_blob = NULL, manifest = NULL, box_id = NULL, box_owner = NULL, visitor_key = NULL
          WHERE file_id = $1",
     )
     .bind(file)
@@ -434,5 +435,14 @@ pub(super) fn view(row: &SqliteRow, user: UserId) -> Result<FileView, DbError> {
         body_len: row.natural("body_len")?,
         received_bytes: row.natural("received_bytes")?,
         received_parts: row.natural("received_parts")?,
+        box_id: box_of(row, user)?,
     })
+}
+
+/// The box of `user` that a file came into. Nobody else is told: whoever knows a box may send into it.
+fn box_of(row: &SqliteRow, user: UserId) -> Result<Option<BoxId>, DbError> {
+    if row.maybe_bytes("box_owner")?.as_deref() != Some(user.as_bytes().as_slice()) {
+        return Ok(None);
+    }
+    row.maybe_bytes("box_id")?.map(|id| super::uploads::box_id(&id)).transpose()
 }

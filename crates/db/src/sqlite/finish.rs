@@ -16,7 +16,7 @@ pub(super) async fn finish(tx: &mut SqliteConnection, finish: &Finish) -> Result
     let file = finish.file_id.as_bytes().as_slice();
     let owner = finish.owner.as_bytes().as_slice();
     let Some(row) = sqlx::query(
-        "SELECT state, request_digest, expires_at, stored_bytes, stored_parts, charged_bytes,
+        "SELECT state, request_digest, expires_at, stored_bytes, stored_parts, charged_bytes, box_id,
                     (SELECT COALESCE(MAX(n) + 1, 0) FROM parts WHERE file_id = $1) AS last_part
              FROM files WHERE file_id = $1 AND owner = $2 AND state < 2",
     )
@@ -38,6 +38,12 @@ pub(super) async fn finish(tx: &mut SqliteConnection, finish: &Finish) -> Result
         && row.natural("stored_parts")? == row.natural("last_part")?;
     if !whole {
         return Ok(FinishAnswer::Incomplete);
+    }
+    if let Some(id) = row.maybe_bytes("box_id")? {
+        let id = super::uploads::box_id(&id)?;
+        if !super::boxes::arrive(&mut *tx, *id.as_bytes(), body_len, finish.now).await? {
+            return Ok(FinishAnswer::BoxClosed);
+        }
     }
     for &member in &finish.members {
         if !put_member(&mut *tx, finish, member).await? {

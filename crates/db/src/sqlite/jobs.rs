@@ -200,6 +200,8 @@ impl Jobs for Sqlite {
             ("DELETE FROM link_downloads WHERE first_at <= $1", now.plus(-i64::from(keep.tickets_secs))),
             ("DELETE FROM link_nonces WHERE ends_at <= $1", now),
             ("DELETE FROM link_guesses WHERE ends_at <= $1", now),
+            ("DELETE FROM boxes WHERE expires_at <= $1", now.plus(-i64::from(keep.expired_secs))),
+            ("DELETE FROM boxes WHERE closed_at <= $1", now.plus(-i64::from(keep.expired_secs))),
         ] {
             sqlx::query(forget).bind(before.0).execute(&mut *tx).await?;
         }

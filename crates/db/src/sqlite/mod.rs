@@ -6,6 +6,7 @@
 mod accounts;
 mod administration;
 mod audit;
+mod boxes;
 mod directory;
 mod erasure;
 mod factors;

@@ -1,6 +1,7 @@
 //! Uploads and their parts in SQLite.
 
 use async_trait::async_trait;
+use envelope::BoxId;
 use envelope::ids::{FileId, UserId};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -21,7 +22,7 @@ impl Uploads for Sqlite {
         let mut tx = self.write().await?;
         let there = sqlx::query(
             "SELECT file_id, owner, part_len, declared_len, state, created_at, expires_at, received_bytes,
-                    received_parts, stored_bytes
+                    received_parts, stored_bytes, box_id, visitor_key
              FROM files WHERE file_id = $1",
         )
         .bind(new.file_id.as_bytes().as_slice())
@@ -30,29 +31,45 @@ impl Uploads for Sqlite {
         if let Some(row) = there {
             let Some(there) = upload(&row)? else { return Ok(BeginAnswer::Conflict) };
             let lapsed = there.state == UploadState::Open && there.expires_at <= new.now;
-            let same =
-                there.owner == new.owner && there.part_len == new.part_len && there.body_len == new.body_len;
+            let visitor = row.maybe_bytes("visitor_key")?;
+            let shown = new.into_box.and_then(|into| into.visitor);
+            let same = there.owner == new.owner
+                && there.part_len == new.part_len
+                && there.body_len == new.body_len
+                && there.box_id == new.into_box.map(|into| into.id)
+                && visitor.as_deref() == shown.as_ref().map(|key| key.as_bytes().as_slice());
             return Ok(if same && !lapsed { BeginAnswer::Same(there) } else { BeginAnswer::Conflict });
         }
         let open = sqlx::query(
-            "SELECT COUNT(*) AS open FROM files WHERE owner = $1 AND state = 0 AND expires_at > $2",
+            "SELECT COUNT(*) AS open FROM files
+             WHERE owner = $1 AND state = 0 AND expires_at > $2 AND visitor_key IS NULL",
         )
         .bind(new.owner.as_bytes().as_slice())
         .bind(new.now.0)
         .fetch_one(&mut *tx)
         .await?
         .small("open")?;
-        if open >= new.max_open {
+        let is_visitors = new.into_box.is_some_and(|into| into.visitor.is_some());
+        // What strangers have under way must not keep the owner of a box from sending.
+        if open >= new.max_open && !is_visitors {
             return Ok(BeginAnswer::TooManyOpen { open });
         }
+        let box_owner = match &new.into_box {
+            None => None,
+            Some(into) => match super::boxes::admit(&mut tx, &new, into).await? {
+                Ok(owner) => Some(owner),
+                Err(refused) => return Ok(refused),
+            },
+        };
         if let Err(Full { used, quota }) =
             charge(&mut tx, new.owner, declared.unwrap_or(0), new.quota_bytes).await?
         {
             return Ok(BeginAnswer::QuotaExceeded { used, quota });
         }
         sqlx::query(
-            "INSERT INTO files (file_id, owner, state, part_len, declared_len, created_at, expires_at, charged_bytes)
-             VALUES ($1, $2, 0, $3, $4, $5, $6, $7)",
+            "INSERT INTO files (file_id, owner, state, part_len, declared_len, created_at, expires_at, charged_bytes,
+                 box_id, box_owner, visitor_key)
+             VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(new.file_id.as_bytes().as_slice())
         .bind(new.owner.as_bytes().as_slice())
@@ -61,6 +78,9 @@ impl Uploads for Sqlite {
         .bind(new.now.0)
         .bind(new.expires_at.0)
         .bind(declared.unwrap_or(0))
+        .bind(new.into_box.as_ref().map(|into| into.id.as_bytes().as_slice()))
+        .bind(box_owner.as_ref().map(|owner| owner.as_bytes().as_slice()))
+        .bind(new.into_box.as_ref().and_then(|into| into.visitor.as_ref()).map(|key| key.as_bytes().as_slice()))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -75,14 +95,16 @@ impl Uploads for Sqlite {
             received_bytes: 0,
             received_parts: 0,
             stored_bytes: 0,
+            box_id: new.into_box.map(|into| into.id),
         }))
     }
 
     async fn upload(&self, owner: UserId, file_id: FileId, now: UnixTime) -> Result<Option<Upload>, DbError> {
         let row = sqlx::query(
             "SELECT file_id, owner, part_len, declared_len, state, created_at, expires_at, received_bytes,
-                    received_parts, stored_bytes
-             FROM files WHERE file_id = $1 AND owner = $2 AND (state = 1 OR (state = 0 AND expires_at > $3))",
+                    received_parts, stored_bytes, box_id
+             FROM files WHERE file_id = $1 AND owner = $2 AND visitor_key IS NULL
+                 AND (state = 1 OR (state = 0 AND expires_at > $3))",
         )
         .bind(file_id.as_bytes().as_slice())
         .bind(owner.as_bytes().as_slice())
@@ -95,8 +117,9 @@ impl Uploads for Sqlite {
     async fn uploads_of(&self, owner: UserId, now: UnixTime) -> Result<Vec<Upload>, DbError> {
         sqlx::query(
             "SELECT file_id, owner, part_len, declared_len, state, created_at, expires_at, received_bytes,
-                    received_parts, stored_bytes
-             FROM files WHERE owner = $1 AND state = 0 AND expires_at > $2 ORDER BY created_at, file_id",
+                    received_parts, stored_bytes, box_id
+             FROM files WHERE owner = $1 AND state = 0 AND expires_at > $2 AND visitor_key IS NULL
+             ORDER BY created_at, file_id",
         )
         .bind(owner.as_bytes().as_slice())
         .bind(now.0)
@@ -361,7 +384,7 @@ async fn put_key_grant(tx: &mut SqliteConnection, file_id: FileId, grant: &NewGr
 }
 
 /// The upload of a row; `None` if it has ended.
-fn upload(row: &SqliteRow) -> Result<Option<Upload>, DbError> {
+pub(super) fn upload(row: &SqliteRow) -> Result<Option<Upload>, DbError> {
     let state = match row.natural("state")? {
         OPEN => UploadState::Open,
         FILE => UploadState::Finished,
@@ -378,7 +401,12 @@ fn upload(row: &SqliteRow) -> Result<Option<Upload>, DbError> {
         received_bytes: row.natural("received_bytes")?,
         received_parts: row.natural("received_parts")?,
         stored_bytes: row.natural("stored_bytes")?,
+        box_id: row.maybe_bytes("box_id")?.map(|id| box_id(&id)).transpose()?,
     }))
+}
+
+pub(super) fn box_id(bytes: &[u8]) -> Result<BoxId, DbError> {
+    bytes.try_into().map(BoxId::from_bytes).map_err(|_| DbError::Damaged("box_id"))
 }
 
 fn part(row: &SqliteRow) -> Result<Part, DbError> {

@@ -28,6 +28,9 @@ pub struct Limits {
     /// Tries of one network address to open links in an hour
     #[arg(long, env = "WAXD_LINKS_PER_IP", value_name = "N", default_value_t = Limits::default().links_per_ip)]
     pub links_per_ip: u32,
+    /// Looks at drop boxes, and uploads into them, of one network address in an hour
+    #[arg(long, env = "WAXD_BOXES_PER_IP", value_name = "N", default_value_t = Limits::default().boxes_per_ip)]
+    pub boxes_per_ip: u32,
     /// Directory requests (of up to 500 addresses) of one account in an hour
     #[arg(long, env = "WAXD_LOOKUPS_PER_HOUR", value_name = "N", default_value_t = Limits::default().lookups)]
     pub lookups: u32,
@@ -68,6 +71,7 @@ impl Default for Limits {
             codes_per_address: 5,
             sign_ins_per_ip: 120,
             links_per_ip: 1_200,
+            boxes_per_ip: 600,
             lookups: 600,
             idle_seconds: 30,
             request_seconds: 30,

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod activity;
 pub(crate) mod auth;
+pub(crate) mod boxes;
 pub(crate) mod content;
 pub(crate) mod directory;
 pub(crate) mod files;

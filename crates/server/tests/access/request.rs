@@ -39,7 +39,7 @@ impl Scene<'_> {
             ("{session_id}", ids.session.clone()),
             ("{passkey_id}", ids.passkey.clone()),
             ("{link_id}", ids.link.to_string()),
-            ("{box_id}", ids.link.to_string()),
+            ("{box_id}", ids.into.to_string()),
             ("{page}", "0".to_owned()),
             ("{n}", "0".to_owned()),
         ] {
@@ -144,6 +144,18 @@ impl Scene<'_> {
                 let signed = action::receipt_bytes(ids.file, self.content.unwrap(), OPENED);
                 let signature = B64(actor.root.sign(&[&context(RECEIPT), &signed]).to_vec());
                 request.json(&PostReceipt { opened: OPENED, signature })
+            }
+            ("POST", paths::BOXES) => request.json(&crate::boxes::Made::new().request(stage, actor)),
+            ("POST", paths::BOX_UPLOADS) => {
+                self.into.keyed(request).json(&Parcel::new(1_000).begin_request())
+            }
+            ("GET" | "DELETE", paths::BOX_UPLOAD) => self.into.keyed(request),
+            ("PUT", paths::BOX_PART) => {
+                let part = self.parcel.part(0).to_vec();
+                self.into.keyed(request).header(headers::NODE, node_of(&part).to_string()).body(part)
+            }
+            ("POST", paths::BOX_COMPLETE) => {
+                self.into.keyed(request).json(&crate::boxes::unsigned(&self.parcel, &self.alice))
             }
             ("POST", paths::LINK_NONCE) => request,
             ("POST", paths::LINK_OPEN) => request.json(self.proof.as_ref().unwrap()),

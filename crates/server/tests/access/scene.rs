@@ -23,6 +23,7 @@ pub(super) struct Ids {
     pub(super) session: String,
     pub(super) passkey: String,
     pub(super) link: envelope::LinkId,
+    pub(super) into: envelope::BoxId,
 }
 
 impl Ids {
@@ -36,6 +37,7 @@ impl Ids {
             session: file_id().to_string(),
             passkey: file_id().to_string(),
             link: envelope::LinkId::from_bytes(*file_id().as_bytes()),
+            into: envelope::BoxId::from_bytes(*file_id().as_bytes()),
         }
     }
 }
@@ -57,6 +59,8 @@ pub(super) struct Scene<'s> {
     /// A link to Alice's file, and what is to be shown to open it.
     pub(super) link: crate::links::Made,
     pub(super) proof: Option<proto::OpenLink>,
+    /// A drop box of Alice's, and what a visitor shows for an upload into it.
+    pub(super) into: crate::boxes::Made,
     pub(super) ticket: Option<String>,
     /// A code of an app, or what else was made ready for the request.
     pub(super) ready: String,
@@ -107,6 +111,7 @@ impl<'s> Scene<'s> {
             manifest: None,
             link: crate::links::Made::new(),
             proof: None,
+            into: crate::boxes::Made::new(),
             ticket: None,
             ready: String::new(),
             wish: None,
@@ -145,6 +150,18 @@ impl<'s> Scene<'s> {
                     self.parcel.put_all(stage, &alice).await;
                 }
                 self.ids.file = self.parcel.file_id;
+            }
+            path if path.contains("/v1/boxes/") => {
+                let request = self.into.request(stage, &alice);
+                alice.post(stage, paths::BOXES, &request).await.json::<proto::BoxInfo>();
+                self.ids.into = self.into.id;
+                if path.contains("/uploads/") {
+                    self.into.begin(stage, &self.parcel).await.json::<proto::UploadStatus>();
+                    self.ids.file = self.parcel.file_id;
+                }
+                if path == paths::BOX_COMPLETE {
+                    self.into.put(stage, &self.parcel, 0).await.json::<proto::PartRecord>();
+                }
             }
             path if path.contains("/v1/links/") => {
                 let request = self.link.request(self.manifest.as_ref().unwrap(), &alice);

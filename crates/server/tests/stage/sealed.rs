@@ -73,7 +73,12 @@ impl Parcel {
     }
 
     pub(crate) fn begin_request(&self) -> Begin {
-        Begin { file_id: self.file_id, part_len: self.parts.part_bytes(), body_len: self.body_len }
+        Begin {
+            file_id: self.file_id,
+            part_len: self.parts.part_bytes(),
+            body_len: self.body_len,
+            box_id: None,
+        }
     }
 
     pub(crate) async fn begin(&self, stage: &Stage, sender: &Person) -> UploadStatus {

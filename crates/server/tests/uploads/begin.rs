@@ -42,7 +42,7 @@ async fn sizes_beyond_the_servers_are_refused_at_begin() {
     })
     .await;
     let alice = Person::with_bundle(&stage, "alice@wax.example").await;
-    let begin = |body_len| Begin { file_id: file_id(), part_len: MIB, body_len };
+    let begin = |body_len| Begin { file_id: file_id(), part_len: MIB, body_len, box_id: None };
     let code = async |request: &Begin| alice.post(&stage, paths::UPLOADS, request).await.code();
     assert_eq!(code(&begin(Some(4 * MIB + 100))).await, Code::TooLarge);
     assert_eq!(code(&begin(Some(31))).await, Code::Malformed);

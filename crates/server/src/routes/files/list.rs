@@ -5,7 +5,7 @@ use axum::response::Response;
 use db::{FileCursor, UnixTime};
 use envelope::ids::FileId;
 use proto::limits::{PAGE_DEFAULT, PAGE_MAX};
-use proto::{B64, FilePage};
+use proto::{B64, BoxId, FilePage};
 use serde::Deserialize;
 
 use crate::auth::Caller;
@@ -19,6 +19,9 @@ use crate::state::App;
 pub(crate) struct Query {
     after: Option<String>,
     limit: Option<u32>,
+    /// Only what came into this box of the caller's.
+    #[serde(rename = "box")]
+    into: Option<BoxId>,
 }
 
 pub(crate) async fn list(
@@ -31,7 +34,10 @@ pub(crate) async fn list(
         return Err(Refusal::malformed("A page has 1 to 200 rows."));
     }
     let after = query.after.as_deref().map(read_cursor).transpose()?;
-    let views = app.db.list_files(caller.user, after, limit, app.time()).await?;
+    let views = match query.into {
+        None => app.db.list_files(caller.user, after, limit, app.time()).await?,
+        Some(id) => app.db.list_box(caller.user, id, after, limit, app.time()).await?,
+    };
     let is_full = views.len() >= limit as usize;
     let next = views.last().filter(|_| is_full).map(|last| write_cursor(&last.cursor()));
     let mut authors: Vec<_> = views.iter().map(|view| view.author).collect();

@@ -54,6 +54,7 @@ fn info(view: FileView, author_bundle: Vec<u8>) -> Option<FileInfo> {
         expires_at: view.expires_at.0,
         downloads: view.downloads,
         max_downloads: view.max_downloads,
+        box_id: view.box_id,
         // A list does not say; one file does, to its author.
         recipients: Vec::new(),
         keys: Vec::new(),

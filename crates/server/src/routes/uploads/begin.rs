@@ -2,10 +2,11 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use db::{BeginAnswer, NewUpload};
+use db::{BeginAnswer, IntoBox, NewUpload, UnixTime, Upload};
 use envelope::{BodyShape, PartShape};
+use proto::limits::BOX_UPLOADS_MAX;
 use proto::limits::UPLOAD_SECONDS;
-use proto::{Begin, Code, FileId};
+use proto::{Begin, Code, FileId, UserId};
 
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
@@ -18,23 +19,36 @@ pub(crate) async fn begin(
     Json(request): Json<Begin>,
 ) -> Answer<Response> {
     check(&request, app.limits.file_bytes)?;
+    let into = request.box_id.map(|id| IntoBox { id, visitor: None, max_open: BOX_UPLOADS_MAX });
+    let expires_at = app.time().plus(UPLOAD_SECONDS);
+    let upload = begin_for(&app, caller.user, &request, into, expires_at).await?;
+    Ok(reply(&super::with_parts(&app, upload).await?))
+}
+
+/// Begins an upload that `owner` is charged for. Its sizes have been checked.
+pub(crate) async fn begin_for(
+    app: &App,
+    owner: UserId,
+    request: &Begin,
+    into_box: Option<IntoBox>,
+    expires_at: UnixTime,
+) -> Answer<Upload> {
     let answer = app
         .db
         .begin_upload(NewUpload {
             file_id: request.file_id,
-            owner: caller.user,
+            owner,
             part_len: request.part_len,
             body_len: request.body_len,
             now: app.time(),
-            expires_at: app.time().plus(UPLOAD_SECONDS),
+            expires_at,
             quota_bytes: app.limits.quota_bytes,
             max_open: app.limits.uploads,
+            into_box,
         })
         .await?;
     match answer {
-        BeginAnswer::Begun(upload) | BeginAnswer::Same(upload) => {
-            Ok(reply(&super::with_parts(&app, upload).await?))
-        }
+        BeginAnswer::Begun(upload) | BeginAnswer::Same(upload) => Ok(upload),
         BeginAnswer::Conflict => Err(Refusal::new(
             Code::Conflict,
             "This file id is taken. Begin again under a new one, with a new key.",
@@ -44,10 +58,22 @@ pub(crate) async fn begin(
             Code::QuotaExceeded,
             format!("{open} uploads are unfinished. Finish or abandon some of them first."),
         )),
+        BeginAnswer::NoBox => Err(Refusal::not_found()),
+        BeginAnswer::BoxFull => {
+            Err(Refusal::new(Code::BoxFull, "The drop box has as many files as it takes."))
+        }
+        BeginAnswer::BoxBusy => Err(Refusal::new(
+            Code::Unavailable,
+            "Many people are sending into this drop box. Try again in some minutes.",
+        )
+        .retry_after(60)),
+        BeginAnswer::TooLargeForBox => {
+            Err(Refusal::new(Code::TooLarge, "The drop box takes no file of that size."))
+        }
     }
 }
 
-fn check(request: &Begin, file_bytes: u64) -> Answer<()> {
+pub(crate) fn check(request: &Begin, file_bytes: u64) -> Answer<()> {
     if !is_random_uuid(&request.file_id) {
         return Err(Refusal::malformed("A file id is a random UUID (version 4)."));
     }
@@ -80,7 +106,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn request(part_len: u64, body_len: Option<u64>) -> Begin {
-        Begin { file_id: FileId::from_bytes(crate::random::uuid()), part_len, body_len }
+        Begin { file_id: FileId::from_bytes(crate::random::uuid()), part_len, body_len, box_id: None }
     }
 
     fn code(request: &Begin) -> Option<Code> {

@@ -39,21 +39,55 @@ pub(crate) async fn complete(
         (Vec::new(), None)
     } else {
         let grants = judge(&app, caller.user, file_id, &signed).await?;
-        let parts = app.db.parts_of(file_id).await?;
-        check_body(&signed.manifest, &upload, &parts)?;
-        // A single leaf is the root, which the manifest has.
-        let blob = match parts.len() {
-            1 if signed.manifest.body().segments() == 1 => None,
-            _ => Some(write_leaves(&app, file_id, &parts, signed.manifest.body_root()).await?),
-        };
-        (grants, blob)
+        if let Some(id) = upload.box_id {
+            let owner = app.db.open_box(id, app.time()).await?.ok_or_else(box_closed)?.owner;
+            if !grants.iter().any(|grant| grant.user == Some(owner)) {
+                return Err(Refusal::new(Code::Rejected, "A grant to the owner of the drop box is missing."));
+            }
+        }
+        (grants, leaves_of(&app, &upload, &signed.manifest).await?)
     };
     let manifest = &signed.manifest;
     let scribe = Scribe::of(&app, caller.user, &agent).await?;
-    let answer = app
-        .db
-        .finish_upload(finish_of(&app, &scribe, file_id, manifest, leaves_blob, grants, &request)?)
-        .await;
+    let finish = finish_of(&app, &scribe, file_id, manifest, leaves_blob, grants, &request)?;
+    finish_with(&app, finish, leaves_blob).await?;
+    // Read again, so that a repetition is answered with what was said first.
+    let finished = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
+    Ok(reply(&completed(&finished)))
+}
+
+/// What is said of an upload that is a file by now.
+pub(crate) fn completed(finished: &db::Upload) -> Completed {
+    Completed {
+        file_id: finished.file_id,
+        expires_at: finished.expires_at.0,
+        received_bytes: finished.received_bytes,
+        received_parts: finished.received_parts,
+    }
+}
+
+fn box_closed() -> Refusal {
+    Refusal::new(Code::UploadEnded, "The drop box takes this file no longer.")
+}
+
+/// Compares what was received with what the manifest says, and writes its leaves.
+pub(crate) async fn leaves_of(
+    app: &App,
+    upload: &db::Upload,
+    manifest: &Manifest,
+) -> Answer<Option<BlobName>> {
+    let parts = app.db.parts_of(upload.file_id).await?;
+    check_body(manifest, upload, &parts)?;
+    // A single leaf is the root, which the manifest has.
+    match parts.len() {
+        1 if manifest.body().segments() == 1 => Ok(None),
+        _ => Ok(Some(write_leaves(app, upload.file_id, &parts, manifest.body_root()).await?)),
+    }
+}
+
+/// Makes the file appear; the blob of its leaves goes away unless it does.
+pub(crate) async fn finish_with(app: &App, finish: Finish, leaves_blob: Option<BlobName>) -> Answer<()> {
+    let answer = app.db.finish_upload(finish).await;
     if !matches!(answer, Ok(FinishAnswer::Finished))
         && let Some(name) = leaves_blob
         && let Err(error) = app.blobs.delete(name).await
@@ -61,26 +95,17 @@ pub(crate) async fn complete(
         tracing::warn!(cause = %error, blob = %name, "a blob of leaves could not be deleted; the orphan sweep will");
     }
     match answer? {
-        FinishAnswer::Finished | FinishAnswer::Same => {}
+        FinishAnswer::Finished | FinishAnswer::Same => Ok(()),
         FinishAnswer::Conflict => {
-            return Err(Refusal::new(Code::Conflict, "The upload was completed in another way before."));
+            Err(Refusal::new(Code::Conflict, "The upload was completed in another way before."))
         }
         FinishAnswer::Missing => {
-            return Err(Refusal::new(Code::UploadEnded, "The upload has ended. Begin a new one."));
+            Err(Refusal::new(Code::UploadEnded, "The upload has ended. Begin a new one."))
         }
-        FinishAnswer::Incomplete => {
-            return Err(Refusal::new(Code::PartsMissing, "Parts are missing."));
-        }
-        FinishAnswer::BadMember(_) => return Err(Refusal::not_found()),
+        FinishAnswer::Incomplete => Err(Refusal::new(Code::PartsMissing, "Parts are missing.")),
+        FinishAnswer::BoxClosed => Err(box_closed()),
+        FinishAnswer::BadMember(_) => Err(Refusal::not_found()),
     }
-    // Read again, so that a repetition is answered with what was said first.
-    let finished = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
-    Ok(reply(&Completed {
-        file_id,
-        expires_at: finished.expires_at.0,
-        received_bytes: finished.received_bytes,
-        received_parts: finished.received_parts,
-    }))
 }
 
 /// What the database is told of a file that may appear.

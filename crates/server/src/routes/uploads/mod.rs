@@ -15,7 +15,7 @@ use crate::error::Answer;
 use crate::state::App;
 
 /// An upload as the client sees it, with its parts.
-async fn with_parts(app: &App, upload: db::Upload) -> Answer<UploadStatus> {
+pub(crate) async fn with_parts(app: &App, upload: db::Upload) -> Answer<UploadStatus> {
     app.arriving.settled(upload.file_id).await;
     let parts = app.db.parts_of(upload.file_id).await?;
     // Counted again only if something arrived meanwhile; an upload that ended meanwhile is told as it was.

@@ -103,6 +103,39 @@ impl Signed {
         Ok(judged)
     }
 
+    /// Judges what a visitor sends into a box: by nobody, for the owner of the box and for nobody else.
+    pub(crate) fn check_anonymous(
+        &self,
+        file_id: FileId,
+        owner: UserId,
+        bundle: &Bundle,
+    ) -> Answer<Vec<NewGrant>> {
+        let manifest = &self.manifest;
+        if manifest.suite() != Suite::Anonymous {
+            return Err(rejected("What comes into a drop box without an account is not signed."));
+        }
+        if manifest.file_id() != file_id {
+            return Err(rejected("The manifest is of another file."));
+        }
+        let [(user, grant)] = self.grants.as_slice() else {
+            return Err(rejected("There is one grant, to the owner of the drop box."));
+        };
+        if *user != Some(owner) || grant.suite() != Suite::Anonymous || !is_key_of(grant, bundle) {
+            return Err(rejected("The grant is not for a key of the newest bundle of the drop box's owner."));
+        }
+        if grant.file_id() != file_id || grant.content_id() != manifest.content_id() {
+            return Err(rejected("The grant is of another file."));
+        }
+        if grant.min_revision() > manifest.revision() {
+            return Err(rejected("A grant asks for a later revision than the manifest's."));
+        }
+        Ok(vec![NewGrant {
+            user: Some(owner),
+            recipient: grant.recipient_id(),
+            bytes: grant.as_bytes().to_vec(),
+        }])
+    }
+
     fn check_grant(&self, grant: &Grant, author: &Bundle) -> Answer<()> {
         let manifest = &self.manifest;
         if grant.suite() != Suite::Signed {

@@ -26,28 +26,33 @@ pub(crate) async fn put(
     headers: HeaderMap,
     mut body: Body,
 ) -> Answer<Response> {
-    let taken = take(&app, &caller, file_id, n, &headers, &mut body).await;
+    let found = async {
+        let upload = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
+        Ok((upload, app.limits.file_bytes))
+    };
+    let taken = take(&app, found, n, &headers, &mut body).await;
     if taken.is_err() {
         linger(&app, body);
     }
     Ok(reply(&taken?))
 }
 
-async fn take(
+/// Takes one part of the upload that is `found`, of a body of at most so many octets.
+pub(crate) async fn take(
     app: &App,
-    caller: &Caller,
-    file_id: FileId,
+    found: impl Future<Output = Answer<(Upload, u64)>>,
     n: u32,
     headers: &HeaderMap,
     body: &mut Body,
 ) -> Answer<PartRecord> {
     let announced = announced_node(headers)?;
     let len = announced_len(headers)?;
-    let upload = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
+    let (upload, most) = found.await?;
+    let (file_id, owner) = (upload.file_id, upload.owner);
     if upload.state == UploadState::Finished {
         return Err(Refusal::new(Code::Conflict, "The upload is complete and takes no more parts."));
     }
-    let expected = Expected { len, ending: ending(&upload, n, len, app.limits.file_bytes)? };
+    let expected = Expected { len, ending: ending(&upload, n, len, most)? };
     // The body is not touched before it is this part's turn.
     let place = app.places.take().await?;
     let on_its_way = app.arriving.begin(file_id);
@@ -63,7 +68,7 @@ async fn take(
         ));
     }
     // The whole part is here: from now on it is kept even if the client does not wait for the answer.
-    let (app, owner) = (app.clone(), caller.user);
+    let app = app.clone();
     let part = Arrived { file_id, n, len, name, received };
     let recorded = app.tasks.spawn({
         let app = app.clone();
@@ -191,6 +196,7 @@ mod tests {
             received_bytes: 0,
             received_parts: 0,
             stored_bytes: 0,
+            box_id: None,
         }
     }
 
