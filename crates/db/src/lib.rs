@@ -6,7 +6,7 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Links`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Links`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
@@ -29,6 +29,7 @@ mod sessions;
 mod sqlite;
 mod types;
 mod uploads;
+mod v0;
 mod vaults;
 
 use async_trait::async_trait;
@@ -66,6 +67,7 @@ pub use uploads::{
     AbandonAnswer, AddFilesAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, Finish, FinishAnswer, NewFile,
     NewGrant, NewPart, NewUpload, Part, PartAnswer, Upload, UploadState, Uploads,
 };
+pub use v0::{AddV0Answer, NewV0File, V0, V0Access, V0File, V0Stats};
 pub use vaults::{NewVault, StoreVaultAnswer, StoredVault, Vaults};
 
 /// Everything that the server remembers. Shared as `Arc<dyn Database>`; every method may be called from many
@@ -84,6 +86,7 @@ pub trait Database:
     + Uploads
     + Files
     + Links
+    + V0
     + Vaults
     + Pins
     + Jobs

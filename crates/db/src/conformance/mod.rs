@@ -19,6 +19,7 @@ mod receipts;
 mod resets;
 mod sessions;
 mod uploads;
+mod v0;
 mod vaults;
 
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     uploads::run(&fixture).await;
     files::run(&fixture).await;
     links::run(&fixture).await;
+    v0::run(&fixture).await;
     vaults::run(&fixture).await;
     pins::run(&fixture).await;
     resets::run(&fixture).await;
