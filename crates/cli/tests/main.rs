@@ -5,6 +5,7 @@
 mod activity;
 mod agent;
 mod cases;
+mod compat;
 mod contacts;
 mod container;
 mod gate;

@@ -402,7 +402,7 @@ impl Error {
             E::NotSignedIn | E::SessionEnded | E::SecondFactorNeeded => Class::NotSignedIn,
             E::Refused(_) | E::CodeRejected | E::TooLarge | E::LaterFormat(_) | E::CompatRefused(_) => {
                 Class::Refused
-            },
+            }
             E::NotFound | E::LinkClosed { .. } | E::UnknownRecipients(_) | E::UnknownContact(_) => {
                 Class::NotFound
             }

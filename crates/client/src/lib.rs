@@ -75,8 +75,8 @@ pub use proto::{
 };
 pub use receipts::{Receipt, ReceiptState};
 pub use receive::{OnConflict, OnReceived, ReceiveAll, Received, Target};
-pub use v0::{ReceivedV0, SendV0, SentV0, V0Opener, V0Summary};
 pub use send::{Compress, OnSent, SendMany, SendRequest, Sent, Source};
+pub use v0::{ReceivedV0, SendV0, SentV0, V0Opener, V0Summary};
 
 /// What every verb gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -128,6 +128,7 @@ impl<'de> Deserialize<'de> for Code {
 
 /// The body of every refusal, `application/problem+json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// `https://waxwing.example/problems/CODE`: an identifier, not a place.
     #[serde(rename = "type")]
@@ -137,6 +138,7 @@ pub struct Problem {
     /// HTTP status.
     pub status: u16,
     /// Stable code.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub code: Code,
     /// What happened and what to do, for a person.
     #[serde(default, skip_serializing_if = "String::is_empty")]

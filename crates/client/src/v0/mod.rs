@@ -58,4 +58,13 @@ impl Client {
             self.inner.call(|server| server.request(Method::GET, paths::V0_NATIVE_LIST)).await?;
         Ok(list.files.into_iter().map(V0Summary::from).collect())
     }
+
+    /// Ends such a file for everybody.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`] if there is none of one's own.
+    pub async fn remove_v0(&self, file_id: FileId) -> Result<()> {
+        let path = paths::fill(paths::V0_FILE, &[&file_id]);
+        self.inner.authed(|server| server.request(Method::DELETE, &path)).await.map(drop)
+    }
 }

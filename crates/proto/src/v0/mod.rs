@@ -30,6 +30,7 @@ pub const REFRESH_SECONDS: i64 = 7 * 86_400;
 
 /// `POST /auth/request_otp`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OtpRequest {
     /// The address that the code goes to.
     pub email: String,
@@ -37,6 +38,7 @@ pub struct OtpRequest {
 
 /// `POST /auth/login`.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LoginRequest {
     /// The address.
     pub email: String,
@@ -46,12 +48,16 @@ pub struct LoginRequest {
 
 /// Reply of a login.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LoginReply {
     /// Access token, one hour.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub token: crate::Token,
     /// Refresh token, seven days.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub refresh_token: crate::Token,
     /// Whose session it is.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Uuid))]
     pub user_id: UserId,
     /// Seconds that the access token lives.
     pub expires_in: i64,
@@ -59,15 +65,19 @@ pub struct LoginReply {
 
 /// `POST /auth/refresh`.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RefreshRequest {
     /// The refresh token.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub refresh_token: crate::Token,
 }
 
 /// Its reply.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RefreshReply {
     /// A new access token.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub token: crate::Token,
     /// Seconds that it lives.
     pub expires_in: i64,
@@ -75,6 +85,7 @@ pub struct RefreshReply {
 
 /// What says only that it was done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Done {
     /// `ok`.
     pub status: String,
@@ -104,10 +115,53 @@ pub struct UploadFields {
     pub allowed_users: Option<Vec<String>>,
 }
 
+/// `POST /upload` as a whole, for the description of the API alone: the server never holds one.
+#[cfg(feature = "openapi")]
+#[derive(Debug, utoipa::ToSchema)]
+pub struct UploadBody {
+    /// What the file is called; the server reads it.
+    pub filename: String,
+    /// Base64.
+    pub nonce: String,
+    /// Base64; a file of at most 500 MiB.
+    pub ciphertext: String,
+    /// Base64.
+    pub wrapped_key: String,
+    /// JSON as a text.
+    pub metadata: String,
+    /// 168 unless said.
+    #[schema(minimum = 1, maximum = 8784)]
+    pub expires_hours: Option<u64>,
+    /// Addresses of those who may fetch it besides the owner.
+    #[schema(max_items = 500)]
+    pub allowed_users: Option<Vec<String>>,
+}
+
+/// `GET /files/{file_id}` as a whole, for the description of the API alone.
+#[cfg(feature = "openapi")]
+#[derive(Debug, utoipa::ToSchema)]
+pub struct WholeFile {
+    /// The file's id.
+    #[schema(format = Uuid)]
+    pub file_id: String,
+    /// What it is called.
+    pub filename: String,
+    /// Base64.
+    pub nonce: String,
+    /// Base64.
+    pub ciphertext: String,
+    /// Base64.
+    pub wrapped_key: String,
+    /// JSON as a text.
+    pub metadata: String,
+}
+
 /// Reply of an upload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Uploaded {
     /// The file's id.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Uuid))]
     pub file_id: FileId,
     /// When it ends.
     pub expires_at: UnixSeconds,
@@ -132,6 +186,7 @@ pub struct FileFields {
 
 /// `GET /files/{file_id}/metadata`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileMetadata {
     /// What the list says of it too.
     #[serde(flatten)]
@@ -142,8 +197,10 @@ pub struct FileMetadata {
 
 /// One file of a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileRow {
     /// Its id.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Uuid))]
     pub file_id: FileId,
     /// What it is called.
     pub filename: String,
@@ -159,6 +216,7 @@ pub struct FileRow {
 
 /// `GET /files`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileList {
     /// The caller's own uploads, newest first, at most 1,000.
     pub files: Vec<FileRow>,
@@ -169,6 +227,7 @@ pub struct FileList {
 
 /// The native list of files of this kind: the caller's own, and those that others let them fetch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NativeList {
     /// Newest first, at most 1,000.
     pub files: Vec<FileMetadata>,
@@ -176,6 +235,7 @@ pub struct NativeList {
 
 /// `GET /stats`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatsReply {
     /// The caller's files.
     pub total_files: u64,

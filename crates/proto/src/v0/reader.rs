@@ -232,7 +232,8 @@ impl Reader {
             }
             [b'u', digits @ ..] => {
                 let digits = std::str::from_utf8(digits).ok().filter(|text| !text.contains('+'));
-                let number = digits.and_then(|text| u32::from_str_radix(text, 16).ok()).ok_or(JsonFault::Json)?;
+                let number =
+                    digits.and_then(|text| u32::from_str_radix(text, 16).ok()).ok_or(JsonFault::Json)?;
                 u8::try_from(number).map_err(|_| BadBase64)?
             }
             _ => return Err(BadBase64.into()),
@@ -252,5 +253,121 @@ impl Reader {
             return Err(JsonFault::Json);
         }
         serde_json::from_slice(&self.rest).map_err(|_| JsonFault::Json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    use super::*;
+    use crate::v0::UploadFields;
+    use crate::v0::base64::encode_whole;
+
+    type Read = Result<(Vec<u8>, UploadFields), JsonFault>;
+
+    fn read(text: &[u8], cuts: &[usize]) -> Read {
+        let (mut reader, mut octets, mut rest) = (Reader::new("ciphertext"), Vec::new(), text);
+        for cut in cuts.iter().cycle() {
+            if rest.is_empty() || cuts.is_empty() {
+                break;
+            }
+            let (piece, after) = rest.split_at((*cut).min(rest.len()));
+            reader.push(piece, &mut octets)?;
+            rest = after;
+        }
+        reader.push(rest, &mut octets)?;
+        Ok((octets, reader.finish()?))
+    }
+
+    fn object(octets: &[u8]) -> Map<String, Value> {
+        let mut object = Map::new();
+        for (name, text) in
+            [("filename", "a.pdf"), ("nonce", "AAAA"), ("wrapped_key", "QUJD"), ("metadata", "{}")]
+        {
+            object.insert(name.to_owned(), text.into());
+        }
+        object.insert("ciphertext".to_owned(), encode_whole(octets).into());
+        object
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_any_cuts_give_what_the_whole_says(
+            octets in vec(any::<u8>(), 0..300),
+            cuts in vec(1_usize..40, 1..20),
+            order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle(),
+            name in "\\PC{1,20}",
+            escaped in any::<bool>(),
+            deep in 0_usize..20,
+        ) {
+            let mut object = object(&octets);
+            object.insert("filename".to_owned(), name.clone().into());
+            object.insert("more".to_owned(), (0..deep).fold(Value::from("\\\""), |inner, _| vec![inner].into()));
+            let fields: Vec<(String, Value)> = object.into_iter().collect();
+            let pairs: Vec<String> =
+                order.iter().map(|n| format!("{} : {}", Value::from(fields[*n].0.as_str()), fields[*n].1)).collect();
+            let mut text = format!(" {{{}}}\n", pairs.join(" ,\t"));
+            if escaped {
+                text = text.replace('/', "\\/").replace('+', "\\u002B");
+            }
+            let (read, told) = read(text.as_bytes(), &cuts).unwrap();
+            prop_assert_eq!(read, octets);
+            prop_assert_eq!(told.filename, name);
+        }
+
+        #[test]
+        fn one_wrong_byte_is_judged_as_the_parser_of_the_whole_judges_it(
+            octets in vec(any::<u8>(), 0..60),
+            at in any::<prop::sample::Index>(),
+            wrong in prop::sample::select(b"{}[]\":,\\ux0=A/\n\x00\xff".to_vec()),
+            cuts in vec(1_usize..20, 1..5),
+        ) {
+            let mut text = Value::Object(object(&octets)).to_string().into_bytes();
+            let at = at.index(text.len());
+            text[at] = wrong;
+            let whole = serde_json::from_slice::<Value>(&text).ok().and_then(|mut value| {
+                let ciphertext = value.get("ciphertext")?.as_str()?.to_owned();
+                value["ciphertext"] = "".into();
+                let fields: UploadFields = serde_json::from_value(value).ok()?;
+                Some((crate::v0::base64::decode(&ciphertext).ok()?, fields.filename))
+            });
+            let read = read(&text, &cuts).ok().map(|(octets, fields)| (octets, fields.filename));
+            prop_assert_eq!(read, whole);
+        }
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_is_refused_also_under_another_spelling() {
+        let good = Value::Object(object(b"ABC")).to_string();
+        assert!(read(good.as_bytes(), &[]).is_ok());
+        let with = |more: &str| read(good.replacen('{', &format!("{{{more},"), 1).as_bytes(), &[3]);
+        for twice in
+            [r#""ciphertext":"""#, r#""cipher\u0074ext":"QQ==""#, r#""filename":"b""#, r#""x":1,"x":2"#]
+        {
+            assert_eq!(with(twice).unwrap_err(), JsonFault::Twice, "{twice}");
+        }
+        assert!(with(r#""x":{"ciphertext":"no base64"},"y":[{"filename":7}]"#).is_ok());
+    }
+
+    #[test]
+    fn nesting_length_and_everything_behind_the_object_are_bounded() {
+        let good = Value::Object(object(b"ABC")).to_string();
+        let with = |more: &str| read(good.replacen('{', &format!("{{{more},"), 1).as_bytes(), &[7]);
+        let nested = |depth: usize| format!("\"x\":{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(with(&nested(DEPTH_MAX as usize - 1)).is_ok());
+        assert_eq!(with(&nested(DEPTH_MAX as usize)).unwrap_err(), JsonFault::Depth);
+        assert_eq!(with(&format!("\"x\":\"{}\"", "y".repeat(REST_MAX))).unwrap_err(), JsonFault::Long);
+        for wrong in [format!("{good}x"), format!("[{good}]"), good[..good.len() - 1].to_owned()] {
+            assert_eq!(read(wrong.as_bytes(), &[5]).unwrap_err(), JsonFault::Json, "{wrong}");
+        }
+        assert!(read(format!("{good}{good}").as_bytes(), &[5]).is_err());
+        assert_eq!(read(br#"["a","AAAA","","QUJD","{}"]"#, &[2]).unwrap_err(), JsonFault::Json);
+        for wrong in ["QQ", "Q\\nQ==", "QUJD\\u0000", "\\u0101"] {
+            let text = good.replace("QUJD\",\"filename", &format!("{wrong}\",\"filename"));
+            assert!(matches!(read(text.as_bytes(), &[1]).unwrap_err(), JsonFault::Base64(_)), "{text}");
+        }
     }
 }

@@ -33,7 +33,10 @@ pub(crate) async fn open(app: &App, user: UserId, client: &ClientName) -> Answer
             sid,
             user,
             // Its refresh token names the session itself; nothing is ever found by this.
-            refresh: RefreshHash::from_bytes(sha256(&[b"waxwing/v0/refresh\0", &crate::random::bytes::<32>()])),
+            refresh: RefreshHash::from_bytes(sha256(&[
+                b"waxwing/v0/refresh\0",
+                &crate::random::bytes::<32>(),
+            ])),
             now: app.time(),
             expires_at: app.time().plus(REFRESH_SECONDS),
             client: told.chars().take(proto::limits::CLIENT_MAX).collect(),
@@ -89,7 +92,9 @@ impl FromRequestParts<App> for Member {
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token)
-            .ok_or_else(|| Refusal::new(Code::SignInNeeded, "Sign in, then send the token as a bearer token."))?;
+            .ok_or_else(|| {
+                Refusal::new(Code::SignInNeeded, "Sign in, then send the token as a bearer token.")
+            })?;
         let now = app.now();
         let bearer = app
             .access

@@ -50,7 +50,8 @@ fn forbidden() -> Refusal {
 
 fn row(app: &App, file: V0File) -> Answer<FileRow> {
     let name = app.keys.open_v0(V0Place::Name(file.file_id), file.sealed_name);
-    let name = name.and_then(|name| String::from_utf8(name).ok()).ok_or_else(|| Refusal::internal(Unreadable))?;
+    let name =
+        name.and_then(|name| String::from_utf8(name).ok()).ok_or_else(|| Refusal::internal(Unreadable))?;
     Ok(FileRow {
         file_id: file.file_id,
         filename: name,

@@ -55,7 +55,8 @@ async fn next_piece(body: &mut Body, idle: Duration) -> Answer<Option<Bytes>> {
             Refusal::new(Code::Timeout, "The body paused for too long. Nothing was stored; send it again.")
         })?;
         let Some(frame) = frame else { return Ok(None) };
-        let frame = frame.map_err(|_| Refusal::malformed("The body did not arrive whole. Nothing was stored."))?;
+        let frame =
+            frame.map_err(|_| Refusal::malformed("The body did not arrive whole. Nothing was stored."))?;
         if let Ok(data) = frame.into_data()
             && !data.is_empty()
         {

@@ -11,9 +11,5 @@ use crate::state::App;
 
 pub(crate) async fn show(State(app): State<App>, V0Caller(caller): V0Caller) -> Answer<Response> {
     let stats = app.db.v0_stats(caller.user, app.time()).await?;
-    Ok(reply(&StatsReply {
-        total_files: stats.files,
-        total_size: stats.bytes,
-        activity_count: stats.events,
-    }))
+    Ok(reply(&StatsReply { total_files: stats.files, total_size: stats.bytes, activity_count: stats.events }))
 }

@@ -77,7 +77,13 @@ fn is_json(headers: &HeaderMap) -> Answer<()> {
 }
 
 /// Judges every field; nothing of the file is visible yet.
-fn judge(app: &App, caller: Member, scribe: &Scribe, name: BlobName, received: Received) -> Answer<NewV0File> {
+fn judge(
+    app: &App,
+    caller: Member,
+    scribe: &Scribe,
+    name: BlobName,
+    received: Received,
+) -> Answer<NewV0File> {
     let Received { fields, len, node } = received;
     let wrong = |detail: &'static str| Refusal::malformed(format!("{detail} Nothing was stored."));
     if fields.filename.is_empty() || fields.filename.chars().count() > NAME_MAX {
