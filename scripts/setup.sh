@@ -84,6 +84,13 @@ if [ "$goal" = bench ]; then
   need age age
   need ssh-keygen openssh-client
   need /usr/sbin/sshd openssh-server
+  # The peer of the documented API; where it cannot be had, its rows say "not measured".
+  if [ ! -x "$WAXWING_TOOLS/flask/bin/gunicorn" ] && python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    say "making a Python environment with Flask and gunicorn in the cache folder, once"
+    python3 -m venv "$WAXWING_TOOLS/flask" &&
+      "$WAXWING_TOOLS/flask/bin/pip" install --quiet --disable-pip-version-check 'flask==3.*' 'gunicorn>=23' ||
+      say "Flask cannot be installed; it will not be measured"
+  fi
 fi
 
 if [ "$goal" = fuzz ]; then

@@ -15,6 +15,8 @@ step "every threat has its tests"
 scripts/threats.sh
 step "tests"
 cargo nextest run --locked --workspace --no-fail-fast
+step "the documented API by a client in Python"
+scripts/v0.sh
 step "the independent reader"
 scripts/reader.sh
 step "examples in the documentation"

@@ -7,6 +7,7 @@ mod sizes;
 mod small;
 mod sshd;
 mod table;
+mod v0;
 
 use clap::{Parser, ValueEnum};
 use containers::Place;
@@ -65,6 +66,8 @@ enum Rows {
     Capacity,
     /// Starting `waxd` and `wax`
     Start,
+    /// The documented API (v0) beside Flask and gunicorn
+    V0,
 }
 
 fn main() -> ExitCode {
@@ -118,7 +121,14 @@ impl Ground {
 }
 
 fn run(args: &BenchArgs) -> Result<(), StageError> {
-    let (groups, mut sheets) = transfers(args)?;
+    let (mut groups, mut sheets) = transfers(args)?;
+    if wanted(args, Rows::V0) {
+        let root = folder(args)?;
+        let path = root.path().canonicalize().doing("finding the folder")?;
+        let of_v0 = v0::groups(&path, &beside("waxd")?, args.runs)?;
+        table::print_groups(&of_v0);
+        groups.extend(of_v0);
+    }
     sheets.extend(full(args)?);
     for sheet in &sheets {
         table::print_sheet(sheet);

@@ -9,6 +9,16 @@ use std::time::Duration;
 
 /// Prints one Markdown table for each task.
 pub(crate) fn print(ground: &Ground, groups: &[Group]) {
+    print_groups(groups);
+    println!(
+        "\nserver: peak memory {}, ready after {} ms",
+        memory(ground.server.peak()),
+        ground.server.started_in.as_millis()
+    );
+}
+
+/// Prints tasks that have servers of their own.
+pub(crate) fn print_groups(groups: &[Group]) {
     for group in groups {
         println!("\n{} ({} MiB)\n", group.task, group.bytes >> 20);
         println!("| tool | median | fastest to slowest | rate | Waxwing's rate to this | peak memory |");
@@ -18,11 +28,6 @@ pub(crate) fn print(ground: &Ground, groups: &[Group]) {
             println!("{}", line(row, own, group.bytes));
         }
     }
-    println!(
-        "\nserver: peak memory {}, ready after {} ms",
-        memory(ground.server.peak()),
-        ground.server.started_in.as_millis()
-    );
 }
 
 /// Figures that are no times of a tool beside its peers.

@@ -6,6 +6,7 @@ mod activity;
 mod agent;
 mod boxes;
 mod cases;
+mod compat;
 mod contacts;
 mod container;
 mod gate;

@@ -214,6 +214,15 @@ pub enum Error {
     /// Larger than this server takes.
     #[error("this is larger than the server accepts")]
     TooLarge,
+    /// Longer than the documented API takes.
+    #[error("the documented API takes files of at most 500 MiB")]
+    CompatTooLong,
+    /// A recipient takes only files that are signed.
+    #[error("{} takes only files that are signed, and these are not", .0.as_str())]
+    CompatRefused(Address),
+    /// No key to seal a file of the documented API to.
+    #[error("{} has published no key for files of the documented API", .0.as_ref().map_or("the recipient", Address::as_str))]
+    NoCompatKey(Option<Address>),
 
     /// A contact shows new keys without a link to the known ones. Hard stop.
     #[error("the keys of {} have changed", .0.address.as_str())]
@@ -389,6 +398,8 @@ impl Error {
             | E::NoServer
             | E::CertificateFile
             | E::NoRecipients
+            | E::CompatTooLong
+            | E::NoCompatKey(_)
             | E::BadInvitation
             | E::BadLink
             | E::BadBox
@@ -405,7 +416,9 @@ impl Error {
             E::Unreachable { .. } | E::CertificateNotTrusted { .. } | E::TimedOut { .. } => Class::Network,
             E::Broken { .. } | E::NotAServer { .. } => Class::Network,
             E::NotSignedIn | E::SessionEnded | E::SecondFactorNeeded => Class::NotSignedIn,
-            E::Refused(_) | E::CodeRejected | E::TooLarge | E::LaterFormat(_) => Class::Refused,
+            E::Refused(_) | E::CodeRejected | E::TooLarge | E::LaterFormat(_) | E::CompatRefused(_) => {
+                Class::Refused
+            }
             E::BoxFull | E::TooLargeForBox => Class::Refused,
             E::BoxClosed
             | E::NotFound

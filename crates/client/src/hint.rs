@@ -73,6 +73,9 @@ impl Error {
             E::ServerFull => {
                 "tell the operator; what was sent so far is kept, and the same command goes on later"
             }
+            E::CompatTooLong => "send it without --compat: there it may be larger",
+            E::CompatRefused(_) => "send it without --compat",
+            E::NoCompatKey(_) => "give their public key as a file: --to-key FILE.pem",
             E::TooLarge => "ask the operator for the limit",
             E::IdentityChanged(change) => return Some(changed_hint(change)),
             E::IdentityContradiction(_) | E::IdentityNotGenuine(_) => {

@@ -44,6 +44,7 @@ mod receipts;
 mod receive;
 mod seen;
 mod send;
+mod v0;
 
 pub use account::{HalfSignIn, SignIn, SignedIn, WhoAmI, clock_warning};
 pub use activity::{Activity, ActivityEvent, ActivityFilter, Party};
@@ -78,6 +79,7 @@ pub use proto::{
 pub use receipts::{Receipt, ReceiptState};
 pub use receive::{OnConflict, OnReceived, ReceiveAll, Received, Target};
 pub use send::{Compress, OnSent, SendMany, SendRequest, Sent, Source};
+pub use v0::{ReceivedV0, SendV0, SentV0, V0Opener, V0Summary};
 
 /// What every verb gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -6,7 +6,7 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Links`], [`Boxes`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
@@ -30,6 +30,7 @@ mod sessions;
 mod sqlite;
 mod types;
 mod uploads;
+mod v0;
 mod vaults;
 
 use async_trait::async_trait;
@@ -68,6 +69,7 @@ pub use uploads::{
     AbandonAnswer, AddFilesAnswer, AddGrants, AddGrantsAnswer, BeginAnswer, Finish, FinishAnswer, NewFile,
     NewGrant, NewPart, NewUpload, Part, PartAnswer, Upload, UploadState, Uploads,
 };
+pub use v0::{AddV0Answer, NewV0File, V0, V0Access, V0File, V0Stats};
 pub use vaults::{NewVault, StoreVaultAnswer, StoredVault, Vaults};
 
 /// Everything that the server remembers. Shared as `Arc<dyn Database>`; every method may be called from many
@@ -87,6 +89,7 @@ pub trait Database:
     + Files
     + Links
     + Boxes
+    + V0
     + Vaults
     + Pins
     + Jobs

@@ -31,6 +31,7 @@ pub mod rsa;
 pub mod safety;
 pub mod secret;
 pub mod small;
+pub mod v0;
 pub mod vault;
 
 pub use drop_box::{BoxAddress, BoxKey, BoxWords};

@@ -157,10 +157,19 @@ impl RsaPublicKey {
 
     /// Wraps `fk` for this key: 256, 384 or 512 bytes.
     pub(crate) fn wrap(&self, fk: &FileKey, bound: &[u8; 32]) -> Vec<u8> {
+        self.encrypt(fk.secret(), Some(bound))
+    }
+
+    /// The same for the compatible older format alone: with an empty label, which this one never has.
+    pub(crate) fn wrap_v0(&self, fk: &Secret<32>) -> Vec<u8> {
+        self.encrypt(fk, None)
+    }
+
+    fn encrypt(&self, fk: &Secret<32>, label: Option<&[u8]>) -> Vec<u8> {
         let key = OaepPublicEncryptingKey::new(self.key.clone()).expect("an RSA key takes OAEP");
         let mut wrapped = vec![0; self.bits.modulus_len()];
         let len = key
-            .encrypt(&OAEP_SHA256_MGF1SHA256, fk.secret().expose_secret(), &mut wrapped, Some(bound))
+            .encrypt(&OAEP_SHA256_MGF1SHA256, fk.expose_secret(), &mut wrapped, label)
             .expect("32 bytes fit every legal key")
             .len();
         debug_assert_eq!(len, self.bits.modulus_len());
@@ -261,9 +270,18 @@ impl RsaPrivateKey {
 
     /// Unwraps a file key. `None` for every cause.
     pub(crate) fn unwrap(&self, wrapped: &[u8], bound: &[u8; 32]) -> Option<FileKey> {
+        self.decrypt(wrapped, Some(bound)).map(FileKey::from_secret)
+    }
+
+    /// The same for the compatible older format alone: with an empty label.
+    pub(crate) fn unwrap_v0(&self, wrapped: &[u8]) -> Option<Secret<32>> {
+        self.decrypt(wrapped, None)
+    }
+
+    fn decrypt(&self, wrapped: &[u8], label: Option<&[u8]>) -> Option<Secret<32>> {
         let mut plain = Zeroizing::new(vec![0; self.key.min_output_size()]);
-        let fk = self.key.decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, &mut plain, Some(bound)).ok()?;
-        Secret::from_slice(fk).map(FileKey::from_secret)
+        let fk = self.key.decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, &mut plain, label).ok()?;
+        Secret::from_slice(fk)
     }
 }
 

@@ -104,6 +104,7 @@ pub struct Ticket {
 
 /// `GET /health`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {
     /// `healthy`, or `degraded` when a part of the server does not answer.
     pub status: String,

@@ -19,6 +19,7 @@ pub mod paths;
 mod pins;
 mod problem;
 mod upload;
+pub mod v0;
 mod vault;
 
 pub use activity::{ActivityEvent, ActivityPage, Heads, LogState, PostReceipt, Receipt, SignedHead};

@@ -128,6 +128,59 @@ pub const HEALTH: &str = "/health";
 /// `GET`: 200 when requests can be served, 503 otherwise.
 pub const READY: &str = "/health/ready";
 
+// The documented API (v0), at the root and under `/api/v0`.
+
+/// Where clients of our own reach it.
+pub const V0_PREFIX: &str = "/api/v0";
+/// v0 `POST`: send a code, as a [`crate::v0::OtpRequest`].
+pub const V0_OTP: &str = "/api/v0/auth/request_otp";
+/// The same at the root.
+pub const V0_OTP_ROOT: &str = "/auth/request_otp";
+/// v0 `POST`: open a session, as a [`crate::v0::LoginRequest`].
+pub const V0_LOGIN: &str = "/api/v0/auth/login";
+/// The same at the root.
+pub const V0_LOGIN_ROOT: &str = "/auth/login";
+/// v0 `POST`: a new access token.
+pub const V0_REFRESH: &str = "/api/v0/auth/refresh";
+/// The same at the root.
+pub const V0_REFRESH_ROOT: &str = "/auth/refresh";
+/// v0 `POST`: end the session.
+pub const V0_LOGOUT: &str = "/api/v0/auth/logout";
+/// The same at the root.
+pub const V0_LOGOUT_ROOT: &str = "/auth/logout";
+/// v0 `POST`: a whole file.
+pub const V0_UPLOAD: &str = "/api/v0/upload";
+/// The same at the root.
+pub const V0_UPLOAD_ROOT: &str = "/upload";
+/// v0 `POST`: where to put a file in the object store.
+pub const V0_PRESIGNED: &str = "/api/v0/upload/presigned";
+/// The same at the root.
+pub const V0_PRESIGNED_ROOT: &str = "/upload/presigned";
+/// v0 `POST`: a file that was put there.
+pub const V0_S3: &str = "/api/v0/upload/s3";
+/// The same at the root.
+pub const V0_S3_ROOT: &str = "/upload/s3";
+/// v0 `GET`: the caller's uploads.
+pub const V0_FILES: &str = "/api/v0/files";
+/// The same at the root.
+pub const V0_FILES_ROOT: &str = "/files";
+/// v0 `GET`: a whole file. `DELETE`: end it.
+pub const V0_FILE: &str = "/api/v0/files/{file_id}";
+/// The same at the root.
+pub const V0_FILE_ROOT: &str = "/files/{file_id}";
+/// v0 `GET`: what is known of it.
+pub const V0_METADATA: &str = "/api/v0/files/{file_id}/metadata";
+/// The same at the root.
+pub const V0_METADATA_ROOT: &str = "/files/{file_id}/metadata";
+/// v0 `GET`: totals of the caller.
+pub const V0_STATS: &str = "/api/v0/stats";
+/// The same at the root.
+pub const V0_STATS_ROOT: &str = "/stats";
+/// v0 `GET`: how the server is; at the root it is [`HEALTH`].
+pub const V0_HEALTH: &str = "/api/v0/health";
+/// `GET`: files of the documented API that are the caller's, or that the caller may fetch, as a [`crate::v0::NativeList`].
+pub const V0_NATIVE_LIST: &str = "/api/v1/v0-files";
+
 /// Puts values into the `{fields}` of a path, in order. Values are ids and numbers: nothing to escape.
 #[must_use]
 pub fn fill(path: &str, values: &[&dyn std::fmt::Display]) -> String {

@@ -37,6 +37,8 @@ codes! {
     PasskeyRejected = "passkey_rejected", 401, "The passkey was not accepted";
     /// No session, or one that has ended.
     SignInNeeded = "sign_in_needed", 401, "Sign in first";
+    /// The account, or the server, has a second factor, which this way in cannot show.
+    SecondFactorRequired = "second_factor_required", 401, "Sign in with a second factor";
     /// Sign-up is closed to this address.
     SignupClosed = "signup_closed", 403, "This server does not accept new accounts for this address";
     /// The action needs a signature by the account's root key.
@@ -71,6 +73,8 @@ codes! {
     QuotaExceeded = "quota_exceeded", 413, "Your quota does not hold this";
     /// A media type that this path does not take.
     MediaType = "media_type", 415, "That kind of content is not taken here";
+    /// A sealed file was asked for where only files of the older kind are.
+    OpenWithWax = "open_with_wax", 415, "Open it with wax";
     /// The range lies outside.
     Range = "range", 416, "The range lies outside the content";
     /// The content is not framed as sealed segments.
@@ -126,6 +130,7 @@ impl<'de> Deserialize<'de> for Code {
 
 /// The body of every refusal, `application/problem+json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// `https://waxwing.example/problems/CODE`: an identifier, not a place.
     #[serde(rename = "type")]
@@ -135,6 +140,7 @@ pub struct Problem {
     /// HTTP status.
     pub status: u16,
     /// Stable code.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub code: Code,
     /// What happened and what to do, for a person.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -13,7 +13,8 @@ use tower_http::timeout::TimeoutLayer;
 use crate::error::Refusal;
 use crate::observe;
 use crate::routes::{
-    account, activity, auth, boxes, content, directory, files, health, links, pages, pins, uploads, vault,
+    account, activity, auth, boxes, content, directory, files, health, links, pages, pins, uploads, v0,
+    vault,
 };
 use crate::state::App;
 
@@ -76,6 +77,26 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::INVITATION_PAGE, get(pages::invitation))
         .route(paths::ACTIVITY, get(activity::list::list))
         .route(paths::HEADS, get(activity::heads::show))
+        .route(paths::V0_OTP, post(v0::sign_in::request_otp))
+        .route(paths::V0_OTP_ROOT, post(v0::sign_in::request_otp))
+        .route(paths::V0_LOGIN, post(v0::sign_in::login))
+        .route(paths::V0_LOGIN_ROOT, post(v0::sign_in::login))
+        .route(paths::V0_REFRESH, post(v0::sign_in::refresh))
+        .route(paths::V0_REFRESH_ROOT, post(v0::sign_in::refresh))
+        .route(paths::V0_LOGOUT, post(v0::sign_in::logout))
+        .route(paths::V0_LOGOUT_ROOT, post(v0::sign_in::logout))
+        .route(paths::V0_PRESIGNED, post(v0::s3::presigned))
+        .route(paths::V0_PRESIGNED_ROOT, post(v0::s3::presigned))
+        .route(paths::V0_S3, post(v0::s3::uploaded))
+        .route(paths::V0_S3_ROOT, post(v0::s3::uploaded))
+        .route(paths::V0_FILES, get(v0::list::list))
+        .route(paths::V0_FILES_ROOT, get(v0::list::list))
+        .route(paths::V0_METADATA, get(v0::file::metadata))
+        .route(paths::V0_METADATA_ROOT, get(v0::file::metadata))
+        .route(paths::V0_STATS, get(v0::stats::show))
+        .route(paths::V0_STATS_ROOT, get(v0::stats::show))
+        .route(paths::V0_HEALTH, get(health::status::show))
+        .route(paths::V0_NATIVE_LIST, get(v0::list::native))
         .route(paths::HEALTH, get(health::status::show))
         .route(paths::READY, get(health::ready::show))
         .layer(time_limit(patience));
@@ -90,7 +111,11 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::BOX_PART, put(boxes::visit::put))
         .route(paths::TREE, get(content::tree::fetch))
         .route(paths::LEAVES, get(content::leaves::fetch))
-        .route(paths::CONTENT, get(content::part::fetch));
+        .route(paths::CONTENT, get(content::part::fetch))
+        .route(paths::V0_UPLOAD, post(v0::upload::take))
+        .route(paths::V0_UPLOAD_ROOT, post(v0::upload::take))
+        .route(paths::V0_FILE, get(v0::file::fetch).delete(v0::delete::delete))
+        .route(paths::V0_FILE_ROOT, get(v0::file::fetch).delete(v0::delete::delete));
     quick
         .merge(thorough)
         .merge(streaming)

@@ -10,7 +10,7 @@ use db::{CeremonyHash, CodeMac, CredentialMac, Lookup, PasskeyId, RefreshHash, S
 use envelope::Address;
 use envelope::audit::Head;
 use envelope::ed25519::PublicKey;
-use envelope::ids::UserId;
+use envelope::ids::{FileId, UserId};
 use zeroize::Zeroizing;
 
 use crate::config::Secrets;
@@ -35,6 +35,7 @@ enum Purpose {
     PasskeyLookup,
     AuditKeys,
     AuditHead,
+    V0Encryption,
 }
 
 impl Purpose {
@@ -55,6 +56,7 @@ impl Purpose {
             Self::PasskeyLookup => b"waxwing/v1/server/passkey-lookup",
             Self::AuditKeys => b"waxwing/v1/server/audit-keys",
             Self::AuditHead => b"waxwing/v1/server/audit-head",
+            Self::V0Encryption => b"waxwing/v1/server/v0-encryption",
         }
     }
 }
@@ -80,6 +82,27 @@ impl PasskeyPlace {
     }
 }
 
+/// What is sealed of a file of the documented API, and of which.
+#[derive(Clone, Copy)]
+pub(crate) enum V0Place {
+    /// What it is called.
+    Name(FileId),
+    /// What its recipient needs to open it.
+    Rest(FileId),
+}
+
+impl V0Place {
+    fn bytes(self) -> [u8; 17] {
+        let (tag, file) = match self {
+            Self::Name(file) => (1, file),
+            Self::Rest(file) => (2, file),
+        };
+        let mut bytes = [tag; 17];
+        bytes[1..].copy_from_slice(file.as_bytes());
+        bytes
+    }
+}
+
 /// Every key that the server uses, ready.
 pub(crate) struct Keys {
     lookup: hmac::Key,
@@ -96,6 +119,7 @@ pub(crate) struct Keys {
     credential: hmac::Key,
     audit_keys: RandomizedNonceKey,
     audit_head: Ed25519KeyPair,
+    v0: RandomizedNonceKey,
     /// Ed25519 seeds of access tokens: the one that signs, then those still believed.
     pub(crate) access_seeds: Vec<Zeroizing<[u8; 32]>>,
 }
@@ -139,6 +163,7 @@ impl Keys {
             credential: mac(Purpose::PasskeyLookup),
             audit_keys: aead(Purpose::AuditKeys),
             audit_head: audit_head(secret_key),
+            v0: aead(Purpose::V0Encryption),
             access_seeds: vec![subkey(jwt_secret, Purpose::AccessToken)],
         }
     }
@@ -158,6 +183,16 @@ impl Keys {
     pub(crate) fn open_address(&self, lookup: &Lookup, sealed: Vec<u8>) -> Option<Address> {
         let plain = open(&self.address, lookup.as_bytes(), sealed)?;
         Address::parse(std::str::from_utf8(&plain).ok()?).ok()
+    }
+
+    /// What the documented API tells of a file, as it rests, bound to the file and to what it is.
+    pub(crate) fn seal_v0(&self, place: V0Place, told: &[u8]) -> Vec<u8> {
+        seal(&self.v0, &place.bytes(), told)
+    }
+
+    /// What rested; `None` if it was sealed with another `SECRET_KEY`, or for another place.
+    pub(crate) fn open_v0(&self, place: V0Place, sealed: Vec<u8>) -> Option<Vec<u8>> {
+        open(&self.v0, &place.bytes(), sealed)
     }
 
     /// The secret of an authenticator app as it rests, bound to its owner.
@@ -374,6 +409,7 @@ mod tests {
             Purpose::PasskeyLookup,
             Purpose::AuditKeys,
             Purpose::AuditHead,
+            Purpose::V0Encryption,
         ];
         let keys: std::collections::BTreeSet<_> =
             all.into_iter().map(|purpose| *subkey(b"same secret", purpose)).collect();

@@ -134,6 +134,7 @@ impl Server {
             access: AccessTokens::new(&keys.access_seeds),
             keys,
             limits: config.limits.clone(),
+            v0: config.v0.clone(),
             signup: config.signup_rule(),
             second_factor: config.factor.second_factor,
             trusted_proxies: config.trusted_proxies(),

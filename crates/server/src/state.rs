@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::arriving::Arriving;
 use crate::auth::{AccessTokens, RelyingParty};
 use crate::clock::Clock;
-use crate::config::{Limits, PublicUrl, SecondFactorRule, SignupRule, TrustedProxies};
+use crate::config::{Limits, PublicUrl, SecondFactorRule, SignupRule, TrustedProxies, V0};
 use crate::mail::Mailer;
 use crate::places::Places;
 use crate::secrets::Keys;
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) keys: Keys,
     pub(crate) access: AccessTokens,
     pub(crate) limits: Limits,
+    /// The figures of the documented API.
+    pub(crate) v0: V0,
     pub(crate) signup: SignupRule,
     pub(crate) second_factor: SecondFactorRule,
     /// Whose `X-Forwarded-For` is read.

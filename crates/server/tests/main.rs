@@ -23,4 +23,5 @@ mod several;
 mod shutdown;
 mod stage;
 mod uploads;
+mod v0;
 mod vault;

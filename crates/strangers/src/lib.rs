@@ -20,6 +20,7 @@ mod sealed;
 mod signatures;
 mod sizes;
 mod text;
+mod v0;
 mod wire;
 
 pub use chain::bundle_chain;
@@ -36,6 +37,7 @@ pub use sealed::{metadata, segment, small_message, vault_body};
 pub use signatures::{ed25519_any, ed25519_torsion};
 pub use sizes::{body_shape, padding};
 pub use text::{address, box_address, file_name, ids, link, safety_number, scanned_number};
+pub use v0::{v0_base64, v0_upload};
 pub use wire::{base64, problem, replies, requests};
 
 /// What must hold for any bytes.
@@ -85,6 +87,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("small_message", small_message),
     ("small_outside", small_outside),
     ("spki", spki),
+    ("v0_base64", v0_base64),
+    ("v0_upload", v0_upload),
     ("vault_body", vault_body),
     ("vault_layout", vault_layout),
     ("wrapped_for_rsa", wrapped_for_rsa),

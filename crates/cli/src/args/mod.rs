@@ -233,6 +233,10 @@ pub(crate) struct Send {
     /// Do not hide the exact size
     #[arg(long)]
     pub(crate) no_padding: bool,
+
+    /// For clients of the documented API (v0) alone: not signed, and the server is told the name and the size
+    #[arg(long, conflicts_with_all = ["link", "downloads", "compress", "no_compress", "no_padding"])]
+    pub(crate) compat: bool,
 }
 
 /// Where a file that is decrypted here goes.

@@ -1,13 +1,15 @@
 //! `wax get`: fetches a file, verifies it and decrypts it.
 
-use super::{TrustJson, address, file_id, from_whom, links, output, trust_mark};
+use super::{TrustJson, address, compat, file_id, from_whom, links, output, trust_mark};
 use crate::app::{App, Session};
 use crate::args::Get;
 use crate::console::{safe, size};
 use crate::fault::{Class, Fault};
 use crate::progress::Shown;
 use crate::{keyfile, keyring};
-use client::{ClientOptions, FileId, ReceiveAll, Received, RsaPrivateKey, Trust, Unlocked};
+use client::{
+    ClientOptions, FileId, ReceiveAll, Received, ReceivedV0, RsaPrivateKey, Trust, Unlocked, V0Opener,
+};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -24,10 +26,25 @@ struct GetJson<'a> {
     trust: TrustJson,
 }
 
+/// What was received, of either kind.
+enum Got {
+    Sealed(Received),
+    /// Signed by nobody.
+    V0(ReceivedV0),
+}
+
+/// The same for programs.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum GotJson<'a> {
+    Sealed(GetJson<'a>),
+    V0(compat::ReceivedJson<'a>),
+}
+
 /// `{"files": […]}` where several were asked for; with `--all` also how many were there already.
 #[derive(Serialize)]
 struct SeveralJson<'a> {
-    files: Vec<GetJson<'a>>,
+    files: Vec<GotJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     already_there: Option<u64>,
 }
@@ -66,35 +83,38 @@ fn behind_links(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
             .hint("name links alone, without --key"));
     }
     let got = links::get(app, session, args).map_err(|fault| stopped(fault, args.output.is_stdout()))?;
-    told(app, &got)
+    told(app, &got.into_iter().map(Got::Sealed).collect::<Vec<_>>())
 }
 
-fn told(app: &App, got: &[Received]) -> Result<(), Fault> {
+fn told(app: &App, got: &[Got]) -> Result<(), Fault> {
     match got {
-        [one] => app.console.result(&json(one)),
+        [one] => app.console.result(&either(one)),
         several => app
             .console
-            .result(&SeveralJson { files: several.iter().map(json).collect(), already_there: None }),
+            .result(&SeveralJson { files: several.iter().map(either).collect(), already_there: None }),
     }
 }
 
 /// One after the other; whoever has to type a passphrase types it once.
-fn each(app: &App, session: &Session, args: &Get) -> Result<Vec<Received>, Fault> {
+fn each(app: &App, session: &Session, args: &Get) -> Result<Vec<Got>, Fault> {
     let keys = match &args.key {
         Some(path) => Keys::Alone(alone(app, session, path)?),
         None => Keys::Own(Box::new(keyring::unlock(app, session)?)),
     };
-    let mut got: Vec<Received> = Vec::new();
+    let mut got: Vec<Got> = Vec::new();
     for id in &args.ids {
         match one(app, session, args, &keys, id) {
             Ok(received) => {
-                tell(app, &received)?;
+                match &received {
+                    Got::Sealed(one) => tell(app, one)?,
+                    Got::V0(one) => compat::tell_received(&app.console, one)?,
+                }
                 got.push(received);
             }
             Err(fault) if got.is_empty() => return Err(fault),
             Err(fault) => {
                 let there =
-                    serde_json::to_value(got.iter().map(json).collect::<Vec<_>>()).unwrap_or_default();
+                    serde_json::to_value(got.iter().map(either).collect::<Vec<_>>()).unwrap_or_default();
                 return Err(fault.fact("received", there).hint("the files named above were received"));
             }
         }
@@ -117,7 +137,7 @@ fn alone(app: &App, session: &Session, path: &Path) -> Result<(RsaPrivateKey, St
     Ok((key, safe(&path.display().to_string())))
 }
 
-fn one(app: &App, session: &Session, args: &Get, keys: &Keys, id: &str) -> Result<Received, Fault> {
+fn one(app: &App, session: &Session, args: &Get, keys: &Keys, id: &str) -> Result<Got, Fault> {
     let (client, cancel) = (&session.client, &session.cancel);
     let id = match keys {
         Keys::Own(me) => file_id(session, me, id)?,
@@ -129,6 +149,22 @@ fn one(app: &App, session: &Session, args: &Get, keys: &Keys, id: &str) -> Resul
         Keys::Alone((key, _)) => {
             session.run_to_its_end(client.receive_with_key(id, key, target, &shown, cancel))
         }
+    };
+    // A file of the older kind is asked for only where no sealed one is.
+    let got = match got {
+        Err(fault) if fault.class == Class::NotFound => {
+            let opener = match keys {
+                Keys::Own(me) => V0Opener::Person(me),
+                Keys::Alone((key, _)) => V0Opener::Key(key),
+            };
+            let target = output::target(&args.output);
+            match session.run_to_its_end(client.receive_v0(id, opener, target, &shown, cancel)) {
+                Ok(received) => Ok(Got::V0(received)),
+                Err(other) if other.class == Class::NotFound => Err(fault),
+                Err(other) => Err(other),
+            }
+        }
+        got => got.map(Got::Sealed),
     };
     shown.end();
     got.map_err(|fault| match keys {
@@ -196,7 +232,8 @@ fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
     }
     match failed.into_iter().next() {
         None => {
-            console.result(&SeveralJson { files: got.iter().map(json).collect(), already_there: Some(there) })
+            let files = got.iter().map(|one| GotJson::Sealed(json(one))).collect();
+            console.result(&SeveralJson { files, already_there: Some(there) })
         }
         Some((_, first)) => Err(first.hint("every other file was received")),
     }
@@ -231,6 +268,13 @@ fn tell(app: &App, got: &Received) -> Result<(), Fault> {
     Ok(())
 }
 
+fn either(got: &Got) -> GotJson<'_> {
+    match got {
+        Got::Sealed(one) => GotJson::Sealed(json(one)),
+        Got::V0(one) => GotJson::V0(compat::received_json(one)),
+    }
+}
+
 fn json(got: &Received) -> GetJson<'_> {
     GetJson {
         id: got.file_id.to_string(),
@@ -244,7 +288,7 @@ fn json(got: &Received) -> GetJson<'_> {
 }
 
 /// A path as a person would write it.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 

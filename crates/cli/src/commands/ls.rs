@@ -1,6 +1,6 @@
 //! `wax ls`: the files sent and received, newest first.
 
-use super::{TrustJson, moment, seconds_until, stamp};
+use super::{TrustJson, compat, moment, seconds_until, stamp};
 use crate::app::{App, Session};
 use crate::args::Ls;
 use crate::console::{safe, size};
@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::keyring;
 use client::{
     Address, Contact, FileId, FilePaging, FileSummary, Receipt, ReceiptState, Recipient, Role, Trust,
+    V0Summary,
 };
 use serde::Serialize;
 
@@ -19,10 +20,12 @@ const PAGE_MAX: u32 = 200;
 /// Characters of an id in the table.
 const SHORT_ID: usize = 8;
 
-/// `{"files": […], "refused": [ids that did not verify], "more": bool}`.
+/// `{"files": […], "v0": [files of the documented API], "refused": [ids that did not verify], "more": bool}`.
 #[derive(Serialize)]
 struct ListJson<'a> {
     files: Vec<FileJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    v0: Vec<compat::ListedJson<'a>>,
     refused: Vec<String>,
     more: bool,
 }
@@ -138,11 +141,16 @@ pub(super) fn run(app: &App, args: &Ls) -> Result<(), Fault> {
         None => LIMIT_DEFAULT,
     };
     let (files, refused, more) = collect(&session, &me, args, limit)?;
+    let mut v0 = session.run(session.client.v0_files())?;
+    v0.retain(|file| if file.own { !args.received } else { !args.sent });
+    let more = more || v0.len() > limit;
+    v0.truncate(limit);
     if !app.console.json {
-        show(app, &session, args, &files, &refused, more)?;
+        show(app, &session, args, (&files, &v0), &refused, more)?;
     }
     app.console.result(&ListJson {
         files: files.iter().map(FileJson::of).collect(),
+        v0: v0.iter().map(compat::listed_json).collect(),
         refused: refused.iter().map(ToString::to_string).collect(),
         more,
     })
@@ -180,18 +188,19 @@ fn show(
     app: &App,
     session: &Session,
     args: &Ls,
-    files: &[FileSummary],
+    (files, v0): (&[FileSummary], &[V0Summary]),
     refused: &[FileId],
     more: bool,
 ) -> Result<(), Fault> {
     let console = &app.console;
-    if files.is_empty() {
+    if files.is_empty() && v0.is_empty() {
         console.note(
             "no files yet; what you send and what you are sent will stand here: wax send FILE --to ADDRESS",
         );
     } else {
         let contacts = session.client.contacts()?;
-        let rows: Vec<Vec<String>> = files.iter().map(|file| row(file, &contacts, args.long)).collect();
+        let sealed = files.iter().map(|file| row(file, &contacts, args.long));
+        let rows: Vec<Vec<String>> = sealed.chain(v0.iter().map(|file| v0_row(file, args.long))).collect();
         console.table(&["ID", "", "NAME", "SIZE", "WITH", "WHEN", "ENDS"], &rows)?;
     }
     if files.iter().any(is_unverified) {
@@ -206,10 +215,22 @@ fn show(
             count(refused.len() as u64, "file")
         ));
     }
+    if !v0.is_empty() {
+        console.note("(v0) such a file is not signed, and the server knows its name and its size");
+    }
     if more {
         console.note("there are more: -n N shows more of them, --all shows all");
     }
     Ok(())
+}
+
+fn v0_row(file: &V0Summary, long: bool) -> Vec<String> {
+    let id = file.file_id.to_string();
+    let ends = match seconds_until(file.expires_at) {
+        Some(left) => format!("in {}", largest_unit_in_words(left)),
+        None => "ended".to_owned(),
+    };
+    compat::row(file, if long { id } else { id[..SHORT_ID].to_owned() }, ends)
 }
 
 fn row(file: &FileSummary, contacts: &[Contact], long: bool) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 mod account;
 mod activity;
+mod compat;
 mod contacts;
 mod drop_boxes;
 mod get;
@@ -97,6 +98,8 @@ fn file_id(session: &Session, me: &Unlocked, text: &str) -> Result<FileId, Fault
         );
         paging.after = page.next;
         if paging.after.is_none() {
+            let v0 = session.run(session.client.v0_files())?;
+            found.extend(v0.iter().map(|file| file.file_id).filter(|id| id.to_string().starts_with(&text)));
             return the_one("files", &text, &found);
         }
     }

@@ -1,13 +1,13 @@
 //! `wax rm`: deletes files for everybody, or gives up the access to one that was received.
 
 use super::file_id;
-use crate::app::App;
+use crate::app::{App, Session};
 use crate::args::Rm;
 use crate::ask;
 use crate::console::safe;
 use crate::fault::{Class, Fault};
 use crate::keyring;
-use client::{Removed, Role};
+use client::{FileId, Removed, Role};
 use serde::Serialize;
 
 /// `{"removed": [{"id", "for"}]}`; when one of several fails, those removed before stand in the error.
@@ -41,7 +41,12 @@ pub(super) fn run(app: &App, args: &Rm) -> Result<(), Fault> {
     for id in ids {
         let one = || {
             if !args.yes {
-                let file = session.run(session.client.info(&me, id))?;
+                let file = match session.run(session.client.info(&me, id)) {
+                    Err(fault) if fault.class == Class::NotFound => {
+                        return older(app, &session, id, false, fault);
+                    }
+                    file => file?,
+                };
                 let question = match file.role {
                     Role::Author => format!("delete {} for everybody?", safe(&file.name)),
                     Role::Recipient => format!("give up {}? you cannot fetch it again", safe(&file.name)),
@@ -50,7 +55,10 @@ pub(super) fn run(app: &App, args: &Rm) -> Result<(), Fault> {
                     return Ok(None);
                 }
             }
-            session.run(session.client.remove(&me, id)).map(Some)
+            match session.run(session.client.remove(&me, id)) {
+                Err(fault) if fault.class == Class::NotFound => older(app, &session, id, true, fault),
+                removed => removed.map(Some),
+            }
         };
         match one() {
             Ok(Some(how)) => {
@@ -72,4 +80,22 @@ pub(super) fn run(app: &App, args: &Rm) -> Result<(), Fault> {
         }
     }
     app.console.result(&RmJson { removed })
+}
+
+/// A file of the documented API, which only its sender ends; `fault` if there is none of that kind either.
+fn older(
+    app: &App,
+    session: &Session,
+    id: FileId,
+    yes: bool,
+    fault: Fault,
+) -> Result<Option<Removed>, Fault> {
+    let files = session.run(session.client.v0_files())?;
+    let Some(file) = files.iter().find(|file| file.file_id == id && file.own) else { return Err(fault) };
+    if !yes && !ask::yes(&format!("delete {} for everybody?", safe(&file.name)), Some(false))? {
+        return Ok(None);
+    }
+    session.run(session.client.remove_v0(id))?;
+    app.console.note("(v0) whoever fetched it before has it still");
+    Ok(Some(Removed::ForEveryone))
 }

@@ -76,6 +76,10 @@ struct RecipientJson {
 }
 
 pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
+    if args.compat {
+        args.files.iter().filter(|file| !is_stdin(file)).try_for_each(|file| look_at(file))?;
+        return super::compat::send(app, args);
+    }
     let to = recipients(args)?;
     if args.name.is_some() && args.files.len() > 1 {
         return Err(Fault::new(Class::Usage, "one name cannot serve several files")

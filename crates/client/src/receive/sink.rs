@@ -41,7 +41,8 @@ impl Sink {
         }
     }
 
-    fn at(target: Target, name_in_folder: String, needed: u64) -> Result<Self> {
+    /// The same for a name that no signature covers.
+    pub(crate) fn at(target: Target, name_in_folder: String, needed: u64) -> Result<Self> {
         let (folder, name, on_conflict) = match target {
             Target::Writer(writer) => return Ok(Self::Writer(writer)),
             Target::File { path, overwrite } => {
@@ -90,6 +91,11 @@ impl FileSink {
     /// One more handle of the temporary file.
     pub(crate) fn handle(&self) -> Result<File> {
         self.temp.as_file().try_clone().map_err(Error::io("write", &self.folder))
+    }
+
+    /// Where it is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Where the file will be, for errors about writing it.

@@ -20,6 +20,7 @@ mod receipts;
 mod resets;
 mod sessions;
 mod uploads;
+mod v0;
 mod vaults;
 
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     files::run(&fixture).await;
     links::run(&fixture).await;
     boxes::run(&fixture).await;
+    v0::run(&fixture).await;
     vaults::run(&fixture).await;
     pins::run(&fixture).await;
     resets::run(&fixture).await;

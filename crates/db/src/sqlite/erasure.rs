@@ -8,7 +8,7 @@ use super::rows::Columns;
 use crate::{DbError, Erase, Erasure};
 
 /// What is the person's alone, row by row. Refresh tokens go with their sessions.
-const OWN: [&str; 13] = [
+const OWN: [&str; 14] = [
     "DELETE FROM sessions WHERE user_id = $1",
     "DELETE FROM half_sign_ins WHERE user_id = $1",
     "DELETE FROM totp WHERE user_id = $1",
@@ -21,13 +21,15 @@ const OWN: [&str; 13] = [
     "DELETE FROM tickets WHERE user_id = $1",
     "DELETE FROM links WHERE file_id IN (SELECT file_id FROM files WHERE owner = $1)",
     "DELETE FROM boxes WHERE owner = $1",
+    "UPDATE v0_files SET sealed_name = x'', sealed = x'' WHERE file_id IN (SELECT file_id FROM files WHERE owner = $1)",
     "DELETE FROM audit_keys WHERE user_id = $1",
 ];
 
 /// What others gave to the person, and what the person said of it.
-const GIVEN: [&str; 2] = [
+const GIVEN: [&str; 3] = [
     "DELETE FROM grants WHERE user_id = $1 AND file_id NOT IN (SELECT file_id FROM files WHERE owner = $1)",
     "DELETE FROM receipts WHERE user_id = $1",
+    "DELETE FROM v0_readers WHERE lookup = (SELECT lookup FROM accounts WHERE user_id = $1)",
 ];
 
 #[async_trait]

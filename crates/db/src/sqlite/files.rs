@@ -149,7 +149,7 @@ impl Files for Sqlite {
     async fn file_layout(&self, file_id: FileId) -> Result<Option<FileLayout>, DbError> {
         let row = sqlx::query(
             "SELECT part_len, body_len, body_root, leaves_blob, expires_at FROM files
-             WHERE file_id = $1 AND state = 1",
+             WHERE file_id = $1 AND state = 1 AND part_len > 0",
         )
         .bind(file_id.as_bytes().as_slice())
         .fetch_optional(&self.readers)
@@ -371,6 +371,11 @@ pub(super) async fn end_file(
             "UPDATE key_grants SET bytes = x'' WHERE file_id = $1"
         } else {
             "DELETE FROM key_grants WHERE file_id = $1"
+        },
+        if state == EXPIRED {
+            "UPDATE v0_files SET sealed_name = x'', sealed = x'' WHERE file_id = $1"
+        } else {
+            "DELETE FROM v0_files WHERE file_id = $1"
         },
         "UPDATE accounts SET charged_bytes = charged_bytes - (SELECT charged_bytes FROM files WHERE file_id = $1)
          WHERE user_id = (SELECT owner FROM files WHERE file_id = $1)",

@@ -211,6 +211,7 @@ impl Jobs for Sqlite {
             "DELETE FROM grants WHERE file_id IN (SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1)",
             "DELETE FROM key_grants WHERE file_id IN (SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1)",
             "DELETE FROM links WHERE file_id IN (SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1)",
+            "DELETE FROM v0_files WHERE file_id IN (SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1)",
         ] {
             grants += sqlx::query(forget).bind(forgotten).execute(&mut *tx).await?.rows_affected();
         }

@@ -25,6 +25,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod uploads;
+mod v0;
 mod vaults;
 
 use std::path::Path;

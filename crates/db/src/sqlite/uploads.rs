@@ -103,7 +103,7 @@ impl Uploads for Sqlite {
         let row = sqlx::query(
             "SELECT file_id, owner, part_len, declared_len, state, created_at, expires_at, received_bytes,
                     received_parts, stored_bytes, box_id
-             FROM files WHERE file_id = $1 AND owner = $2 AND visitor_key IS NULL
+             FROM files WHERE file_id = $1 AND owner = $2 AND visitor_key IS NULL AND part_len > 0
                  AND (state = 1 OR (state = 0 AND expires_at > $3))",
         )
         .bind(file_id.as_bytes().as_slice())

@@ -32,10 +32,46 @@ struct Claims {
     sid: String,
 }
 
-#[derive(Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     Access,
+    Refresh,
+}
+
+/// What a token is good for. A token of one realm is none in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Realm {
+    /// Everything of the native API.
+    Native,
+    /// The documented API (v0).
+    V0Access,
+    /// New access tokens of the documented API.
+    V0Refresh,
+}
+
+impl Realm {
+    const fn issuer(self) -> &'static str {
+        match self {
+            Self::Native => ISSUER,
+            Self::V0Access | Self::V0Refresh => "waxwing-v0",
+        }
+    }
+
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Native | Self::V0Access => Kind::Access,
+            Self::V0Refresh => Kind::Refresh,
+        }
+    }
+
+    /// Seconds that a token of it lives at most.
+    const fn longest(self) -> i64 {
+        match self {
+            Self::Native | Self::V0Access => ACCESS_SECONDS,
+            Self::V0Refresh => proto::v0::REFRESH_SECONDS,
+        }
+    }
 }
 
 /// A token that is good as far as it says itself; whether its session lives is another question.
@@ -91,11 +127,16 @@ impl AccessTokens {
 
     /// A token for a session that was just opened or renewed, good for `seconds` from now, at most an hour.
     pub(crate) fn issue(&self, bearer: Bearer, now: i64, seconds: i64) -> Token {
+        self.issue_for(Realm::Native, bearer, now, seconds)
+    }
+
+    /// A token of a realm, good for `seconds` from now, at most as long as any of that realm.
+    pub(crate) fn issue_for(&self, realm: Realm, bearer: Bearer, now: i64, seconds: i64) -> Token {
         let claims = Claims {
-            iss: ISSUER.to_owned(),
+            iss: realm.issuer().to_owned(),
             user_id: bearer.user,
-            kind: Kind::Access,
-            exp: now + seconds.min(ACCESS_SECONDS),
+            kind: realm.kind(),
+            exp: now + seconds.min(realm.longest()),
             iat: now,
             jti: uuid::Uuid::from_bytes(crate::random::uuid()).to_string(),
             sid: uuid::Uuid::from_bytes(*bearer.sid.as_bytes()).to_string(),
@@ -107,6 +148,11 @@ impl AccessTokens {
 
     /// Judges a token by its header, key, signature, claims and times.
     pub(crate) fn judge(&self, token: &str, now: i64) -> Result<Bearer, BadToken> {
+        self.judge_for(Realm::Native, token, now)
+    }
+
+    /// The same of a token of another realm.
+    pub(crate) fn judge_for(&self, realm: Realm, token: &str, now: i64) -> Result<Bearer, BadToken> {
         let header = decode_header(token).map_err(|_| BadToken::Header)?;
         let plain = Header { kid: header.kid.clone(), ..Header::new(Algorithm::EdDSA) };
         if header != plain {
@@ -119,10 +165,10 @@ impl AccessTokens {
         validation.validate_exp = false;
         validation.validate_aud = false;
         let claims = decode::<Claims>(token, key, &validation).map_err(|_| BadToken::Claims)?.claims;
-        if claims.iss != ISSUER || claims.kind != Kind::Access {
+        if claims.iss != realm.issuer() || claims.kind != realm.kind() {
             return Err(BadToken::Claims);
         }
-        if claims.exp <= now || claims.iat > now + LEEWAY || claims.exp - claims.iat > ACCESS_SECONDS {
+        if claims.exp <= now || claims.iat > now + LEEWAY || claims.exp - claims.iat > realm.longest() {
             return Err(BadToken::Time);
         }
         let sid = uuid::Uuid::try_parse(&claims.sid).map_err(|_| BadToken::Claims)?;
@@ -153,6 +199,21 @@ mod tests {
         assert_eq!(judge(NOW + 3_599), Ok(bearer()));
         assert_eq!(judge(NOW + 3_600), Err(BadToken::Time));
         assert_eq!(judge(NOW - 61), Err(BadToken::Time));
+    }
+
+    #[test]
+    fn a_token_of_one_realm_is_none_in_another() {
+        let tokens = tokens(1);
+        let realms = [Realm::Native, Realm::V0Access, Realm::V0Refresh];
+        for made in realms {
+            let token = tokens.issue_for(made, bearer(), NOW, i64::MAX - NOW);
+            for asked in realms {
+                let judged = tokens.judge_for(asked, token.expose_secret(), NOW);
+                assert_eq!(judged.is_ok(), made == asked, "{made:?} as {asked:?}");
+            }
+            assert!(tokens.judge_for(made, token.expose_secret(), NOW + made.longest() - 1).is_ok());
+            assert!(tokens.judge_for(made, token.expose_secret(), NOW + made.longest()).is_err());
+        }
     }
 
     #[test]

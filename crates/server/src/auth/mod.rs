@@ -10,6 +10,7 @@ pub(crate) mod passkey;
 pub(crate) mod proof;
 pub(crate) mod session;
 pub(crate) mod ticket;
+pub(crate) mod v0;
 
 pub(crate) use access::AccessTokens;
 pub(crate) use caller::{Caller, SignedIn, is_suspended};

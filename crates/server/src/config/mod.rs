@@ -11,6 +11,7 @@ mod signup;
 mod smtp;
 mod storage;
 mod tls;
+mod v0;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub(crate) use smtp::Relay;
 pub use smtp::{Smtp, SmtpError, SmtpTls};
 pub use storage::Storage;
 pub use tls::Tls;
+pub use v0::V0;
 
 /// Everything a server is told.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -60,6 +62,9 @@ pub struct Config {
     /// What it takes at most.
     #[command(flatten)]
     pub limits: Limits,
+    /// What the documented API takes at most.
+    #[command(flatten)]
+    pub v0: V0,
     /// Secrets that the operator gave; never flags, which other processes can read.
     #[arg(skip)]
     pub secrets: Secrets,
@@ -147,6 +152,7 @@ impl Config {
         self.secrets.check()?;
         self.tls.check()?;
         self.limits.check()?;
+        self.v0.check()?;
         if self.listen.is_loopback() {
             return Ok(());
         }

@@ -12,4 +12,5 @@ pub(crate) mod links;
 pub(crate) mod pages;
 pub(crate) mod pins;
 pub(crate) mod uploads;
+pub(crate) mod v0;
 pub(crate) mod vault;

@@ -157,6 +157,15 @@ impl Scene<'_> {
             ("POST", paths::BOX_COMPLETE) => {
                 self.into.keyed(request).json(&crate::boxes::unsigned(&self.parcel, &self.alice))
             }
+            ("POST", paths::V0_OTP | paths::V0_OTP_ROOT) => request.json(&json!({ "email": actor.address })),
+            ("POST", paths::V0_LOGIN | paths::V0_LOGIN_ROOT) => {
+                request.json(&json!({ "email": actor.address, "otp": self.ready }))
+            }
+            ("POST", paths::V0_REFRESH | paths::V0_REFRESH_ROOT) => {
+                request.json(&json!({ "refresh_token": self.ready }))
+            }
+            ("POST", paths::V0_UPLOAD | paths::V0_UPLOAD_ROOT) => request.json(&crate::v0::upload(&[])),
+            ("POST", path) if crate::v0::takes_no_body(path) => request,
             ("POST", paths::LINK_NONCE) => request,
             ("POST", paths::LINK_OPEN) => request.json(self.proof.as_ref().unwrap()),
             ("PUT", paths::LINK) => {

@@ -74,7 +74,8 @@ impl<'s> Scene<'s> {
     pub(super) async fn new(stage: &'s Stage, strict: &str, row: &Row, role: Role, n: usize) -> Self {
         let address = |name: &str| format!("{name}-{n}@wax.example");
         let alice = Person::with_bundle(stage, &address("alice")).await;
-        let with_file = row.path.contains("/files/{")
+        let of_v0 = crate::v0::is_path(&row.path);
+        let with_file = (row.path.contains("/files/{") && !of_v0)
             || row.path.contains("/content/{")
             || row.path.contains("/v1/links");
         // Nobody who is not needed: most of the time of this test goes into people.
@@ -168,6 +169,16 @@ impl<'s> Scene<'s> {
                 alice.post(stage, paths::LINKS, &request).await.json::<proto::LinkInfo>();
                 self.ids.link = self.link.id;
                 self.proof = Some(self.link.proof(&self.link.nonce(stage).await));
+            }
+            path if path.contains("/files/{") && crate::v0::is_path(path) => {
+                let to = (self.role == Role::Recipient).then_some(self.actor.address.as_str());
+                self.ids.file = crate::v0::send(stage, &alice, to.as_slice()).await;
+            }
+            paths::V0_LOGIN | paths::V0_LOGIN_ROOT => {
+                self.ready = stage.code_for(&self.actor.address).await;
+            }
+            paths::V0_REFRESH | paths::V0_REFRESH_ROOT => {
+                self.ready = crate::v0::sign_in(stage, &self.actor.address).await.refresh_token;
             }
             paths::PINS if row.method == "GET" => {
                 let record = crate::pins::record(alice.user, 1, &alice);

@@ -23,6 +23,6 @@ async fn count(app: &App, kind: &'static str, client: &ClientIp) -> Answer<()> {
     Limit::hourly(kind, app.limits.sign_ins_per_ip).count(app, &client.0).await
 }
 
-fn address(text: &str) -> Answer<Address> {
+pub(crate) fn address(text: &str) -> Answer<Address> {
     Address::parse(text).map_err(|_| Refusal::malformed("That is not an e-mail address."))
 }

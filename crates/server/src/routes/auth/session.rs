@@ -3,12 +3,12 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use db::NewAccount;
+use db::{Enrolled, NewAccount};
 use envelope::ids::UserId;
 use proto::{Code, SessionRequest, SignIn};
 
 use crate::audit::{self, Agent};
-use crate::auth::{code, factor, session};
+use crate::auth::{code as auth_code, factor, session};
 use crate::error::{Answer, Refusal};
 use crate::http::{ClientIp, Json, Keeper, reply};
 use crate::state::App;
@@ -21,9 +21,22 @@ pub(crate) async fn open(
     Json(request): Json<SessionRequest>,
 ) -> Answer<Response> {
     super::count(&app, "ip-session", &client).await?;
-    let address = super::address(&request.email)?;
-    let redeemed = code::redeem(&app, &address, &request.code).await;
-    redeemed.inspect_err(|refusal| audit::code_rejected(&app, &address, &agent, refusal))?;
+    let enrolled = enrol(&app, &request.email, &request.code, &agent).await?;
+    let user = enrolled.account.user;
+    let factors = app.db.factors_of(user).await?;
+    if factors.is_any() {
+        return Ok(reply(&SignIn::Half { second_factor: factor::ask(&app, user, factors).await? }));
+    }
+    let opened = session::open(&app, user, agent.clone(), false, keeper).await?;
+    audit::signed_in(&app, user, enrolled.is_new, "code", &agent).await?;
+    Ok(opened.into_reply(&app))
+}
+
+/// Trades a right code for the account of its address, made now if sign-up is open to it.
+pub(crate) async fn enrol(app: &App, email: &str, code: &str, agent: &Agent) -> Answer<Enrolled> {
+    let address = super::address(email)?;
+    let redeemed = auth_code::redeem(app, &address, code).await;
+    redeemed.inspect_err(|refusal| audit::code_rejected(app, &address, agent, refusal))?;
     let lookup = app.keys.lookup(&address);
     // Only after the right code, so that nobody else learns whether there is an account.
     let new = NewAccount {
@@ -48,12 +61,5 @@ pub(crate) async fn open(
     if enrolled.is_new {
         tracing::info!(user = %enrolled.account.user, "an account was made");
     }
-    let user = enrolled.account.user;
-    let factors = app.db.factors_of(user).await?;
-    if factors.is_any() {
-        return Ok(reply(&SignIn::Half { second_factor: factor::ask(&app, user, factors).await? }));
-    }
-    let opened = session::open(&app, user, agent.clone(), false, keeper).await?;
-    audit::signed_in(&app, user, enrolled.is_new, "code", &agent).await?;
-    Ok(opened.into_reply(&app))
+    Ok(enrolled)
 }

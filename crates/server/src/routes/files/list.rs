@@ -54,13 +54,13 @@ pub(crate) async fn list(
     Ok(reply(&FilePage { files, next }))
 }
 
-fn write_cursor(cursor: &FileCursor) -> String {
+pub(crate) fn write_cursor(cursor: &FileCursor) -> String {
     let mut bytes = cursor.listed_at.0.to_be_bytes().to_vec();
     bytes.extend_from_slice(cursor.file_id.as_bytes());
     B64(bytes).to_text()
 }
 
-fn read_cursor(text: &str) -> Answer<FileCursor> {
+pub(crate) fn read_cursor(text: &str) -> Answer<FileCursor> {
     let wrong = || Refusal::malformed("The cursor is not one of this server's. Start from the first page.");
     let bytes = B64::parse(text).map_err(|_| wrong())?.0;
     let (listed_at, file_id) = bytes.split_first_chunk::<8>().ok_or_else(wrong)?;

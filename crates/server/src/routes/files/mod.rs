@@ -33,7 +33,7 @@ fn read(access: FileAccess) -> Answer<FileView> {
     }
 }
 
-fn expired() -> Refusal {
+pub(crate) fn expired() -> Refusal {
     Refusal::new(Code::Expired, "The file has expired. Ask its sender to send it again.")
 }
 

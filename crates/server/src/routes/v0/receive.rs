@@ -1,0 +1,119 @@
+//! Takes an upload from the socket: JSON is read, base64 decoded, hashed and written while the rest arrives.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use blobs::BlobWriter;
+use bytes::Bytes;
+use envelope::merkle::{self, Accumulator, Node};
+use envelope::segment::SEGMENT_LEN;
+use http_body_util::BodyExt as _;
+use proto::Code;
+use proto::v0::{CIPHERTEXT, FILE_MAX, JsonFault, Reader, UploadFields};
+
+use crate::error::{Answer, Refusal};
+
+/// What came.
+pub(super) struct Received {
+    pub(super) fields: UploadFields,
+    pub(super) len: u64,
+    pub(super) node: Node,
+}
+
+/// Receives a body of at most `most` bytes into `writer`. After an error the writer is to be dropped, which leaves
+/// nothing behind. Memory: a piece from the socket, its octets, and a segment.
+pub(super) async fn receive(
+    body: &mut Body,
+    most: u64,
+    idle: Duration,
+    writer: &mut dyn BlobWriter,
+) -> Answer<Received> {
+    let mut reader = Reader::new(CIPHERTEXT);
+    let mut written = Written { writer, segment: Vec::new(), nodes: Accumulator::new(), len: 0 };
+    let (mut seen, mut octets) = (0_u64, Vec::new());
+    while let Some(piece) = next_piece(body, idle).await? {
+        seen += piece.len() as u64;
+        if seen > most {
+            return Err(too_large(most));
+        }
+        reader.push(&piece, &mut octets).map_err(refused)?;
+        written.take(&octets).await?;
+        octets.clear();
+    }
+    let fields: UploadFields = reader.finish().map_err(refused)?;
+    let (len, node) = written.finish().await?;
+    Ok(Received { fields, len, node })
+}
+
+pub(super) fn too_large(most: u64) -> Refusal {
+    Refusal::new(Code::TooLarge, format!("This API takes bodies of up to {most} bytes. Nothing was stored."))
+}
+
+async fn next_piece(body: &mut Body, idle: Duration) -> Answer<Option<Bytes>> {
+    loop {
+        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| {
+            Refusal::new(Code::Timeout, "The body paused for too long. Nothing was stored; send it again.")
+        })?;
+        let Some(frame) = frame else { return Ok(None) };
+        let frame =
+            frame.map_err(|_| Refusal::malformed("The body did not arrive whole. Nothing was stored."))?;
+        if let Ok(data) = frame.into_data()
+            && !data.is_empty()
+        {
+            return Ok(Some(data));
+        }
+    }
+}
+
+fn refused(fault: JsonFault) -> Refusal {
+    match fault {
+        JsonFault::Long => Refusal::new(
+            Code::TooLarge,
+            "The fields beside the ciphertext are longer than 1 MiB. Nothing was stored.",
+        ),
+        fault => Refusal::malformed(format!("The body cannot be taken: {fault}. Nothing was stored.")),
+    }
+}
+
+/// What has been decoded, cut and hashed as parts are, so that whoever checks what is stored can check it too.
+struct Written<'w> {
+    writer: &'w mut dyn BlobWriter,
+    segment: Vec<u8>,
+    nodes: Accumulator,
+    len: u64,
+}
+
+impl Written<'_> {
+    async fn take(&mut self, mut octets: &[u8]) -> Answer<()> {
+        self.len += octets.len() as u64;
+        if self.len > FILE_MAX {
+            return Err(Refusal::new(
+                Code::TooLarge,
+                "A file of this API has at most 500 MB. Nothing was stored; send larger ones with wax.",
+            ));
+        }
+        while !octets.is_empty() {
+            let (taken, left) = octets.split_at(octets.len().min(SEGMENT_LEN - self.segment.len()));
+            self.segment.extend_from_slice(taken);
+            octets = left;
+            if self.segment.len() == SEGMENT_LEN {
+                self.write().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self) -> Answer<()> {
+        let full = std::mem::replace(&mut self.segment, Vec::with_capacity(SEGMENT_LEN));
+        self.nodes.push(merkle::leaf(&full));
+        Ok(self.writer.write(full.into()).await?)
+    }
+
+    async fn finish(mut self) -> Answer<(u64, Node)> {
+        if !self.segment.is_empty() {
+            self.write().await?;
+        }
+        let empty = || Refusal::malformed("The ciphertext is empty. Nothing was stored.");
+        Ok((self.len, self.nodes.root().ok_or_else(empty)?))
+    }
+}
