@@ -73,8 +73,8 @@ pub use proto::{
     EventId, FileId, Head as LogHead, Kind as EventKind, LinkId, RecipientId, RootId, Token, UserId,
 };
 pub use receipts::{Receipt, ReceiptState};
-pub use receive::{OnConflict, OnReceived, ReceiveAll, Received, Target};
-pub use send::{Compress, OnSent, SendMany, SendRequest, Sent, Source};
+pub use receive::{FolderReceived, InFolder, OnConflict, OnReceived, Pattern, ReceiveAll, Received, Target};
+pub use send::{Compress, OnSent, SendFolder, SendMany, SendRequest, Sent, SentFolder, Skipped, Source};
 
 /// What every verb gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -60,6 +60,8 @@ pub enum Note {
         /// Bytes of one part.
         part_len: u64,
     },
+    /// Files of the folder that an earlier try had sent are no longer there: all of them are sent once more.
+    MembersGone,
     /// The source cannot be read a second time: if this program dies, the upload starts afresh.
     NotResumable,
     /// The upload was prepared with keys, one's own or a recipient's, that were replaced since; nothing of it was shared, and it begins anew.
@@ -92,6 +94,9 @@ impl std::fmt::Display for Note {
                     part_len >> 10
                 )
             }
+            Self::MembersGone => f.write_str(
+                "what was sent of the folder before is no longer there; sending all of it again",
+            ),
             Self::NotResumable => {
                 f.write_str("this input cannot be read twice, so a stopped upload cannot be resumed")
             }

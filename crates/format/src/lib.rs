@@ -11,6 +11,7 @@ mod cbor;
 pub mod compress;
 mod error;
 mod floe;
+pub mod folder;
 pub mod grant;
 pub mod identity;
 mod kdf;
@@ -33,6 +34,7 @@ pub mod small;
 pub mod vault;
 
 pub use error::{OpenError, SealError};
+pub use folder::{Folder, MemberPath};
 pub use identity::{Identity, RootKeyPair};
 pub use link::{LinkAddress, LinkKeys, LinkSecret};
 pub use metadata::{FileName, Metadata};

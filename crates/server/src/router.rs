@@ -72,6 +72,7 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::INVITATION_PAGE, get(pages::invitation))
         .route(paths::ACTIVITY, get(activity::list::list))
         .route(paths::HEADS, get(activity::heads::show))
+        .route(paths::MEMBERS, post(content::members::show))
         .route(paths::HEALTH, get(health::status::show))
         .route(paths::READY, get(health::ready::show))
         .layer(time_limit(patience));

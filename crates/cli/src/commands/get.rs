@@ -1,6 +1,6 @@
 //! `wax get`: fetches a file, verifies it and decrypts it.
 
-use super::{TrustJson, address, file_id, links, output, trust_mark};
+use super::{TrustJson, address, file_id, folder, links, output, trust_mark};
 use crate::app::{App, Session};
 use crate::args::Get;
 use crate::console::{safe, size};
@@ -21,6 +21,8 @@ struct GetJson<'a> {
     path: Option<String>,
     from: &'a str,
     trust: TrustJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<folder::ReceivedJson>,
 }
 
 /// `{"files": […]}` where several were asked for; with `--all` also how many were there already.
@@ -33,6 +35,7 @@ struct SeveralJson<'a> {
 
 pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
     output::check(app, &args.output)?;
+    folder::check(args)?;
     let several = args.all || args.ids.len() > 1;
     if several && !args.output.path.as_deref().is_none_or(Path::is_dir) {
         return Err(Fault::new(Class::Usage, "several files go into a folder")
@@ -122,7 +125,8 @@ fn one(app: &App, session: &Session, args: &Get, keys: &Keys, id: &str) -> Resul
         Keys::Own(me) => file_id(session, me, id)?,
         Keys::Alone(_) => whole_id(id)?,
     };
-    let (shown, target) = (Shown::new(&app.console, String::new()), output::target(&args.output));
+    let target = folder::target(args).unwrap_or_else(|| output::target(&args.output));
+    let shown = Shown::new(&app.console, String::new());
     let got = match keys {
         Keys::Own(me) => session.run_to_its_end(client.receive(me, id, target, &shown, cancel)),
         Keys::Alone((key, _)) => {
@@ -149,9 +153,8 @@ fn whole_id(id: &str) -> Result<FileId, Fault> {
 fn stopped(fault: Fault, to_stdout: bool) -> Fault {
     match fault.class {
         Class::Cancelled if to_stdout => Fault::new(Class::Cancelled, "stopped; the output is not complete"),
-        Class::Cancelled => {
-            Fault::new(Class::Cancelled, "stopped; no file was written").hint("run the same command again")
-        }
+        Class::Cancelled => Fault::new(Class::Cancelled, "stopped; no file was written that is not whole")
+            .hint("run the same command again; of a folder it fetches only the rest"),
         _ => fault,
     }
 }
@@ -205,18 +208,23 @@ fn tell(app: &App, got: &Received) -> Result<(), Fault> {
     let console = &app.console;
     let from = safe(got.sender.address.as_str());
     let name = safe(&got.name);
-    match &got.path {
-        Some(path) => {
-            console.note(format!(
-                "received {name} ({}), verified and decrypted on this device",
-                size(got.bytes)
-            ));
+    match (&got.path, &got.folder) {
+        (None, Some(folder)) => folder::tell(app, got, folder)?,
+        (Some(path), about) => {
+            match about {
+                Some(about) => folder::tell(app, got, about)?,
+                None => console.note(format!(
+                    "received {name} ({}), verified and decrypted on this device",
+                    size(got.bytes)
+                )),
+            }
             if !console.json {
-                console.say(format!("file     {}", safe(&shown(path))))?;
+                let kind = if about.is_some() { "folder  " } else { "file    " };
+                console.say(format!("{kind} {}", safe(&shown(path))))?;
                 console.say(format!("from     {}", person(console, &from, got.sender.trust)))?;
             }
         }
-        None => console.note(format!(
+        (None, None) => console.note(format!(
             "received {name} ({}) from {from}, verified and decrypted on this device",
             size(got.bytes)
         )),
@@ -236,6 +244,7 @@ fn json(got: &Received) -> GetJson<'_> {
         path: got.path.as_deref().map(shown),
         from: got.sender.address.as_str(),
         trust: got.sender.trust.into(),
+        folder: got.folder.as_ref().map(folder::ReceivedJson::of),
     }
 }
 

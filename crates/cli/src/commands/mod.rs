@@ -3,6 +3,7 @@
 mod account;
 mod activity;
 mod contacts;
+mod folder;
 mod get;
 mod info;
 mod keys;

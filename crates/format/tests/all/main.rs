@@ -6,6 +6,7 @@ mod compress;
 mod file;
 mod fixtures;
 mod floe;
+mod folder;
 mod identity;
 mod known;
 mod link;
