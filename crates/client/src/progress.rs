@@ -117,11 +117,22 @@ impl std::fmt::Display for Note {
 /// Watches a transfer. Called from the task that runs the verb, often; must return at once.
 pub trait Progress: Send + Sync {
     /// A phase begins or moves on: `done` of `total` bytes (absent when unknown; files when rewrapping). `done` falls within a phase only
-    /// after [`Note::SmallerParts`], when the upload begins again.
+    /// after [`Note::SmallerParts`] and [`Note::MembersGone`], when the upload begins again.
     fn progress(&self, phase: Phase, done: u64, total: Option<u64>);
 
     /// Something worth telling.
     fn note(&self, _note: &Note) {}
+}
+
+/// Passes on what is worth telling, and no progress.
+pub(crate) struct Notes<'a>(pub(crate) &'a dyn Progress);
+
+impl Progress for Notes<'_> {
+    fn progress(&self, _phase: Phase, _done: u64, _total: Option<u64>) {}
+
+    fn note(&self, note: &Note) {
+        self.0.note(note);
+    }
 }
 
 /// Shows nothing.

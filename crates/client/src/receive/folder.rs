@@ -10,7 +10,8 @@ use super::{OnConflict, Received, Target, Way, fetch};
 use crate::client::Inner;
 use crate::files::OpenFileInfo;
 use crate::http::retrying;
-use crate::{Cancel, Error, FileId, Note, Phase, Progress, Quiet, Result};
+use crate::progress::Notes;
+use crate::{Cancel, Error, FileId, Note, Phase, Progress, Result};
 use envelope::ed25519::PublicKey;
 use envelope::segment::SEGMENT_PLAIN;
 use envelope::{ContentId, Manifest, PartShape};
@@ -379,19 +380,6 @@ impl Write for Kept {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Passes on what is worth telling, and no progress.
-struct Notes<'a>(&'a dyn Progress);
-
-impl Progress for Notes<'_> {
-    fn progress(&self, phase: Phase, done: u64, total: Option<u64>) {
-        Quiet.progress(phase, done, total);
-    }
-
-    fn note(&self, note: &Note) {
-        self.0.note(note);
     }
 }
 

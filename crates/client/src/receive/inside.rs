@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 const NEW_FILE: OFlags =
     OFlags::RDWR.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const OWNER_ONLY: Mode = Mode::RWXU;
@@ -57,7 +57,7 @@ impl Root {
 
     /// Opens the folder if it is one, and no link to one.
     pub(super) fn open(path: &Path) -> Result<Option<Self>> {
-        match rustix::fs::openat(CWD, path, FOLDER, Mode::empty()) {
+        match rustix::fs::openat(CWD, path, flags(), Mode::empty()) {
             Ok(dir) => Ok(Some(Self { dir, path: path.to_path_buf() })),
             Err(Errno::LOOP | Errno::NOTDIR) => Ok(None),
             Err(errno) => Err(failed("open", path)(errno)),
@@ -165,15 +165,20 @@ impl Root {
     }
 }
 
-/// A folder in a folder; never through a link.
+/// How a folder is opened: never through a link.
+fn flags() -> OFlags {
+    FOLDER.union(OFlags::NOFOLLOW)
+}
+
+/// A folder in a folder.
 fn enter(folder: &OwnedFd, name: &str, make: bool) -> Result<OwnedFd, Errno> {
-    match rustix::fs::openat(folder, name, FOLDER, Mode::empty()) {
+    match rustix::fs::openat(folder, name, flags(), Mode::empty()) {
         Err(Errno::NOENT) if make => {
             match rustix::fs::mkdirat(folder, name, OWNER_ONLY) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno),
             }
-            rustix::fs::openat(folder, name, FOLDER, Mode::empty())
+            rustix::fs::openat(folder, name, flags(), Mode::empty())
         }
         outcome => outcome,
     }

@@ -7,6 +7,7 @@ use super::request::{Limits, Terms, check_limits};
 use super::tree::{self, Skipped, Tree};
 use super::{Compress, Job, Kind, Sent, each_once};
 use crate::keys::Unlocked;
+use crate::progress::Notes;
 use crate::{Address, Cancel, Client, Error, FileId, Note, Progress, Result, RsaPublicKey};
 use format::FileName;
 use format::folder::{Folder, Member, MemberPath};
@@ -157,7 +158,8 @@ impl Job<'_> {
         let ids: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
         // Keys and ids do not compress.
         let options = Limits { compress: Compress::Never, ..*self.options };
-        let job = Job { kind: Kind::Folder(&ids), options: &options, ..self.clone() };
+        let quiet = Notes(self.progress);
+        let job = Job { kind: Kind::Folder(&ids), options: &options, progress: &quiet, ..self.clone() };
         let (list, request) = job.stream_up(Box::new(Cursor::new(folder.encode()))).await?;
         let last = Last {
             tree: B64(digest.to_vec()),

@@ -2,8 +2,8 @@
 
 use envelope::{ContentId, FileId, ParseError};
 use format::folder::{
-    FOLDERS_MAX, Folder, LIST_MAX, MEDIA_TYPE, MEMBERS_MAX, Member, MemberPath, TreeError, check_tree, open_member,
-    safe_paths,
+    FOLDERS_MAX, Folder, LIST_MAX, MEDIA_TYPE, MEMBERS_MAX, Member, MemberPath, TreeError, check_tree,
+    open_member, safe_paths,
 };
 use format::manifest::rename;
 use format::names::safe_file_name;
@@ -58,7 +58,8 @@ fn a_list_comes_back_sorted_whatever_order_it_was_made_in() {
 #[test]
 fn ten_thousand_members_and_the_most_that_there_may_be_fit() {
     for count in [10_000, MEMBERS_MAX] {
-        let all = (0..u32::try_from(count).unwrap()).map(|n| member(&format!("folder {}/some file {n:06}.txt", n / 500), n));
+        let all = (0..u32::try_from(count).unwrap())
+            .map(|n| member(&format!("folder {}/some file {n:06}.txt", n / 500), n));
         let made = Folder::new(all.collect(), Vec::new()).unwrap();
         let list = made.encode();
         assert!(list.len() < LIST_MAX, "{count}: {}", list.len());
@@ -88,14 +89,33 @@ fn more_members_folders_or_names_than_there_may_be_are_refused() {
 fn paths_that_lead_out_or_nowhere_are_none() {
     let deep = vec!["a"; 65].join("/");
     for text in [
-        "", "/", "/a", "a/", "a//b", ".", "..", "../x", "a/../b", "a/..", "./a", "a/.", "a\0b", "a\\b", "C:\\x",
-        deep.as_str(), &"x".repeat(256)[..], &"x".repeat(4_000)[..], &vec!["x".repeat(250); 9].join("/")[..],
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "../x",
+        "a/../b",
+        "a/..",
+        "./a",
+        "a/.",
+        "a\0b",
+        "a\\b",
+        "C:\\x",
+        deep.as_str(),
+        &"x".repeat(256)[..],
+        &"x".repeat(4_000)[..],
+        &vec!["x".repeat(250); 9].join("/")[..],
     ] {
         assert!(MemberPath::parse(text).is_err(), "{text:?}");
     }
-    for text in ["a", "a/b", "...", "a/..b", "C:/x", "nul", &vec!["a"; 64].join("/")[..], &"x".repeat(255)[..]] {
+    for text in
+        ["a", "a/b", "...", "a/..b", "C:/x", "nul", &vec!["a"; 64].join("/")[..], &"x".repeat(255)[..]]
+    {
         assert_eq!(path(text).as_str(), text);
-        assert!(!format!("{:?}", path(text)).contains(text), "it is not printed by chance");
+        assert_eq!(format!("{:?}", path(text)), "[path]", "it is not printed by chance");
     }
     assert_eq!(path("u\u{308}").as_str(), "ü", "composed");
 }
@@ -204,7 +224,9 @@ fn only_the_one_form_of_a_list_is_read() {
     };
     assert_eq!(with_empty(&["b", "c"]).unwrap().empty().len(), 2);
     assert!(with_empty(&[]).is_err(), "an empty list of empty folders has another spelling");
-    assert!(with_empty(&["c", "b"]).is_err() && with_empty(&["b", "b"]).is_err() && with_empty(&["a"]).is_err());
+    assert!(
+        with_empty(&["c", "b"]).is_err() && with_empty(&["b", "b"]).is_err() && with_empty(&["a"]).is_err()
+    );
 }
 
 #[test]
@@ -217,11 +239,27 @@ fn a_list_that_announces_more_than_it_holds_reserves_nothing() {
 #[test]
 fn hostile_names_become_safe_ones_and_no_two_become_one() {
     let names = [
-        "\u{202e}gnp.exe", "-rf", "AUX", "COM1.txt", "a.", "a:b", "a?b", "a_b", "con", "dir:/x", "dir?/x", "dir_/X ",
-        "sub/NUL.txt", "sub/ x", "trailing. ", "\u{200b}", "unnamed",
+        "\u{202e}gnp.exe",
+        "-rf",
+        "AUX",
+        "COM1.txt",
+        "a.",
+        "a:b",
+        "a?b",
+        "a_b",
+        "con",
+        "dir:/x",
+        "dir?/x",
+        "dir_/X ",
+        "sub/NUL.txt",
+        "sub/ x",
+        "trailing. ",
+        "\u{200b}",
+        "unnamed",
     ];
     let made = folder(&names, &["lpt1"]).unwrap();
-    let mut all: Vec<&MemberPath> = made.members().iter().map(|member| &member.path).chain(made.empty()).collect();
+    let mut all: Vec<&MemberPath> =
+        made.members().iter().map(|member| &member.path).chain(made.empty()).collect();
     all.sort();
     let safe = safe_paths(all.iter().copied());
     assert_eq!(safe.len(), all.len());
