@@ -7,6 +7,7 @@ mod agent;
 mod cases;
 mod contacts;
 mod container;
+mod folders;
 mod gate;
 mod house;
 mod keys;
