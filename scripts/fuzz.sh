@@ -21,7 +21,7 @@ mkdir -p "$logs"
 dictionary_of() {
   case $1 in
     manifest | grant | bundle | container_head | vault_layout | pins_outside | small_outside | framing | body_shape) echo layouts ;;
-    metadata | vault_body | pins_inside) echo cbor ;;
+    metadata | vault_body | pins_inside | folder) echo cbor ;;
     pem_* | pkcs8_private | spki) echo keys ;;
     phrase) echo words ;;
     requests | replies | problem) echo json ;;

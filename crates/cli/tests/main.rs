@@ -9,6 +9,7 @@ mod cases;
 mod compat;
 mod contacts;
 mod container;
+mod folders;
 mod gate;
 mod house;
 mod keys;

@@ -27,7 +27,7 @@ fn a_stopped_download_leaves_no_file_and_the_same_command_gets_it_as_the_same_do
     let child = bob.start(["get", &id]);
     gate.wait_until_it_holds();
     interrupt(&child);
-    let done = Done::waited(child).failed(10, "stopped; no file was written");
+    let done = Done::waited(child).failed(10, "stopped; no file was written that is not whole");
     assert!(done.err.contains("hint: run the same command again"), "{}", done.err);
     assert!(bob.names().is_empty(), "{:?}", bob.names());
     gate.open();

@@ -1,6 +1,7 @@
 //! What can go wrong, in words for a person, with a class for exit codes and a hint on what to do.
 
 use crate::{Address, SafetyNumber};
+use format::folder::TreeError;
 use proto::{Code, FileId, Problem};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -68,6 +69,30 @@ pub enum Error {
     /// The target exists and may not be replaced.
     #[error("{} exists already", .0.display())]
     TargetExists(PathBuf),
+    /// A name that is not Unicode text, which no folder is sent with.
+    #[error("{} has a name that is not Unicode text", .0.display())]
+    NotUnicode(PathBuf),
+    /// A path that no folder holds.
+    #[error("{} is too deep, or its path too long, for a folder that is sent", .0.display())]
+    PathInFolder(PathBuf),
+    /// Names that cannot stand in one folder, or too many of them.
+    #[error("{}", tree_words(.0))]
+    Folder(TreeError),
+    /// Not a file and not even an empty folder.
+    #[error("there is nothing to send")]
+    NothingToSend,
+    /// A folder was meant, and this is a file.
+    #[error("that is a file and not a folder")]
+    NotAFolder,
+    /// A folder cannot be written to one output.
+    #[error("that is a folder, which cannot go to one output")]
+    FolderToOutput,
+    /// Nothing in the folder is called like that.
+    #[error("nothing in the folder matches")]
+    NothingMatches,
+    /// The server does not have some of a folder's files.
+    #[error("the server no longer has all of the folder: {0} of its files are missing")]
+    FolderIncomplete(u64),
     /// The name cannot be used for a file.
     #[error("that name cannot be used: {0}")]
     BadName(&'static str),
@@ -404,6 +429,12 @@ impl Error {
             | E::BadLink
             | E::BadBox
             | E::NotTheSender
+            | E::NotUnicode(_)
+            | E::PathInFolder(_)
+            | E::Folder(_)
+            | E::NothingToSend
+            | E::NotAFolder
+            | E::FolderToOutput
             | E::TooManyRecipients(_) => Class::Usage,
             E::NotAFile(_) | E::TargetIsDirectory(_) | E::BadName(_) | E::BadLimit(_) => Class::Usage,
             E::PassphraseTooWeak | E::OwnAddress | E::SourceTooLong | E::TooManyContacts => Class::Usage,
@@ -419,6 +450,7 @@ impl Error {
             E::Refused(_) | E::CodeRejected | E::TooLarge | E::LaterFormat(_) | E::CompatRefused(_) => {
                 Class::Refused
             }
+            E::NothingMatches | E::FolderIncomplete(_) => Class::NotFound,
             E::BoxFull | E::TooLargeForBox => Class::Refused,
             E::BoxClosed
             | E::NotFound
@@ -516,6 +548,15 @@ pub struct FileError {
     pub file_id: FileId,
     /// What went wrong with it.
     pub error: Error,
+}
+
+fn tree_words(error: &TreeError) -> String {
+    match error {
+        TreeError::SameName(one, other) => {
+            format!("{} and {} cannot stand in one folder everywhere", one.as_str(), other.as_str())
+        }
+        error => format!("this cannot go as one folder: {error}"),
+    }
 }
 
 fn words(problem: &Problem) -> String {

@@ -78,6 +78,8 @@ pub struct FileSummary {
     pub name: String,
     /// Sealed media type; empty if unknown.
     pub media_type: String,
+    /// Whether it is a folder: then the sizes are those of the list of its files.
+    pub is_folder: bool,
     /// Bytes of the original.
     pub bytes: u64,
     /// Bytes of the sealed body.
@@ -172,8 +174,17 @@ pub(crate) struct OpenFileInfo {
     pub(crate) sender: Sender,
     /// The bare key by whose grant it opened.
     pub(crate) recipient: Option<RecipientId>,
+    /// Who signed the manifest.
+    pub(crate) author_key: PublicKey,
     /// The author's newest bundle and what it means against the pins; absent for own files.
     pub(crate) judged: Option<(Bundle, Judged)>,
+}
+
+impl OpenFileInfo {
+    /// Whether its content is the list of a folder.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.opened.metadata.media_type == format::folder::MEDIA_TYPE
+    }
 }
 
 /// Who signed a manifest.
@@ -338,6 +349,7 @@ fn summary(file: &OpenFileInfo, pins: &Pins) -> FileSummary {
         role: if file.sender.trust == Trust::Own { Role::Author } else { Role::Recipient },
         name: metadata.name.as_str().to_owned(),
         media_type: metadata.media_type.clone(),
+        is_folder: file.is_folder(),
         bytes: metadata.original_size,
         body_len: file.opened.shape.body_len(),
         compressed: metadata.compression != Compression::None,
@@ -467,8 +479,8 @@ impl Inner {
             linked: author.newest.as_slice(),
         };
         let opened = open_file(&open).map_err(|_| forged())?;
-        let Author { sender, judged, .. } = author;
-        Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient, judged })
+        let Author { key: author_key, sender, judged, .. } = author;
+        Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient, author_key, judged })
     }
 
     /// The key that must have signed, if the author's bundle is genuine and that root is theirs.

@@ -1,6 +1,7 @@
 //! What to do about an error: what is safe, and the next step.
 
 use crate::error::{Error, IdentityChange, is_full};
+use format::folder::TreeError;
 use proto::{Code, Problem};
 use std::io;
 use std::path::Path;
@@ -16,7 +17,17 @@ impl Error {
             E::CertificateFile => "give a PEM file with the certificate of the server's authority",
             E::NoRecipients => "name at least one address with --to",
             E::TooManyRecipients(_) => "send the file in several turns",
-            E::NotAFile(_) => "name one regular file; folders cannot be sent yet",
+            E::NotAFile(_) => "name a regular file or a folder",
+            E::NotUnicode(_) | E::PathInFolder(_) => "nothing was sent; rename it, or send it apart",
+            E::Folder(TreeError::SameName(..)) => {
+                "nothing was sent; they differ in upper and lower case alone, or one is a folder: rename one of them"
+            }
+            E::Folder(_) => "nothing was sent; send it as several, or pack it first (tar)",
+            E::NothingToSend => "symbolic links, pipes and devices are not sent",
+            E::NotAFolder => "fetch it without --only and --list",
+            E::FolderToOutput => "give a folder to write into: -o FOLDER",
+            E::NothingMatches => "wax get --list shows what is in it",
+            E::FolderIncomplete(_) => "what is here already is whole; ask the sender to send it again",
             E::TargetIsDirectory(_) => "name a file inside it, or leave the name to the sender's",
             E::TargetExists(_) => "nothing was changed; choose another name or allow it to be replaced",
             E::PassphraseTooWeak => "use several unrelated words",

@@ -77,8 +77,8 @@ pub use proto::{
     BoxId, EventId, FileId, Head as LogHead, Kind as EventKind, LinkId, RecipientId, RootId, Token, UserId,
 };
 pub use receipts::{Receipt, ReceiptState};
-pub use receive::{OnConflict, OnReceived, ReceiveAll, Received, Target};
-pub use send::{Compress, OnSent, SendMany, SendRequest, Sent, Source};
+pub use receive::{FolderReceived, InFolder, OnConflict, OnReceived, Pattern, ReceiveAll, Received, Target};
+pub use send::{Compress, OnSent, SendFolder, SendMany, SendRequest, Sent, SentFolder, Skipped, Source};
 pub use v0::{ReceivedV0, SendV0, SentV0, V0Opener, V0Summary};
 
 /// What every verb gives.

@@ -65,6 +65,8 @@ pub enum Note {
         /// Bytes of one part.
         part_len: u64,
     },
+    /// Files of the folder that an earlier try had sent are no longer there: all of them are sent once more.
+    MembersGone,
     /// The source cannot be read a second time: if this program dies, the upload starts afresh.
     NotResumable,
     /// The upload was prepared with keys, one's own or a recipient's, that were replaced since; nothing of it was shared, and it begins anew.
@@ -100,6 +102,9 @@ impl std::fmt::Display for Note {
                     part_len >> 10
                 )
             }
+            Self::MembersGone => f.write_str(
+                "what was sent of the folder before is no longer there; sending all of it again",
+            ),
             Self::NotResumable => {
                 f.write_str("this input cannot be read twice, so a stopped upload cannot be resumed")
             }
@@ -120,11 +125,22 @@ impl std::fmt::Display for Note {
 /// Watches a transfer. Called from the task that runs the verb, often; must return at once.
 pub trait Progress: Send + Sync {
     /// A phase begins or moves on: `done` of `total` bytes (absent when unknown; files when rewrapping). `done` falls within a phase only
-    /// after [`Note::SmallerParts`], when the upload begins again.
+    /// after [`Note::SmallerParts`] and [`Note::MembersGone`], when the upload begins again.
     fn progress(&self, phase: Phase, done: u64, total: Option<u64>);
 
     /// Something worth telling.
     fn note(&self, _note: &Note) {}
+}
+
+/// Passes on what is worth telling, and no progress.
+pub(crate) struct Notes<'a>(pub(crate) &'a dyn Progress);
+
+impl Progress for Notes<'_> {
+    fn progress(&self, _phase: Phase, _done: u64, _total: Option<u64>) {}
+
+    fn note(&self, note: &Note) {
+        self.0.note(note);
+    }
 }
 
 /// Shows nothing.

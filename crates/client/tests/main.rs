@@ -13,6 +13,7 @@ mod cuts;
 mod devices;
 mod factors;
 mod files;
+mod folders;
 mod invitation;
 mod keys;
 mod leaving;

@@ -7,8 +7,8 @@ use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
 use crate::{BlobRef, DbError, Digest, NewEvent, UnixTime};
 
 /// What the server remembers of files. What changes something takes `events`, which are appended to the audit log in
-/// the same transaction, exactly if it changed something. A person *may reach* a file by a grant of their own, or as a member of a
-/// file they have a grant to.
+/// the same transaction, exactly if it changed something. A person *may reach* a file by a grant of their own. Members of a folder
+/// have no grants: they are asked for by their folder, whose ticket is theirs.
 #[async_trait]
 pub trait Files: Send + Sync {
     /// The living files that a person has a grant to, newest first, at most `limit` (1 to 500) of them behind the
@@ -43,6 +43,18 @@ pub trait Files: Send + Sync {
     /// How a living file is laid out; `None` if there is none. Called with every download of a part: who may
     /// have it has been decided when the ticket was given.
     async fn file_layout(&self, file_id: FileId) -> Result<Option<FileLayout>, DbError>;
+
+    /// Those of `ids` that are living members of a living folder, in any order; at most 100 are asked for at once. Who may
+    /// have them has been decided when the ticket of the folder was given.
+    async fn members_among(
+        &self,
+        folder: FileId,
+        ids: &[FileId],
+        now: UnixTime,
+    ) -> Result<Vec<MemberView>, DbError>;
+
+    /// Whether `member` belongs to a living folder. Called with every download of a part by the ticket of a folder.
+    async fn is_member_of(&self, folder: FileId, member: FileId, now: UnixTime) -> Result<bool, DbError>;
 
     /// Who holds a grant of a file, the author included, in the order of their ids; the first 1,000. Whether the
     /// asker may know is the caller's business.
@@ -83,7 +95,8 @@ pub trait Files: Send + Sync {
         events: &[NewEvent],
     ) -> Result<LeaveAnswer, DbError>;
 
-    /// Ends a file for everybody, frees its octets and dooms its blobs. Idempotent in effect.
+    /// Ends a file for everybody, frees its octets and dooms its blobs. The members of a folder are freed and closed with it, and
+    /// expire now. Idempotent in effect; a member is not ended by itself.
     async fn delete_file(
         &self,
         owner: UserId,
@@ -101,7 +114,7 @@ pub trait Files: Send + Sync {
 pub struct Usage {
     /// Sealed octets of files and open uploads, reserved ones included.
     pub charged_bytes: u64,
-    /// Living files.
+    /// Living files, members of folders included.
     pub files: u64,
     /// Open uploads.
     pub open_uploads: u64,
@@ -144,11 +157,11 @@ pub struct FileView {
     pub manifest: Vec<u8>,
     /// SHA-256 of the manifest.
     pub manifest_digest: Digest,
-    /// The person's grant; `None` where they reach the file as a member of another only.
+    /// The person's grant.
     pub grant: Option<Vec<u8>>,
     /// When the file appeared.
     pub created_at: UnixTime,
-    /// When the person got the grant (for a member: when the file appeared).
+    /// When the person got the grant.
     pub listed_at: UnixTime,
     /// When it expires.
     pub expires_at: UnixTime,
@@ -218,6 +231,17 @@ pub enum TicketAnswer {
     Expired,
     /// There is no such file for this person.
     Nothing,
+}
+
+/// A member of a folder, as whoever may open the folder is shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    /// Its id.
+    pub file_id: FileId,
+    /// The whole manifest.
+    pub manifest: Vec<u8>,
+    /// Octets of every part but the last.
+    pub part_len: u64,
 }
 
 /// How a living file is laid out.

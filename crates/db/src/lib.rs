@@ -48,8 +48,8 @@ pub use erasure::{Erase, Erasure};
 pub use error::DbError;
 pub use factors::{ConfirmTotp, Factors, FactorsSet, HalfSignIn, Totp};
 pub use files::{
-    DeleteAnswer, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer, ReplaceAnswer,
-    ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, Usage,
+    DeleteAnswer, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer, MemberView,
+    ReplaceAnswer, ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, Usage,
 };
 pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
 pub use links::{

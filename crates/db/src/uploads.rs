@@ -56,7 +56,7 @@ pub trait Uploads: Send + Sync {
     ///
     /// A file that was added exactly so before (by its `request_digest`) is [`FinishAnswer::Same`]; the caller deletes
     /// the blob that it made for that one, and all of them unless the answer is [`AddFilesAnswer::Added`].
-    /// `finish.leaves_blob` is `None` and `finish.members` empty for all of them.
+    /// `finish.leaves_blob` is `None` and `finish.members` empty for all of them; they may be members to be.
     async fn add_files(&self, files: Vec<NewFile>, quota_bytes: u64) -> Result<AddFilesAnswer, DbError>;
 
     /// Ends an open upload, frees its octets and dooms its blobs. Idempotent in effect.
@@ -282,7 +282,11 @@ pub struct Finish {
     pub leaves_blob: Option<BlobRef>,
     /// Grants beside those added before, the author's own included.
     pub grants: Vec<NewGrant>,
-    /// Files of the same owner that whoever has a grant to this one may fetch too.
+    /// Whether it is to be a member of a folder: it has no grants and is in no list, and ends at `expires_at` unless a folder
+    /// takes it in.
+    pub is_member: bool,
+    /// What the file is the folder of: living files of the same owner and root that were made to be members and are in no
+    /// folder yet. Each once; at most 50,000. They end with it.
     pub members: Vec<FileId>,
     /// When the file expires.
     pub expires_at: UnixTime,
@@ -311,8 +315,8 @@ pub enum FinishAnswer {
     Incomplete,
     /// The drop box that it was for takes it no longer, or takes no body of that length.
     BoxClosed,
-    /// This member is not a living file of the owner.
-    BadMember(FileId),
+    /// One of the members is not a living file of the owner and root that was made to be one and is still free.
+    BadMember,
 }
 
 /// A whole file of one part that is durable already.

@@ -12,6 +12,7 @@ pub mod compress;
 pub mod drop_box;
 mod error;
 mod floe;
+pub mod folder;
 pub mod grant;
 pub mod identity;
 mod kdf;
@@ -36,6 +37,7 @@ pub mod vault;
 
 pub use drop_box::{BoxAddress, BoxKey, BoxWords};
 pub use error::{OpenError, SealError};
+pub use folder::{Folder, MemberPath};
 pub use identity::{Identity, RootKeyPair};
 pub use link::{LinkAddress, LinkKeys, LinkSecret};
 pub use metadata::{FileName, Metadata};

@@ -29,7 +29,7 @@ impl FileName {
     }
 
     /// Takes a name as it is sealed, composed or not.
-    fn from_sealed(name: &str) -> Result<Self, ParseError> {
+    pub(crate) fn from_sealed(name: &str) -> Result<Self, ParseError> {
         let legal = (1..=NAME_MAX).contains(&name.len())
             && !name.contains(['/', '\\', '\0'])
             && name != "."

@@ -24,6 +24,15 @@ pub fn safe_file_name(name: &str) -> String {
     if is_device(&safe) || safe.starts_with('-') { shorten(&format!("_{safe}")) } else { safe }
 }
 
+/// The `n`th name beside a safe one that is taken: `name (n).ext`, as safe.
+pub fn numbered(safe: &str, n: u32) -> String {
+    let dot = safe.rfind('.').filter(|at| *at > 0 && safe.len() - at <= 16).unwrap_or(safe.len());
+    let (stem, extension) = safe.split_at(dot);
+    let number = format!(" ({n})");
+    let stem = &stem[..stem.floor_char_boundary(MAX_LEN - number.len() - extension.len())];
+    safe_file_name(&format!("{stem}{number}{extension}"))
+}
+
 fn trim(name: &str) -> &str {
     name.trim_start_matches(char::is_whitespace).trim_end_matches(|c: char| c == '.' || c.is_whitespace())
 }

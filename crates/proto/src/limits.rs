@@ -60,6 +60,10 @@ pub const REFRESH_GRACE_SECONDS: u32 = 30;
 pub const TICKET_SECONDS: i64 = 600;
 /// Seconds within which a download id counts once.
 pub const DOWNLOAD_SECONDS: i64 = 86_400;
+/// Members of one folder.
+pub const MEMBERS_MAX: usize = 50_000;
+/// Members that are asked for at once.
+pub const MEMBERS_AT_ONCE: usize = 100;
 /// Links to one file.
 pub const LINKS_PER_FILE: u32 = 50;
 /// Links of one account.

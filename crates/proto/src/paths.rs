@@ -123,6 +123,8 @@ pub const TREE: &str = "/api/v1/content/{file_id}/tree";
 pub const LEAVES: &str = "/api/v1/content/{file_id}/leaves/{page}";
 /// `GET`: ciphertext of one part, with `Range`.
 pub const CONTENT: &str = "/api/v1/content/{file_id}/parts/{n}";
+/// `POST`: the signed parts of members of a folder, as a [`crate::MembersRequest`].
+pub const MEMBERS: &str = "/api/v1/content/{file_id}/members";
 /// `GET`: documented health.
 pub const HEALTH: &str = "/health";
 /// `GET`: 200 when requests can be served, 503 otherwise.

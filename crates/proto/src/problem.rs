@@ -83,6 +83,8 @@ codes! {
     NodeMismatch = "node_mismatch", 422, "The part arrived damaged";
     /// Parts are missing.
     PartsMissing = "parts_missing", 422, "Parts are missing";
+    /// Members of a folder are missing, or are in a folder already.
+    MembersMissing = "members_missing", 422, "Files of the folder are missing";
     /// Manifest, grant or bundle do not fit together.
     Rejected = "rejected", 422, "The signed parts do not fit together";
     /// The client is too old.

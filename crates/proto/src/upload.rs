@@ -76,13 +76,21 @@ pub struct GrantTo {
 pub struct Complete {
     /// A whole manifest (`WXWGMF01…`), signed by the caller's root.
     pub manifest: B64,
-    /// At most [`crate::limits::GRANTS_MAX`]; one of them is the author's own.
+    /// At most [`crate::limits::GRANTS_MAX`]; one of them is the author's own. A member of a folder has none.
     pub grants: Vec<GrantTo>,
     /// Seconds from now until the file ends.
     pub expires_in: i64,
     /// Downloads by others before the file closes; absent means no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_downloads: Option<u32>,
+    /// The file is to be a member of a folder: it has no grants and no limit, and lives at most seven days until its folder
+    /// appears, with which it ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub member: bool,
+    /// The file is a folder, and these are its members: their ids, 16 bytes each, ascending, at most
+    /// [`crate::limits::MEMBERS_MAX`]; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<B64>,
 }
 
 /// The file has appeared.

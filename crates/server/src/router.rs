@@ -13,8 +13,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::error::Refusal;
 use crate::observe;
 use crate::routes::{
-    account, activity, auth, boxes, content, directory, files, health, links, pages, pins, uploads, v0,
-    vault,
+    account, activity, auth, boxes, content, directory, files, health, links, pages, pins, uploads, v0, vault,
 };
 use crate::state::App;
 
@@ -97,6 +96,7 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::V0_STATS_ROOT, get(v0::stats::show))
         .route(paths::V0_HEALTH, get(health::status::show))
         .route(paths::V0_NATIVE_LIST, get(v0::list::native))
+        .route(paths::MEMBERS, post(content::members::show))
         .route(paths::HEALTH, get(health::status::show))
         .route(paths::READY, get(health::ready::show))
         .layer(time_limit(patience));

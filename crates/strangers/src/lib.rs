@@ -12,6 +12,7 @@ mod chain;
 mod containers;
 mod deflate;
 mod file;
+mod folder;
 mod input;
 mod keys;
 mod layouts;
@@ -27,6 +28,7 @@ pub use chain::bundle_chain;
 pub use containers::{altered_container, container_head, real_containers};
 pub use deflate::{inflate_member, inflate_stored};
 pub use file::SmallFile;
+pub use folder::{folder, folder_paths};
 pub use keys::{pem_encrypted, pem_private, pem_public, phrase, pkcs8_private, spki};
 pub use layouts::{
     box_description, box_words, bundle, framing, grant, manifest, nodes, pins_inside, pins_outside,
@@ -60,6 +62,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ed25519_torsion", ed25519_torsion),
     ("encapsulated_key", encapsulated_key),
     ("file_name", file_name),
+    ("folder", folder),
+    ("folder_paths", folder_paths),
     ("framing", framing),
     ("grant", grant),
     ("ids", ids),

@@ -2,8 +2,9 @@
 
 use proto::{
     B64, Begin, Chain, Code, CodeRequest, Complete, Completed, FileInfo, FilePage, GrantTo, Health,
-    LogoutRequest, Lookup, LookupReply, PartRecord, Problem, PublishBundle, Published, RefreshRequest,
-    SessionReply, SessionRequest, Ticket, TicketRequest, UploadList, UploadStatus, WhoAmI,
+    LogoutRequest, Lookup, LookupReply, MemberList, MembersRequest, PartRecord, Problem, PublishBundle,
+    Published, RefreshRequest, SessionReply, SessionRequest, Ticket, TicketRequest, UploadList, UploadStatus,
+    WhoAmI,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +32,7 @@ pub fn requests(data: &[u8]) {
         RefreshRequest,
         SessionRequest,
         TicketRequest,
+        MembersRequest,
     );
 }
 
@@ -51,6 +53,7 @@ pub fn replies(data: &[u8]) {
         UploadList,
         UploadStatus,
         WhoAmI,
+        MemberList,
     );
 }
 

@@ -179,7 +179,7 @@ pub(crate) struct Login {
 #[derive(Args)]
 #[command(group = ArgGroup::new("whom").required(true).multiple(true).args(["to", "to_key", "link", "to_box"]))]
 pub(crate) struct Send {
-    /// Files to send, each as a file of its own; `-` is standard input
+    /// Files to send, each as a file of its own, or a folder with all that is in it; `-` is standard input
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
 
@@ -191,9 +191,14 @@ pub(crate) struct Send {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) to_key: Vec<PathBuf>,
 
-    /// Make a link, with or without an address: whoever has it opens the file, without an account
+    /// Make a link, with or without an address: whoever has it opens the file, without an account. Several files go under one
+    /// link, as one folder
     #[arg(long)]
     pub(crate) link: bool,
+
+    /// Send several files, or files and folders, as one folder
+    #[arg(long)]
+    pub(crate) together: bool,
 
     #[command(flatten)]
     pub(crate) shape: LinkShape,
@@ -218,7 +223,7 @@ pub(crate) struct Send {
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) downloads: Option<u32>,
 
-    /// The name the recipients see, instead of the file's own; one file only
+    /// The name the recipients see, instead of the file's or folder's own; one file or folder only
     #[arg(long, short, value_name = "NAME")]
     pub(crate) name: Option<String>,
 
@@ -288,6 +293,14 @@ pub(crate) struct Get {
     /// For a link: trust this certificate authority (PEM) for its server, and no other
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["all", "key"])]
     pub(crate) ca: Option<PathBuf>,
+
+    /// Of a folder: only what matches, such as '*.jpg' or a folder in it; repeat for more
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["all", "list"])]
+    pub(crate) only: Vec<String>,
+
+    /// Of a folder: show what is in it, and fetch nothing else
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) list: bool,
 
     /// Do not tell the senders that you opened their files
     #[arg(long)]

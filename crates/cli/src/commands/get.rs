@@ -1,6 +1,6 @@
 //! `wax get`: fetches a file, verifies it and decrypts it.
 
-use super::{TrustJson, address, compat, file_id, from_whom, links, output, trust_mark};
+use super::{TrustJson, address, compat, file_id, folder, from_whom, links, output, trust_mark};
 use crate::app::{App, Session};
 use crate::args::Get;
 use crate::console::{safe, size};
@@ -24,6 +24,8 @@ struct GetJson<'a> {
     /// The sender's address, if somebody signed.
     from: Option<&'a str>,
     trust: TrustJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<folder::ReceivedJson>,
 }
 
 /// What was received, of either kind.
@@ -51,6 +53,7 @@ struct SeveralJson<'a> {
 
 pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
     output::check(app, &args.output)?;
+    folder::check(args)?;
     let several = args.all || args.ids.len() > 1;
     if several && !args.output.path.as_deref().is_none_or(Path::is_dir) {
         return Err(Fault::new(Class::Usage, "several files go into a folder")
@@ -143,7 +146,8 @@ fn one(app: &App, session: &Session, args: &Get, keys: &Keys, id: &str) -> Resul
         Keys::Own(me) => file_id(session, me, id)?,
         Keys::Alone(_) => whole_id(id)?,
     };
-    let (shown, target) = (Shown::new(&app.console, String::new()), output::target(&args.output));
+    let target = folder::target(args).unwrap_or_else(|| output::target(&args.output));
+    let shown = Shown::new(&app.console, String::new());
     let got = match keys {
         Keys::Own(me) => session.run_to_its_end(client.receive(me, id, target, &shown, cancel)),
         Keys::Alone((key, _)) => {
@@ -186,9 +190,8 @@ fn whole_id(id: &str) -> Result<FileId, Fault> {
 fn stopped(fault: Fault, to_stdout: bool) -> Fault {
     match fault.class {
         Class::Cancelled if to_stdout => Fault::new(Class::Cancelled, "stopped; the output is not complete"),
-        Class::Cancelled => {
-            Fault::new(Class::Cancelled, "stopped; no file was written").hint("run the same command again")
-        }
+        Class::Cancelled => Fault::new(Class::Cancelled, "stopped; no file was written that is not whole")
+            .hint("run the same command again; of a folder it fetches only the rest"),
         _ => fault,
     }
 }
@@ -245,16 +248,23 @@ fn tell(app: &App, got: &Received) -> Result<(), Fault> {
     let name = safe(&got.name);
     // Where nobody signed, only that it is whole is known.
     let how = if got.sender.trust == Trust::Anonymous { "whole" } else { "verified" };
-    match &got.path {
-        Some(path) => {
-            console
-                .note(format!("received {name} ({}), {how} and decrypted on this device", size(got.bytes)));
+    match (&got.path, &got.folder) {
+        (None, Some(folder)) => folder::tell(app, got, folder)?,
+        (Some(path), about) => {
+            match about {
+                Some(about) => folder::tell(app, got, about)?,
+                None => console.note(format!(
+                    "received {name} ({}), {how} and decrypted on this device",
+                    size(got.bytes)
+                )),
+            }
             if !console.json {
-                console.say(format!("file     {}", safe(&shown(path))))?;
+                let kind = if about.is_some() { "folder  " } else { "file    " };
+                console.say(format!("{kind} {}", safe(&shown(path))))?;
                 console.say(format!("from     {}", person(console, &from, got.sender.trust)))?;
             }
         }
-        None => console.note(format!(
+        (None, None) => console.note(format!(
             "received {name} ({}) from {from}, {how} and decrypted on this device",
             size(got.bytes)
         )),
@@ -284,6 +294,7 @@ fn json(got: &Received) -> GetJson<'_> {
         path: got.path.as_deref().map(shown),
         from: got.sender.address.as_ref().map(client::Address::as_str),
         trust: got.sender.trust.into(),
+        folder: got.folder.as_ref().map(folder::ReceivedJson::of),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `wax info`: everything about one file, and who may open it.
 
-use super::ls::{FileJson, ends, name_of};
+use super::ls::{FileJson, SHORT_ID, ends, name_of};
 use super::rsa::short;
 use super::{file_id, from_whom, moment, trust_mark};
 use crate::app::App;
@@ -26,14 +26,19 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     console.say(format!("name     {}", safe(&file.name)))?;
     let kind = if file.media_type.is_empty() { "unknown".to_owned() } else { safe(&file.media_type) };
     console.say(format!("type     {kind}"))?;
-    let mut sizes = format!("{}, {} encrypted", size(file.bytes), size(file.body_len));
-    if file.compressed {
-        sizes.push_str(", compressed");
+    if file.is_folder {
+        let id = &file.file_id.to_string()[..SHORT_ID];
+        console.say(format!("folder   what is in it: wax get {id} --list"))?;
+    } else {
+        let mut sizes = format!("{}, {} encrypted", size(file.bytes), size(file.body_len));
+        if file.compressed {
+            sizes.push_str(", compressed");
+        }
+        if !file.padded {
+            sizes.push_str(", exact size not hidden");
+        }
+        console.say(format!("size     {sizes}"))?;
     }
-    if !file.padded {
-        sizes.push_str(", exact size not hidden");
-    }
-    console.say(format!("size     {sizes}"))?;
     if let Ok(time) = jiff::Timestamp::from_millisecond(file.modified_ms) {
         console.say(format!("changed  {}", moment(time.as_second())))?;
     }

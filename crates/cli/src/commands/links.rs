@@ -1,6 +1,6 @@
 //! `wax links`, and links wherever else they are made or opened.
 
-use super::{file_id, from_whom, moment, output, quoted, seconds_until, stamp, trust_mark};
+use super::{file_id, folder, from_whom, moment, output, quoted, seconds_until, stamp, trust_mark};
 use crate::app::{App, Session};
 use crate::args::{Get, LinkShape, Links, LinksAction};
 use crate::ask::{self, SecretText};
@@ -251,7 +251,8 @@ pub(super) fn get(app: &App, session: &Session, args: &Get) -> Result<Vec<Receiv
     let mut got: Vec<Received> = Vec::new();
     for link in &links {
         let password = password_of(args, link)?;
-        let (shown, target) = (Shown::new(&app.console, String::new()), output::target(&args.output));
+        let target = folder::target(args).unwrap_or_else(|| output::target(&args.output));
+        let shown = Shown::new(&app.console, String::new());
         let client = &session.client;
         let received = session.run_to_its_end(client.receive_link(
             link,
@@ -285,11 +286,14 @@ fn password_of(args: &Get, link: &LinkAddress) -> Result<Option<Passphrase>, Fau
 fn tell(app: &App, got: &Received) -> Result<(), Fault> {
     let console = &app.console;
     let from = from_whom(&got.sender);
-    console.note(format!(
-        "received {} ({}), verified and decrypted on this device",
-        safe(&got.name),
-        size(got.bytes)
-    ));
+    match &got.folder {
+        Some(about) => folder::tell(app, got, about)?,
+        None => console.note(format!(
+            "received {} ({}), verified and decrypted on this device",
+            safe(&got.name),
+            size(got.bytes)
+        )),
+    }
     let who = match got.sender.trust {
         Trust::Own => format!("{from} (you)"),
         Trust::FirstContact => format!("{from} (named by the link)"),
@@ -298,7 +302,8 @@ fn tell(app: &App, got: &Received) -> Result<(), Fault> {
     match &got.path {
         Some(path) if !console.json => {
             let path = path.strip_prefix(".").unwrap_or(path).display().to_string();
-            console.say(format!("file     {}", safe(&path)))?;
+            let kind = if got.folder.is_some() { "folder  " } else { "file    " };
+            console.say(format!("{kind} {}", safe(&path)))?;
             console.say(format!("from     {who}"))
         }
         _ => {

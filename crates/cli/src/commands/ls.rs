@@ -18,7 +18,7 @@ const LIMIT_DEFAULT: usize = 50;
 /// Rows of one request at most.
 const PAGE_MAX: u32 = 200;
 /// Characters of an id in the table.
-const SHORT_ID: usize = 8;
+pub(super) const SHORT_ID: usize = 8;
 
 /// `{"files": […], "v0": [files of the documented API], "refused": [ids that did not verify], "more": bool}`.
 #[derive(Serialize)]
@@ -37,6 +37,8 @@ pub(super) struct FileJson<'a> {
     role: &'static str,
     name: &'a str,
     media_type: &'a str,
+    /// Of a folder the sizes are those of the list of its files.
+    folder: bool,
     bytes: u64,
     sealed_bytes: u64,
     compressed: bool,
@@ -105,6 +107,7 @@ impl<'a> FileJson<'a> {
             },
             name: &file.name,
             media_type: &file.media_type,
+            folder: file.is_folder,
             bytes: file.bytes,
             sealed_bytes: file.body_len,
             compressed: file.compressed,
@@ -242,8 +245,8 @@ fn row(file: &FileSummary, contacts: &[Contact], long: bool) -> Vec<String> {
             Role::Recipient => "received",
         }
         .to_owned(),
-        safe(&file.name),
-        size(file.bytes),
+        if file.is_folder { format!("{}/", safe(&file.name)) } else { safe(&file.name) },
+        if file.is_folder { "folder".to_owned() } else { size(file.bytes) },
         with(file, contacts),
         moment(file.created),
         ends(file, largest_unit_in_words),

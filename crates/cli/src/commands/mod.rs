@@ -5,6 +5,7 @@ mod activity;
 mod compat;
 mod contacts;
 mod drop_boxes;
+mod folder;
 mod get;
 mod info;
 mod keys;

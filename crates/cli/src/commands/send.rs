@@ -1,5 +1,6 @@
 //! `wax send`: seals files on this device and sends them to people.
 
+use super::folder;
 use super::links::{self, LinkJson};
 use super::rsa::{KeyJson, described};
 use super::{address, stamp};
@@ -12,7 +13,8 @@ use crate::keyfile::{self, read_public};
 use crate::keyring;
 use crate::progress::Shown;
 use client::{
-    Address, Compress, LinkLimits, Passphrase, RsaPublicKey, SendMany, SendRequest, Sent, Unlocked,
+    Address, Compress, LinkLimits, Passphrase, RsaPublicKey, SendFolder, SendMany, SendRequest, Sent,
+    Unlocked,
 };
 use serde::Serialize;
 use std::io::IsTerminal;
@@ -53,6 +55,9 @@ struct SentJson {
     to_keys: Vec<KeyJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<LinkJson>,
+    /// Of a folder; then the sizes above are those of the list of its files, but for `bytes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<folder::SentJson>,
 }
 
 /// Whom files go to.
@@ -81,12 +86,17 @@ pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
         return super::compat::send(app, args);
     }
     let to = recipients(args)?;
-    if args.name.is_some() && args.files.len() > 1 {
+    let as_folder = is_folder(args);
+    if args.name.is_some() && args.files.len() > 1 && !as_folder {
         return Err(Fault::new(Class::Usage, "one name cannot serve several files")
-            .hint("send them one by one, or without --name"));
+            .hint("send them one by one, without --name, or as one folder: --together"));
     }
     if args.files.iter().filter(|file| is_stdin(file)).count() > 1 {
         return Err(Fault::new(Class::Usage, "standard input can be sent only once"));
+    }
+    if as_folder && args.files.iter().any(|file| is_stdin(file)) {
+        return Err(Fault::new(Class::Usage, "standard input cannot be part of a folder")
+            .hint("send it by itself, with a name: wax send - --name NAME"));
     }
     if args.files.iter().any(|file| is_stdin(file)) && std::io::stdin().is_terminal() {
         app.console.note("reading from the terminal; end with Ctrl-D");
@@ -95,11 +105,6 @@ pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
     if args.shape.is_asked_for() && !args.link {
         return Err(Fault::new(Class::Usage, "a password or a QR code is for a link")
             .hint("make one as well: --link"));
-    }
-    let images = args.shape.qr_png.is_some() || args.shape.qr_svg.is_some();
-    if images && args.files.len() > 1 {
-        return Err(Fault::new(Class::Usage, "one image cannot show the links of several files")
-            .hint("make them one by one: wax links create ID --qr-png FILE"));
     }
     links::check(&args.shape)?;
     super::send_box::check(args)?;
@@ -114,9 +119,13 @@ pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
         // One's own grant is there anyway.
         to.people.push(me.address().clone());
     }
-    let several = args.files.len() > 1 && !args.files.iter().any(|file| is_stdin(file));
+    let several = !as_folder && args.files.len() > 1 && !args.files.iter().any(|file| is_stdin(file));
     let teller = Teller::new(app, &session, args, &to)?;
-    let (mut done, outcome) = if several { send_many(&teller, &me) } else { send_each(&teller, &me) };
+    let (mut done, outcome) = match (as_folder, several) {
+        (true, _) => send_folder(&teller, &me),
+        (false, true) => send_many(&teller, &me),
+        (false, false) => send_each(&teller, &me),
+    };
     let outcome = outcome.and_then(|()| teller.link(&me, password.as_ref(), &mut done));
     match outcome {
         Ok(()) => {
@@ -163,10 +172,7 @@ pub(super) fn is_stdin(file: &Path) -> bool {
 fn look_at(file: &Path) -> Result<(), Fault> {
     let kind = std::fs::metadata(file).map_err(|e| Fault::file("read", file, &e))?.file_type();
     if kind.is_dir() {
-        let shown = safe(&file.display().to_string());
-        return Err(Fault::new(Class::LocalFile, format!("{shown} is a directory, not a file")).hint(
-            "name the files in it, or pack it first: tar c DIR | wax send - --name DIR.tar --to ADDRESS",
-        ));
+        return std::fs::read_dir(file).map(drop).map_err(|e| Fault::file("read", file, &e));
     }
     if !kind.is_file() {
         let shown = safe(&file.display().to_string());
@@ -174,6 +180,38 @@ fn look_at(file: &Path) -> Result<(), Fault> {
             .hint("to send what comes out of a pipe or device: wax send - < FILE"));
     }
     std::fs::File::open(file).map(drop).map_err(|e| Fault::file("read", file, &e))
+}
+
+/// Whether all goes as one folder: because it is one, because there are several for one link, or because a person says so.
+fn is_folder(args: &Send) -> bool {
+    args.together || (args.link && args.files.len() > 1) || args.files.iter().any(|file| file.is_dir())
+}
+
+/// All of it as one.
+fn send_folder(teller: &Teller<'_>, me: &Unlocked) -> (Vec<SentJson>, Result<(), Fault>) {
+    let Teller { app, session, args, to, .. } = teller;
+    let request = SendFolder {
+        sources: args.files.clone(),
+        name: args.name.clone(),
+        to: to.people.clone(),
+        to_keys: to.keys.iter().map(|(_, key)| key.clone()).collect(),
+        expires_in: Duration::from_secs(args.expires.seconds()),
+        max_downloads: teller.downloads(),
+        compress: compression(args),
+        padded: !args.no_padding,
+    };
+    let shown = Shown::new(&app.console, String::new());
+    let sent = session.run_to_its_end(session.client.send_folder(me, request, &shown, &session.cancel));
+    shown.end();
+    match sent.map_err(|fault| resumable(fault, false)) {
+        Err(fault) => (Vec::new(), Err(fault)),
+        Ok(sent) => {
+            let told = teller.tell_folder(&sent);
+            let about = folder::SentJson::of(&sent);
+            let json = SentJson { bytes: sent.bytes, folder: Some(about), ..teller.json(sent.list) };
+            (vec![json], told)
+        }
+    }
 }
 
 /// One after the other, each a transfer of its own.
@@ -256,8 +294,8 @@ pub(super) fn resumable(fault: Fault, stream: bool) -> Fault {
 }
 
 /// Says what was sent, and to whom.
-struct Teller<'a> {
-    app: &'a App,
+pub(super) struct Teller<'a> {
+    pub(super) app: &'a App,
     session: &'a Session,
     args: &'a Send,
     to: &'a Recipients,
@@ -322,16 +360,21 @@ impl<'a> Teller<'a> {
         console.say(format!("id       {}", console.paint(Tone::Bold, &sent.file_id.to_string())))?;
         self.tell_terms()?;
         console.say(format!("size     {}", sizes(sent)))?;
+        self.tell_how_to_fetch(&sent.file_id.to_string());
+        Ok(())
+    }
+
+    /// How whoever it was sent to gets it.
+    pub(super) fn tell_how_to_fetch(&self, id: &str) {
+        let console = &self.app.console;
         if self.people().next().is_some() {
-            console.note(format!("they fetch it with: wax get {}", sent.file_id));
+            console.note(format!("they fetch it with: wax get {id}"));
         }
         if !self.to.keys.is_empty() {
-            let id = sent.file_id;
             console.note(format!(
                 "tell the id to who has the key; they fetch it with: wax get {id} --key FILE.pem"
             ));
         }
-        Ok(())
     }
 
     /// One line about one of many.
@@ -344,7 +387,7 @@ impl<'a> Teller<'a> {
         console.say(format!("{id}  {} ({})", safe(&sent.name), size(sent.bytes)))
     }
 
-    fn tell_terms(&self) -> Result<(), Fault> {
+    pub(super) fn tell_terms(&self) -> Result<(), Fault> {
         let console = &self.app.console;
         for (address, verified) in self.people() {
             let mark = if *verified { "verified" } else { "not verified: trust on first use" };
@@ -389,6 +432,7 @@ impl<'a> Teller<'a> {
             expires_at: stamp(sent.expires_at),
             max_downloads: self.downloads(),
             link: None,
+            folder: None,
             to_keys: self.to.keys.iter().map(|(_, key)| KeyJson::of(key)).collect(),
             to: people
                 .map(|(address, verified)| RecipientJson {

@@ -156,7 +156,8 @@ impl Inner {
             keys: Vec::new(),
             receipts: Vec::new(),
         };
-        Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient: None, judged: None })
+        let author_key = *author;
+        Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient: None, author_key, judged: None })
     }
 
     /// How far the sender is known here. Pins are of the configured server: what another one calls by the same address

@@ -2,7 +2,7 @@
 
 use super::ordered::Ordered;
 use super::part::{Coming, Fetch, Opened};
-use super::sink::Sink;
+use super::sink::Out;
 use crate::pool::Pool;
 use crate::{Cancel, Error, Phase, Progress, Result};
 use format::Metadata;
@@ -18,26 +18,26 @@ use tokio::task::JoinSet;
 /// Segment buffers of each part on its way: 8 MiB, two runs.
 const BUFFERS: usize = 32;
 
-/// Fetches everything into the sink; gives the path of the file, if it is one.
+/// Fetches everything to where it goes; gives the path of the file, if it is one.
 pub(super) async fn run(
     fetch: Fetch,
-    sink: Sink,
+    out: Out,
     metadata: &Metadata,
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Option<PathBuf>> {
     let stored = fetch.stored;
-    let path = match &sink {
-        Sink::File(file) => Some(file.path()),
-        Sink::Writer(_) => None,
+    let path = match &out {
+        Out::Landing(file) => Some(file.path()),
+        Out::Writer(_) => None,
     };
-    let (file, ordered) = match sink {
-        Sink::File(file) if fetch.random_access.is_some() => (Some(file), None),
-        Sink::File(file) => {
+    let (file, ordered) = match out {
+        Out::Landing(file) if fetch.random_access.is_some() => (Some(file), None),
+        Out::Landing(file) => {
             let out: Box<dyn Write + Send> = Box::new(BufWriter::with_capacity(1 << 20, file.handle()?));
             (Some(file), Some(Ordered::start(out, path, metadata)?))
         }
-        Sink::Writer(out) => (None, Some(Ordered::start(out, None, metadata)?)),
+        Out::Writer(out) => (None, Some(Ordered::start(out, None, metadata)?)),
     };
     let done = drive(Arc::new(fetch), ordered.as_ref(), progress, cancel).await;
     let done = match (done, ordered) {

@@ -153,7 +153,12 @@ impl Inner {
             Ok(None)
         } else {
             let target = Target::Directory { path: request.folder.clone(), on_conflict: request.on_conflict };
-            self.fetch(file, target, progress, cancel).await.map(Some)
+            let received = self.fetch(file, target, progress, cancel).await;
+            // Of a folder that was here already nothing was fetched.
+            let is_news = |received: &Received| {
+                received.folder.as_ref().is_none_or(|folder| folder.fetched > 0 || folder.there == 0)
+            };
+            received.map(|received| Some(received).filter(is_news))
         };
         progress.add(bytes);
         outcome

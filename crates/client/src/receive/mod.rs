@@ -1,9 +1,13 @@
 //! Receiving: check the signatures, fetch in parts, open what is proven, rename at the end.
 
 mod fetch;
+mod folder;
+mod inside;
+mod made;
 mod many;
 mod ordered;
 mod part;
+mod pattern;
 pub(crate) mod sink;
 mod tickets;
 mod tree;
@@ -17,10 +21,12 @@ use crate::opener::Opener;
 use crate::receipts::Opening;
 use crate::{Cancel, Client, FileId, Note, Phase, Progress, Result, RsaPrivateKey, Sender, Trust};
 use envelope::PartShape;
+pub use folder::{FolderReceived, InFolder};
 use format::metadata::Compression;
 pub use many::{OnReceived, ReceiveAll};
 use part::Fetch;
-use sink::Sink;
+pub use pattern::Pattern;
+use sink::{Out, Sink};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +49,18 @@ pub enum Target {
         /// What to do when the name is taken.
         on_conflict: OnConflict,
     },
+    /// Of a folder: only what one of these patterns takes, as to [`Target::Directory`] if the path is a folder, else as to
+    /// [`Target::File`]. No patterns: all.
+    Some {
+        /// The folder, or where it is to be.
+        path: PathBuf,
+        /// What to do when a name is taken.
+        on_conflict: OnConflict,
+        /// What is wanted.
+        only: Vec<Pattern>,
+    },
+    /// Of a folder: nothing but what is in it.
+    List,
     /// In order into a writer (a pipe). Every byte is authenticated before it is written, but that the file is
     /// whole is known only at the end: an error means that what was written must not be used.
     Writer(Box<dyn Write + Send>),
@@ -89,6 +107,8 @@ pub struct Received {
     pub bytes: u64,
     /// Who sent it.
     pub sender: Sender,
+    /// Of a folder.
+    pub folder: Option<FolderReceived>,
 }
 
 impl Client {
@@ -142,7 +162,8 @@ impl Client {
         if let (Trust::FirstContact, Some(address)) = (file.sender.trust, &file.sender.address) {
             progress.note(&Note::FirstContact { address: address.clone() });
         }
-        let opening = Opening::of(&file);
+        // Whoever looks at a list has opened nothing of it yet.
+        let opening = Opening::of(&file).filter(|_| !matches!(target, Target::List));
         let received = inner.fetch(file, target, progress, cancel).await?;
         if let (Opener::Person(me), Some(opening)) = (opener, opening) {
             inner.give_receipt(me, opening).await;
@@ -169,7 +190,8 @@ impl Inner {
         cancel: &Cancel,
     ) -> Result<Received> {
         // One request fetches a single segment: there is nothing to go on with, unless downloads are counted.
-        let remembered = file.opened.shape.segments() > 1 || file.info.max_downloads.is_some();
+        let remembered =
+            file.opened.shape.segments() > 1 || file.info.max_downloads.is_some() || file.is_folder();
         let way = Way {
             server: self.server()?,
             leave: Leave::Grant(file.recipient),
@@ -200,17 +222,20 @@ impl Inner {
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<Received> {
+        if file.is_folder() {
+            return Box::pin(self.folder(file, way, target, progress, cancel)).await;
+        }
         let (inner, file_id) = (self, file.info.file_id);
         let (metadata, body) = (file.opened.metadata, file.opened.shape);
         let cut = PartShape::from_part_len(file.info.part_len).ok().filter(|cut| cut.holds(body));
         let cut = cut.ok_or(way.server.odd("parts of an impossible length"))?;
         let compressed = metadata.compression == Compression::Gzip;
-        let sink = Sink::prepare(target, &metadata)?;
+        let out = Out::from(Sink::prepare(target, &metadata)?);
         let download_id = match way.remembered {
             Some(id) => inner.download_id(id).await?,
             None => format::random::file_id().to_string(),
         };
-        let tickets = Tickets::new(Arc::clone(inner), way.server, file_id, way.leave, download_id);
+        let tickets = Arc::new(Tickets::new(Arc::clone(inner), way.server, file_id, way.leave, download_id));
         let tree = Tree::fetch(inner, &tickets, &file.manifest, progress, cancel).await?;
         let fetch = Fetch {
             inner: Arc::clone(inner),
@@ -221,9 +246,9 @@ impl Inner {
             tree,
             tickets,
             stored: metadata.stored_size,
-            random_access: if compressed { None } else { sink.random_access()? },
+            random_access: if compressed { None } else { out.random_access()? },
         };
-        let path = Box::pin(fetch::run(fetch, sink, &metadata, progress, cancel)).await?;
+        let path = Box::pin(fetch::run(fetch, out, &metadata, progress, cancel)).await?;
         progress.progress(Phase::Finishing, metadata.original_size, Some(metadata.original_size));
         if let Some(id) = way.remembered
             && let Err(error) = inner.download_ended(id).await
@@ -238,6 +263,7 @@ impl Inner {
             path,
             bytes: metadata.original_size,
             sender: file.sender,
+            folder: None,
         })
     }
 }

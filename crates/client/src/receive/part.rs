@@ -30,7 +30,7 @@ pub(super) struct Fetch {
     pub(super) cut: PartShape,
     pub(super) opener: PayloadOpener,
     pub(super) tree: Tree,
-    pub(super) tickets: Tickets,
+    pub(super) tickets: Arc<Tickets>,
     /// Bytes before padding.
     pub(super) stored: u64,
     /// Segments may be written at their places as they come; absent: they are wanted in order.

@@ -19,6 +19,57 @@ pub(crate) enum Sink {
     Writer(Box<dyn Write + Send>),
 }
 
+/// Where content goes that comes in parts.
+pub(super) enum Out {
+    Landing(Box<dyn Landing>),
+    Writer(Box<dyn Write + Send>),
+}
+
+/// A file that is not there until it is whole.
+pub(super) trait Landing: Send {
+    /// One more handle of what is written.
+    fn handle(&self) -> Result<File>;
+
+    /// Where the file will be, for errors about writing it.
+    fn path(&self) -> PathBuf;
+
+    /// Makes the content durable and gives it its name.
+    fn finish(self: Box<Self>, modified_ms: i64) -> Result<PathBuf>;
+}
+
+impl Landing for FileSink {
+    fn handle(&self) -> Result<File> {
+        Self::handle(self)
+    }
+
+    fn path(&self) -> PathBuf {
+        Self::path(self)
+    }
+
+    fn finish(self: Box<Self>, modified_ms: i64) -> Result<PathBuf> {
+        Self::finish(*self, modified_ms)
+    }
+}
+
+impl From<Sink> for Out {
+    fn from(sink: Sink) -> Self {
+        match sink {
+            Sink::File(file) => Self::Landing(Box::new(file)),
+            Sink::Writer(writer) => Self::Writer(writer),
+        }
+    }
+}
+
+impl Out {
+    /// The file for writes at any place, and the name for errors about it; `None` for a writer.
+    pub(super) fn random_access(&self) -> Result<Option<(File, PathBuf)>> {
+        match self {
+            Self::Writer(_) => Ok(None),
+            Self::Landing(file) => Ok(Some((file.handle()?, file.path()))),
+        }
+    }
+}
+
 /// A temporary file beside its later place; gone when dropped, and by the next process when this one was killed.
 pub(crate) struct FileSink {
     temp: NamedTempFile,
@@ -45,6 +96,7 @@ impl Sink {
     pub(crate) fn at(target: Target, name_in_folder: String, needed: u64) -> Result<Self> {
         let (folder, name, on_conflict) = match target {
             Target::Writer(writer) => return Ok(Self::Writer(writer)),
+            Target::List | Target::Some { .. } => return Err(Error::NotAFolder),
             Target::File { path, overwrite } => {
                 if path.is_dir() {
                     return Err(Error::TargetIsDirectory(path));
@@ -76,14 +128,6 @@ impl Sink {
             locked_temp(&folder, &temp_prefix(&name)).map_err(Error::io("create a file in", &folder))?;
         check_room(&folder, needed)?;
         Ok(Self::File(FileSink { temp, folder, name, on_conflict }))
-    }
-
-    /// The temporary file for writes at any place, and the name for errors about it; `None` for a writer.
-    pub(crate) fn random_access(&self) -> Result<Option<(File, PathBuf)>> {
-        match self {
-            Self::Writer(_) => Ok(None),
-            Self::File(sink) => Ok(Some((sink.handle()?, sink.path()))),
-        }
     }
 }
 
@@ -216,7 +260,7 @@ fn remove_abandoned(folder: &Path, prefix: &str) {
     }
 }
 
-fn check_room(folder: &Path, needed: u64) -> Result<()> {
+pub(super) fn check_room(folder: &Path, needed: u64) -> Result<()> {
     // A file system that cannot say how much is free says so when it is full.
     let Ok(stat) = rustix::fs::statvfs(folder) else { return Ok(()) };
     let available = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -226,7 +270,7 @@ fn check_room(folder: &Path, needed: u64) -> Result<()> {
     Ok(())
 }
 
-fn time_of(ms: i64) -> SystemTime {
+pub(super) fn time_of(ms: i64) -> SystemTime {
     let distance = Duration::from_millis(ms.unsigned_abs());
     let time = if ms < 0 {
         SystemTime::UNIX_EPOCH.checked_sub(distance)

@@ -4,7 +4,7 @@ use crate::client::Inner;
 use crate::http::Server;
 use crate::links::Visit;
 use crate::{Error, FileId, RecipientId, Result};
-use proto::{Code, TicketRequest, Token, paths};
+use proto::{Code, MemberList, MembersRequest, TicketRequest, Token, paths};
 use reqwest::header::RANGE;
 use reqwest::{Method, Response};
 use std::sync::Arc;
@@ -95,6 +95,30 @@ impl Tickets {
                     rejected = Some(ticket);
                 }
                 outcome => return outcome,
+            }
+        }
+    }
+
+    /// What the server shows of members of the folder that the ticket is for. A refused ticket is renewed once.
+    pub(super) async fn members(&self, ids: &[FileId]) -> Result<MemberList> {
+        let server = &self.server;
+        let path = paths::fill(paths::MEMBERS, &[&self.file_id]);
+        let body = MembersRequest { ids: ids.to_vec() };
+        let mut rejected = None;
+        loop {
+            let ticket = self.ticket(rejected.as_ref()).await?;
+            let request = server
+                .request(Method::POST, &path)
+                .header(proto::headers::TICKET, ticket.expose_secret())
+                .json(&body);
+            match server.send(request).await {
+                Err(error)
+                    if rejected.is_none()
+                        && matches!(error.code(), Some(Code::Forbidden | Code::SignInNeeded)) =>
+                {
+                    rejected = Some(ticket);
+                }
+                outcome => return server.json(outcome?).await,
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::Job;
 use super::plan::{self, SourceFile};
 use super::share::Sharing;
-use super::{Compress, Sent};
+use super::{Compress, Kind, Sent};
 use crate::{Error, Result};
 use envelope::segment::{SEGMENT_OVERHEAD, SEGMENT_PLAIN};
 use format::compress::Compressor;
@@ -65,7 +65,10 @@ impl Job<'_> {
     pub(super) fn cost_of_small(&self, size: u64) -> Option<usize> {
         let shape = plan::shape(size, self.options.padded).ok().filter(|shape| shape.segments() == 1)?;
         let body = usize::try_from(shape.body_len()).ok()?;
-        let grants = 1 + self.recipients.len() + self.keys.len();
+        let grants = match self.kind {
+            Kind::Member => 0,
+            Kind::File | Kind::Folder(_) => 1 + self.recipients.len() + self.keys.len(),
+        };
         // Base64 of body, manifest and grants, and the JSON around them.
         Some((body + 2_048 + grants * 1_500) / 3 * 4 + 512)
     }
@@ -107,6 +110,10 @@ impl Job<'_> {
             compressed: is_compressed,
             modified_ms: file.modified_ms,
         })?;
+        let kept = match self.kind {
+            Kind::Member => self.kept(B64(self.seal_key(&fk, file_id)?), &complete)?,
+            Kind::File | Kind::Folder(_) => None,
+        };
         let sent = Sent {
             file_id,
             name: self.name.as_str().to_owned(),
@@ -118,6 +125,7 @@ impl Job<'_> {
             received_bytes: body.len() as u64,
             received_parts: 1,
             expires_at: self.inner.now().saturating_add(self.options.expires_in),
+            kept,
         };
         let file = BatchFile { file_id, body: B64(body), complete };
         let json = serde_json::to_vec(&file).map_err(|_| Error::Internal("a request has no JSON form"))?;

@@ -2,7 +2,8 @@
 //!
 //! Two files in the home, named by what was asked for: `many-DIGEST.log` grows by a line for every file that the
 //! server acknowledged; `many-DIGEST.batch` is the request that was on its way. The request is durable before its
-//! first byte is sent and is repeated as it was, which the server answers as it did the first time.
+//! first byte is sent and is repeated as it was, which the server answers as it did the first time. Of a folder,
+//! `many-DIGEST.folder` is the last request of all, which makes it appear.
 
 use super::Sent;
 use super::journal::SourceIdentity;
@@ -32,6 +33,19 @@ pub(super) struct Pending {
     pub(super) request: proto::B64,
 }
 
+/// The request that makes a folder appear, and what will be said of it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Last {
+    /// Digest of what is in the folder: only the same goes on.
+    pub(super) tree: proto::B64,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) there: u64,
+    pub(super) received_bytes: u64,
+    pub(super) sent: Sent,
+    pub(super) request: proto::B64,
+}
+
 /// The files that were sent by one command and those that repeated it. Locked until dropped.
 pub(super) struct Ledger<'h> {
     home: &'h Home,
@@ -40,6 +54,8 @@ pub(super) struct Ledger<'h> {
     log: File,
     done: HashMap<PathBuf, Entry>,
     pub(super) pending: Option<Pending>,
+    last_name: String,
+    pub(super) last: Option<Last>,
     _lock: HomeLock,
 }
 
@@ -57,11 +73,13 @@ impl<'h> Ledger<'h> {
         let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
         let done = entries.map(|entry| (entry.source.path.clone(), entry)).collect();
         let pending = home.read_json(&batch_name)?;
+        let last_name = format!("many-{id}.folder");
+        let last = home.read_json(&last_name)?;
         let path = home.path().join(&log_name);
         let failed = |error| Error::io("write", &path)(error);
         let log = OpenOptions::new().append(true).open(&path).map_err(failed)?;
         log.set_len(whole as u64).map_err(failed)?;
-        Ok(Self { home, log_name, batch_name, log, done, pending, _lock: lock })
+        Ok(Self { home, log_name, batch_name, log, done, pending, last_name, last, _lock: lock })
     }
 
     /// What was sent of this source, as it is now.
@@ -75,6 +93,22 @@ impl<'h> Ledger<'h> {
         self.log.sync_data().map_err(Error::io("write", self.home.path().join(&self.log_name)))?;
         let bytes = serde_json::to_vec(pending).map_err(|_| Error::Internal("a batch has no JSON form"))?;
         self.home.write(&self.batch_name, &bytes)
+    }
+
+    /// Before a folder is to appear: durable when this returns.
+    pub(super) fn begin_last(&self, last: &Last) -> Result<()> {
+        let bytes = serde_json::to_vec(last).map_err(|_| Error::Internal("a folder has no JSON form"))?;
+        self.home.write(&self.last_name, &bytes)
+    }
+
+    /// Nothing of it was sent, as far as anybody knows.
+    pub(super) fn forget(&mut self) -> Result<()> {
+        self.home.remove(&self.batch_name)?;
+        self.home.remove(&self.last_name)?;
+        self.log.set_len(0).map_err(Error::io("write", self.home.path().join(&self.log_name)))?;
+        self.done.clear();
+        (self.pending, self.last) = (None, None);
+        Ok(())
     }
 
     /// After the server acknowledged it.
@@ -93,6 +127,7 @@ impl<'h> Ledger<'h> {
     /// At the end of a command that sent all its files: they are forgotten, so that sending them again is possible.
     pub(super) fn finish(mut self, sources: &[SourceIdentity]) -> Result<()> {
         self.home.remove(&self.batch_name)?;
+        self.home.remove(&self.last_name)?;
         for source in sources {
             self.done.remove(&source.path);
         }

@@ -6,7 +6,7 @@ use super::ledger::{Entry, Ledger, Pending};
 use super::plan::SourceFile;
 use super::request::{Terms, check_limits};
 use super::way::Author;
-use super::{Compress, Job, Sent, Source, each_once};
+use super::{Compress, Job, Kind, Sent, Source, each_once};
 use crate::http::retrying;
 use crate::keys::Unlocked;
 use crate::{Address, Cancel, Client, Error, Note, Phase, Progress, Result, RsaPublicKey};
@@ -71,12 +71,12 @@ impl Client {
         let keys = &each_once(to_keys)[..];
         let sources = files.iter().map(|path| SourceFile::look(path)).collect::<Result<Vec<_>>>()?;
         let recipients = &self.recipients(me, &to, keys.len(), progress).await?[..];
-        let (inner, total) = (&self.inner, sources.iter().map(|source| source.size).sum());
+        let inner = &self.inner;
         let name = Source::File(PathBuf::from("-")).sealed_name(None)?;
-        let author = Author::Me(me);
-        let job = Job { inner, author, into: None, name, recipients, keys, options, progress, cancel };
+        let (author, kind) = (Author::Me(me), Kind::File);
+        let job = Job { inner, author, into: None, name, recipients, keys, options, progress, cancel, kind };
         let ledger = Ledger::open(&inner.home, &job.many_digest()?)?;
-        let mut run = Run { job, ledger, on_sent, done: 0, total, room: JSON_BODY_MAX };
+        let mut run = Run::new(job, ledger, on_sent, &sources);
         run.all(&sources).await?;
         run.ledger.finish(&sources)
     }
@@ -85,10 +85,10 @@ impl Client {
 /// A request, and the places of its files in what was asked for.
 type Waiting = (Vec<usize>, Pending);
 
-struct Run<'a> {
+pub(super) struct Run<'a, 's> {
     job: Job<'a>,
     ledger: Ledger<'a>,
-    on_sent: OnSent<'a>,
+    on_sent: OnSent<'s>,
     /// Bytes of the sources that were sent, and of all.
     done: u64,
     total: u64,
@@ -96,8 +96,22 @@ struct Run<'a> {
     room: usize,
 }
 
-impl Run<'_> {
-    async fn all(&mut self, sources: &[SourceIdentity]) -> Result<()> {
+impl<'a, 's> Run<'a, 's> {
+    pub(super) fn new(
+        job: Job<'a>,
+        ledger: Ledger<'a>,
+        on_sent: OnSent<'s>,
+        sources: &[SourceIdentity],
+    ) -> Self {
+        let total = sources.iter().map(|source| source.size).sum();
+        Self { job, ledger, on_sent, done: 0, total, room: JSON_BODY_MAX }
+    }
+
+    pub(super) fn into_ledger(self) -> Ledger<'a> {
+        self.ledger
+    }
+
+    pub(super) async fn all(&mut self, sources: &[SourceIdentity]) -> Result<()> {
         if let Some(pending) = self.ledger.pending.take() {
             match self.deliver(&[], pending).await {
                 // Sealed with, or for, keys that were replaced since: nobody will ever take it, and nobody has.
@@ -139,7 +153,9 @@ impl Run<'_> {
     fn forget_sent(&mut self, queue: &mut VecDeque<Item>) -> u64 {
         let mut there = 0;
         queue.retain(|item| {
-            let Some(sent) = self.ledger.sent(&item.source) else { return true };
+            let Some(sent) = self.ledger.sent(&item.source).filter(|sent| self.job.is_usable(sent)) else {
+                return true;
+            };
             let sent = Sent { resumed_parts: sent.parts, ..sent.clone() };
             (self.on_sent)(item.nth, sent);
             self.done += item.source.size;
@@ -287,8 +303,17 @@ impl Item {
 }
 
 impl Job<'_> {
+    /// Whether what was sent is of use: a member without a key that opens by now is none.
+    fn is_usable(&self, sent: &Sent) -> bool {
+        match (self.kind, &sent.kept) {
+            (Kind::Member, Some(kept)) => self.open_key(sent.file_id, &kept.sealed_key.0).is_some(),
+            (Kind::Member, None) => false,
+            (Kind::File | Kind::Folder(_), _) => true,
+        }
+    }
+
     /// SHA-256 over all that is asked for but the files.
-    fn many_digest(&self) -> Result<[u8; 32]> {
+    pub(super) fn many_digest(&self) -> Result<[u8; 32]> {
         let nothing = SourceIdentity { path: PathBuf::new(), size: 0, mtime_ns: 0, device: 0, inode: 0 };
         self.request_digest(&nothing)
     }

@@ -1,5 +1,6 @@
 //! Sending: seal on this machine, upload in parts, sign, share.
 
+mod folder;
 mod handful;
 pub(crate) mod journal;
 mod ledger;
@@ -9,6 +10,7 @@ mod produce;
 mod request;
 mod share;
 pub(crate) mod stream;
+mod tree;
 mod upload;
 mod way;
 
@@ -21,6 +23,7 @@ use crate::{
     Address, Cancel, Client, Error, FileId, Note, Phase, Progress, RecipientId, Result, RsaPublicKey,
 };
 use envelope::{BodyShape, PartShape};
+pub use folder::{SendFolder, SentFolder};
 use format::small::{open_small, seal_small};
 use format::{FileKey, FileName, PayloadSealer, Secret};
 use journal::{Header, Journal, SourceIdentity, Unusable};
@@ -28,13 +31,14 @@ pub use many::{OnSent, SendMany};
 use plan::{Plan, SourceFile};
 use proto::{B64, Begin, BoxId, Code, UploadStatus, limits};
 pub use request::{Compress, SendRequest, Sent, Source};
-use request::{Limits, check_limits};
+use request::{Kept, Limits, check_limits};
 use reqwest::Method;
 use share::Sharing;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+pub use tree::Skipped;
 use way::Author;
 pub(crate) use way::Guest;
 
@@ -51,6 +55,18 @@ struct Job<'a> {
     options: &'a Limits,
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
+    kind: Kind<'a>,
+}
+
+/// What a file is to be.
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    /// Somebody's, by itself.
+    File,
+    /// A member of a folder: nobody's by itself.
+    Member,
+    /// The list of a folder, and the ids of its members: 16 bytes each, ascending.
+    Folder(&'a [u8]),
 }
 
 /// How one try ended when it did not end for good.
@@ -87,8 +103,8 @@ impl Client {
         let keys = each_once(request.to_keys);
         let recipients = &self.recipients(me, &request.to, keys.len(), progress).await?;
         let (inner, keys, options) = (&self.inner, &keys[..], &limits);
-        let author = Author::Me(me);
-        let job = Job { inner, author, into: None, name, recipients, keys, options, progress, cancel };
+        let (author, kind) = (Author::Me(me), Kind::File);
+        let job = Job { inner, author, into: None, name, recipients, keys, options, progress, cancel, kind };
         job.send(file, request.source).await
     }
 
@@ -132,7 +148,8 @@ impl Client {
         let is_own = author.address() == Some(&owner.contact.address);
         let recipients = if is_own { &[][..] } else { std::slice::from_ref(&owner) };
         let into = Some((visit.id(), visit.max_body()));
-        let job = Job { inner, author, into, name, recipients, keys: &[], options, progress, cancel };
+        let (keys, kind) = (&[][..], Kind::File);
+        let job = Job { inner, author, into, name, recipients, keys, options, progress, cancel, kind };
         job.send(file, request.source).await.map_err(|error| match error.code() {
             Some(Code::NotFound) => Error::BoxClosed,
             _ => error,
@@ -279,8 +296,9 @@ impl Job<'_> {
             // What is signed needs no key any more: if the server has it, it is sent, whoever one is by now.
             return match self.complete(file_id, &request).await {
                 Ok(completed) => {
-                    let sent =
+                    let mut sent =
                         self.sent(&journal.header, file.identity.size, &completed, self.parts_of(&journal)?);
+                    sent.kept = self.kept_of(&journal.header.sealed_key, &request)?;
                     journal.remove()?;
                     Ok(Tried::Sent(sent))
                 }
@@ -289,7 +307,7 @@ impl Job<'_> {
                 Err(error) => self.gone_or(error, journal),
             };
         }
-        let opened = self.open_key(&journal.header).and_then(|fk| {
+        let opened = self.open_key(file_id, &journal.header.sealed_key.0).and_then(|fk| {
             let header: &[u8; 74] = journal.header.payload_header.0.as_slice().try_into().ok()?;
             let (suite, root) = self.author.suite();
             let sealer = PayloadSealer::resume(&fk, suite, file_id, root, header).ok()?;
@@ -393,6 +411,7 @@ impl Job<'_> {
                 journal.remove()?;
                 let mut sent = self.sent(&header, file.identity.size, &completed, parts);
                 sent.resumed_parts = there;
+                sent.kept = self.kept_of(&header.sealed_key, &request)?;
                 Ok(Tried::Sent(sent))
             }
             Err(error) if error.is_transient() || matches!(error, Error::Interrupted) => Err(error),
@@ -406,6 +425,16 @@ impl Job<'_> {
 
     async fn send_stream(&self, reader: Box<dyn Read + Send>) -> Result<Sent> {
         self.progress.note(&Note::NotResumable);
+        let (mut sent, request) = self.stream_up(reader).await?;
+        let completed = self.complete(sent.file_id, &request).await?;
+        sent.received_bytes = completed.received_bytes;
+        sent.received_parts = completed.received_parts;
+        sent.expires_at = completed.expires_at;
+        Ok(sent)
+    }
+
+    /// Uploads what a reader gives; what makes it appear is still to be asked for.
+    async fn stream_up(&self, reader: Box<dyn Read + Send>) -> Result<(Sent, Vec<u8>)> {
         let (fk, file_id) = (FileKey::generate(), format::random::file_id());
         let (suite, root) = self.author.suite();
         let sealer = Arc::new(PayloadSealer::generate(&fk, suite, file_id, root));
@@ -442,8 +471,7 @@ impl Job<'_> {
             compressed: produced.compressed,
             modified_ms: self.inner.now().saturating_mul(1_000),
         })?;
-        let completed = self.complete(file_id, &request).await?;
-        Ok(Sent {
+        let sent = Sent {
             file_id,
             name: self.name.as_str().to_owned(),
             bytes: produced.original,
@@ -451,10 +479,12 @@ impl Job<'_> {
             body_len: produced.body.body_len(),
             parts: produced.nodes.len() as u64,
             resumed_parts: 0,
-            received_bytes: completed.received_bytes,
-            received_parts: completed.received_parts,
-            expires_at: completed.expires_at,
-        })
+            received_bytes: 0,
+            received_parts: 0,
+            expires_at: 0,
+            kept: None,
+        };
+        Ok((sent, request))
     }
 
     fn sent(&self, header: &Header, bytes: u64, completed: &proto::Completed, parts: u64) -> Sent {
@@ -469,6 +499,7 @@ impl Job<'_> {
             received_bytes: completed.received_bytes,
             received_parts: completed.received_parts,
             expires_at: completed.expires_at,
+            kept: None,
         }
     }
 
@@ -536,7 +567,10 @@ impl Job<'_> {
             None => serde_json::to_vec(&all),
             Some((id, _)) => serde_json::to_vec(&(all, id)),
         };
-        let text = text.map_err(|_| Error::Internal("a request has no JSON form"))?;
+        let mut text = text.map_err(|_| Error::Internal("a request has no JSON form"))?;
+        if !matches!(self.kind, Kind::File) {
+            text.extend_from_slice(b"member");
+        }
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &text);
         Ok(digest.as_ref().try_into().expect("SHA-256 gives 32 bytes"))
     }
@@ -547,11 +581,29 @@ impl Job<'_> {
             .map_err(|_| Error::Internal("a file key could not be sealed"))
     }
 
-    fn open_key(&self, header: &Header) -> Option<FileKey> {
+    fn open_key(&self, file_id: FileId, sealed: &[u8]) -> Option<FileKey> {
         let key = self.author.journal_key();
-        let bytes = open_small(key.secret(), &key_aad(header.file_id), &header.sealed_key.0).ok()?;
+        let bytes = open_small(key.secret(), &key_aad(file_id), sealed).ok()?;
         let bytes: [u8; 32] = bytes.as_slice().try_into().ok()?;
         Some(FileKey::from_secret(Secret::from_bytes(bytes)))
+    }
+
+    /// What the list of a folder needs of a member that the server has, by the request that made it appear.
+    fn kept_of(&self, sealed_key: &B64, request: &[u8]) -> Result<Option<Kept>> {
+        if !matches!(self.kind, Kind::Member) {
+            return Ok(None);
+        }
+        let odd = Error::Internal("a request cannot be read");
+        match serde_json::from_slice::<Complete>(request) {
+            Ok(complete) => self.kept(sealed_key.clone(), &complete),
+            Err(_) => Err(odd),
+        }
+    }
+
+    fn kept(&self, sealed_key: B64, complete: &Complete) -> Result<Option<Kept>> {
+        let manifest = Manifest::parse(complete.manifest.0.as_slice());
+        let manifest = manifest.map_err(|_| Error::Internal("a manifest cannot be read"))?;
+        Ok(Some(Kept { sealed_key, content_id: manifest.content_id() }))
     }
 
     /// Segment buffers of one transfer: 40 MiB.

@@ -2,7 +2,7 @@
 
 use crate::{Address, Error, FileId, Result, RsaPublicKey};
 use format::FileName;
-use proto::limits;
+use proto::{B64, ContentId, limits};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::PathBuf;
@@ -116,6 +116,17 @@ pub struct Sent {
     pub received_parts: u64,
     /// Unix seconds at which the file ends.
     pub expires_at: i64,
+    /// Of a member of a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kept: Option<Kept>,
+}
+
+/// What the list of a folder needs of a member, until the list is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// Its key, sealed under the vault's journal key.
+    pub(crate) sealed_key: B64,
+    pub(crate) content_id: ContentId,
 }
 
 /// What was asked for besides source and name.

@@ -1,7 +1,7 @@
 //! The last step of sending: manifest, grants, and the request that makes the file appear.
 
-use super::Job;
 use super::way::Author;
+use super::{Job, Kind};
 use crate::client::Inner;
 use crate::http::retrying;
 use crate::{Error, FileId, Result};
@@ -12,6 +12,7 @@ use format::grant::{RecipientKey, SealGrant, seal_grants};
 use format::manifest::{SealManifest, seal_manifest};
 use format::metadata::{Compression, Padding};
 use format::{FileKey, Metadata, SealError};
+use proto::limits::UPLOAD_SECONDS;
 use proto::{B64, Complete, Completed, GrantTo, UserId};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -54,7 +55,10 @@ impl Job<'_> {
         let author = self.author.root();
         let metadata = Metadata {
             name: self.name.clone(),
-            media_type: String::new(),
+            media_type: match self.kind {
+                Kind::Folder(_) => format::folder::MEDIA_TYPE.to_owned(),
+                Kind::File | Kind::Member => String::new(),
+            },
             original_size: sharing.original_size,
             stored_size: sharing.stored_size,
             compression: if sharing.compressed { Compression::Gzip } else { Compression::None },
@@ -78,6 +82,27 @@ impl Job<'_> {
             metadata: &metadata,
         })
         .map_err(|_| Error::Internal("the manifest does not fit the file"))?;
+        let complete = Complete {
+            manifest: B64(manifest.as_bytes().to_vec()),
+            grants: Vec::new(),
+            expires_in: self.options.expires_in,
+            max_downloads: self.options.max_downloads,
+            member: false,
+            members: None,
+        };
+        let members = match self.kind {
+            // It waits for its folder as long as an upload waits to be finished.
+            Kind::Member => {
+                return Ok(Complete {
+                    expires_in: UPLOAD_SECONDS,
+                    max_downloads: None,
+                    member: true,
+                    ..complete
+                });
+            }
+            Kind::Folder(ids) if !ids.is_empty() => Some(B64(ids.to_vec())),
+            Kind::File | Kind::Folder(_) => None,
+        };
         let bundles = || {
             self.author.own_bundle().into_iter().chain(self.recipients.iter().map(|checked| &checked.bundle))
         };
@@ -90,12 +115,7 @@ impl Job<'_> {
         let holders = bundles().map(|bundle| Some(bundle.user_id())).chain(self.keys.iter().map(|_| None));
         let grants =
             holders.zip(grants).map(|(user_id, grant)| grant_to(user_id, grant.as_bytes())).collect();
-        Ok(Complete {
-            manifest: B64(manifest.as_bytes().to_vec()),
-            grants,
-            expires_in: self.options.expires_in,
-            max_downloads: self.options.max_downloads,
-        })
+        Ok(Complete { grants, members, ..complete })
     }
 
     /// Makes the file appear; the same bytes again give the same answer.

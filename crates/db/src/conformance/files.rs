@@ -21,7 +21,6 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     a_grant_is_replaced_where_it_is_what_was_seen(&*empty(fixture).await).await;
     a_recipient_can_leave(&*empty(fixture).await).await;
     a_deleted_file_is_gone_for_everybody(&*empty(fixture).await).await;
-    members_are_reached_through_their_bundle(&*empty(fixture).await).await;
     totals_add_up(&*empty(fixture).await).await;
     a_bare_key_is_reached_by_who_names_it(&*empty(fixture).await).await;
     a_bare_key_goes_when_it_is_taken_back_or_the_file_ends(&*empty(fixture).await).await;
@@ -253,23 +252,6 @@ async fn a_deleted_file_is_gone_for_everybody(db: &dyn Database) {
     let mut doomed = db.doomed_blobs(10, NOW).await.unwrap();
     doomed.sort_unstable();
     assert_eq!(doomed, [blob(file(1), 0), leaves_blob(file(1))]);
-}
-
-async fn members_are_reached_through_their_bundle(db: &dyn Database) {
-    let (alice, bob, carol) = (person(db, 1).await, person(db, 2).await, person(db, 3).await);
-    send(db, new_finish(alice, file(1), MIB, &[])).await;
-    let mut bundle = new_finish(alice, file(2), MIB, &[bob]);
-    bundle.members = vec![file(1)];
-    send(db, bundle).await;
-    let FileAccess::Available(view) = db.file_for(bob, file(1), NOW).await.unwrap() else {
-        panic!("reached")
-    };
-    assert_eq!((view.grant, view.role), (None, Role::Recipient));
-    assert_eq!(db.take_ticket(ticket(bob, file(1), 1, NOW)).await.unwrap(), TicketAnswer::First);
-    assert_eq!(db.file_for(carol, file(1), NOW).await.unwrap(), FileAccess::Nothing);
-    assert_eq!(db.list_files(bob, None, 10, NOW).await.unwrap().len(), 1, "a list shows the bundle only");
-    db.revoke_grant(alice, file(2), bob, &[]).await.unwrap();
-    assert_eq!(db.file_for(bob, file(1), NOW).await.unwrap(), FileAccess::Nothing);
 }
 
 async fn totals_add_up(db: &dyn Database) {

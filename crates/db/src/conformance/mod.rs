@@ -14,6 +14,7 @@ mod factors;
 mod files;
 mod jobs;
 mod links;
+mod members;
 mod passkeys;
 mod pins;
 mod receipts;
@@ -56,6 +57,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     links::run(&fixture).await;
     boxes::run(&fixture).await;
     v0::run(&fixture).await;
+    members::run(&fixture).await;
     vaults::run(&fixture).await;
     pins::run(&fixture).await;
     resets::run(&fixture).await;
@@ -170,6 +172,7 @@ fn new_finish(owner: UserId, file_id: FileId, body_len: u64, recipients: &[UserI
         body_root: digest(4),
         leaves_blob: Some(leaves_blob(file_id)),
         grants,
+        is_member: false,
         members: Vec::new(),
         expires_at: NOW.plus(30 * DAY),
         max_downloads: None,

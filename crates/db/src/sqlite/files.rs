@@ -3,15 +3,17 @@
 use async_trait::async_trait;
 use envelope::BoxId;
 use envelope::ids::{ContentId, FileId, RecipientId, RootId, UserId};
+use sqlx::QueryBuilder;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 
 use super::Sqlite;
 use super::audit::append;
-use super::rows::Columns;
+use super::rows::{Columns, at_most};
 use crate::{
     DbError, DeleteAnswer, Digest, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer,
-    NewEvent, ReplaceAnswer, ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, UnixTime, Usage,
+    MemberView, NewEvent, ReplaceAnswer, ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer,
+    UnixTime, Usage,
 };
 
 /// `files.state`: an open upload.
@@ -36,13 +38,14 @@ pub(super) const LIST: &str =
 const REACH: &str = "SELECT f.state, f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
         f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
         f.manifest_digest, f.manifest, f.box_id, f.box_owner, g.bytes AS grant_bytes, COALESCE(g.listed_at, f.finished_at) AS listed_at
-    FROM files f LEFT JOIN grants g ON g.file_id = f.file_id AND g.user_id = $1
-    WHERE f.file_id = $2 AND f.state IN (1, 3)
-        AND (g.user_id IS NOT NULL OR EXISTS (
-            SELECT 1 FROM members m
-                JOIN files b ON b.file_id = m.bundle_id AND b.state = 1 AND b.expires_at > $3
-                JOIN grants v ON v.file_id = m.bundle_id AND v.user_id = $1
-            WHERE m.member_id = f.file_id))";
+    FROM files f JOIN grants g ON g.file_id = f.file_id AND g.user_id = $1
+    WHERE f.file_id = $2 AND f.state IN (1, 3)";
+
+/// Members of a folder that lives; they live as long.
+const MEMBER: &str = "FROM members m
+        JOIN files b ON b.file_id = m.bundle_id AND b.state = 1
+        JOIN files f ON f.file_id = m.member_id AND f.state = 1
+    WHERE m.bundle_id = ";
 
 /// A file that has a grant for a bare key, living or expired. A grant of an upload that is still open is not known yet.
 const REACH_BY_KEY: &str =
@@ -77,7 +80,7 @@ impl Files for Sqlite {
     }
 
     async fn file_for(&self, user: UserId, file_id: FileId, now: UnixTime) -> Result<FileAccess, DbError> {
-        let row = reach(user, file_id, now).fetch_optional(&self.readers).await?;
+        let row = reach(user, file_id).fetch_optional(&self.readers).await?;
         access(row, user, now)
     }
 
@@ -96,7 +99,7 @@ impl Files for Sqlite {
         let (user, file) = (take.user.as_bytes().as_slice(), take.file_id.as_bytes().as_slice());
         let mut tx = self.write().await?;
         let query = match take.recipient {
-            None => reach(take.user, take.file_id, take.now),
+            None => reach(take.user, take.file_id),
             Some(recipient) => reach_by_key(take.file_id, recipient),
         };
         let Some(row) = query.fetch_optional(&mut *tx).await? else { return Ok(TicketAnswer::Nothing) };
@@ -164,6 +167,50 @@ impl Files for Sqlite {
             })
         })
         .transpose()
+    }
+
+    async fn members_among(
+        &self,
+        folder: FileId,
+        ids: &[FileId],
+        now: UnixTime,
+    ) -> Result<Vec<MemberView>, DbError> {
+        at_most(ids, 100, "a list of members")?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::new("SELECT f.file_id, f.manifest, f.part_len ");
+        query.push(MEMBER).push_bind(folder.as_bytes().to_vec());
+        query.push(" AND b.expires_at > ").push_bind(now.0);
+        query.push(" AND f.expires_at > ").push_bind(now.0);
+        query.push(" AND m.member_id IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.as_bytes().to_vec());
+        }
+        query.push(")");
+        query
+            .build()
+            .persistent(false)
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(MemberView {
+                    file_id: FileId::from_bytes(row.octets("file_id")?),
+                    manifest: row.bytes("manifest")?,
+                    part_len: row.natural("part_len")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn is_member_of(&self, folder: FileId, member: FileId, now: UnixTime) -> Result<bool, DbError> {
+        let mut query = QueryBuilder::new("SELECT 1 ");
+        query.push(MEMBER).push_bind(folder.as_bytes().to_vec());
+        query.push(" AND m.member_id = ").push_bind(member.as_bytes().to_vec());
+        query.push(" AND b.expires_at > ").push_bind(now.0);
+        Ok(query.build().fetch_optional(&self.readers).await?.is_some())
     }
 
     async fn recipients_of(&self, file_id: FileId) -> Result<Vec<UserId>, DbError> {
@@ -300,7 +347,8 @@ impl Files for Sqlite {
         events: &[NewEvent],
     ) -> Result<DeleteAnswer, DbError> {
         let mut tx = self.write().await?;
-        let living = sqlx::query("SELECT 1 FROM files WHERE file_id = $1 AND owner = $2 AND state = 1")
+        let living = "SELECT 1 FROM files WHERE file_id = $1 AND owner = $2 AND state = 1 AND is_member = 0";
+        let living = sqlx::query(living)
             .bind(file_id.as_bytes().as_slice())
             .bind(owner.as_bytes().as_slice())
             .fetch_optional(&mut *tx)
@@ -308,6 +356,7 @@ impl Files for Sqlite {
         if living.is_none() {
             return Ok(DeleteAnswer::Nothing);
         }
+        close_members(&mut tx, file_id, now).await?;
         end_file(&mut tx, file_id, ENDED, now).await?;
         append(&mut tx, events).await?;
         tx.commit().await?;
@@ -329,6 +378,30 @@ impl Files for Sqlite {
             open_uploads: row.natural("open_uploads")?,
         })
     }
+}
+
+/// Members end with their folder: nobody pays for them from now on, and the expiry job takes them one by one, so that a folder
+/// of thousands does not keep other writers waiting.
+async fn close_members(tx: &mut SqliteConnection, folder: FileId, now: UnixTime) -> Result<(), DbError> {
+    let folder = folder.as_bytes().as_slice();
+    sqlx::query(
+        "UPDATE accounts SET charged_bytes = charged_bytes - (
+             SELECT COALESCE(SUM(f.charged_bytes), 0) FROM members m JOIN files f ON f.file_id = m.member_id
+             WHERE m.bundle_id = $1)
+         WHERE user_id = (SELECT owner FROM files WHERE file_id = $1)",
+    )
+    .bind(folder)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "UPDATE files SET charged_bytes = 0, expires_at = MIN(expires_at, $2)
+         WHERE file_id IN (SELECT member_id FROM members WHERE bundle_id = $1)",
+    )
+    .bind(folder)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
 }
 
 /// Ends an upload or a file: dooms its blobs, frees what its owner is charged for, and leaves the bare row so that
@@ -395,8 +468,8 @@ pub(super) async fn end_file(
     Ok(())
 }
 
-fn reach<'q>(user: UserId, file_id: FileId, now: UnixTime) -> Query<'q, sqlx::Sqlite, SqliteArguments> {
-    sqlx::query(REACH).bind(user.as_bytes().to_vec()).bind(file_id.as_bytes().to_vec()).bind(now.0)
+fn reach<'q>(user: UserId, file_id: FileId) -> Query<'q, sqlx::Sqlite, SqliteArguments> {
+    sqlx::query(REACH).bind(user.as_bytes().to_vec()).bind(file_id.as_bytes().to_vec())
 }
 
 fn reach_by_key<'q>(file_id: FileId, recipient: RecipientId) -> Query<'q, sqlx::Sqlite, SqliteArguments> {

@@ -1,6 +1,6 @@
 //! The step by which files appear: of uploads whose parts have come, and of small files that came whole.
 
-use envelope::ids::FileId;
+use sqlx::QueryBuilder;
 use sqlx::sqlite::SqliteConnection;
 
 use super::files::FILE;
@@ -8,9 +8,13 @@ use super::rows::{Columns, at_most, bound, integer};
 use super::uploads::{Full, charge, put_grants};
 use crate::{AddFilesAnswer, BlobRef, DbError, Finish, FinishAnswer, NewFile};
 
+/// Members that one statement takes in.
+const MEMBERS_AT_ONCE: usize = 500;
+
 /// Makes an upload a file. Unless it says [`FinishAnswer::Finished`], nothing is to be committed.
 pub(super) async fn finish(tx: &mut SqliteConnection, finish: &Finish) -> Result<FinishAnswer, DbError> {
     at_most(&finish.grants, 1000, "a list of grants")?;
+    at_most(&finish.members, 50_000, "a list of members")?;
     let body_len = integer(finish.body_len, "the length of a body")?;
     let revision = integer(finish.revision, "a revision")?;
     let file = finish.file_id.as_bytes().as_slice();
@@ -45,10 +49,8 @@ pub(super) async fn finish(tx: &mut SqliteConnection, finish: &Finish) -> Result
             return Ok(FinishAnswer::BoxClosed);
         }
     }
-    for &member in &finish.members {
-        if !put_member(&mut *tx, finish, member).await? {
-            return Ok(FinishAnswer::BadMember(member));
-        }
+    if !put_members(&mut *tx, finish).await? {
+        return Ok(FinishAnswer::BadMember);
     }
     put_grants(&mut *tx, finish.file_id, &finish.grants, None).await?;
     sqlx::query("UPDATE grants SET listed_at = $2 WHERE file_id = $1")
@@ -67,7 +69,7 @@ pub(super) async fn finish(tx: &mut SqliteConnection, finish: &Finish) -> Result
     sqlx::query(
         "UPDATE files SET state = 1, finished_at = $2, expires_at = $3, max_downloads = $4, revision = $5,
                  body_len = $6, charged_bytes = $6, body_root = $7, content_id = $8, author_root = $9,
-                 manifest_digest = $10, request_digest = $11, leaves_blob = $12, manifest = $13
+                 manifest_digest = $10, request_digest = $11, leaves_blob = $12, manifest = $13, is_member = $14
              WHERE file_id = $1",
     )
     .bind(file)
@@ -83,6 +85,7 @@ pub(super) async fn finish(tx: &mut SqliteConnection, finish: &Finish) -> Result
     .bind(finish.request_digest.as_bytes().as_slice())
     .bind(finish.leaves_blob.as_ref().map(BlobRef::as_str))
     .bind(finish.manifest.as_slice())
+    .bind(i64::from(finish.is_member))
     .execute(&mut *tx)
     .await?;
     super::audit::append(tx, &finish.events).await?;
@@ -136,18 +139,34 @@ pub(super) async fn add(
     })
 }
 
-/// Whether `member` is a living file of the same owner; if so, it is noted.
-async fn put_member(tx: &mut SqliteConnection, finish: &Finish, member: FileId) -> Result<bool, DbError> {
-    let done = sqlx::query(
-        "INSERT INTO members (bundle_id, member_id)
-         SELECT $1, file_id FROM files WHERE file_id = $2 AND owner = $3 AND state = 1 AND expires_at > $4
-         ON CONFLICT (member_id, bundle_id) DO UPDATE SET bundle_id = excluded.bundle_id",
-    )
-    .bind(finish.file_id.as_bytes().as_slice())
-    .bind(member.as_bytes().as_slice())
-    .bind(finish.owner.as_bytes().as_slice())
-    .bind(finish.now.0)
-    .execute(&mut *tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
+/// Takes all members in, and has them end with their folder; `false` if one of them is none.
+async fn put_members(tx: &mut SqliteConnection, finish: &Finish) -> Result<bool, DbError> {
+    let folder = finish.file_id.as_bytes().as_slice();
+    for some in finish.members.chunks(MEMBERS_AT_ONCE) {
+        let mut query = QueryBuilder::new("INSERT INTO members (bundle_id, member_id) SELECT ");
+        query.push_bind(folder.to_vec()).push(", f.file_id FROM files f WHERE f.file_id IN (");
+        let mut list = query.separated(", ");
+        for member in some {
+            list.push_bind(member.as_bytes().to_vec());
+        }
+        query.push(") AND f.state = 1 AND f.is_member = 1 AND f.owner = ");
+        query.push_bind(finish.owner.as_bytes().to_vec()).push(" AND f.author_root = ");
+        query.push_bind(finish.author_root.as_bytes().to_vec()).push(" AND f.expires_at > ");
+        query.push_bind(finish.now.0);
+        query.push(" AND NOT EXISTS (SELECT 1 FROM members m WHERE m.member_id = f.file_id)");
+        let taken = query.build().persistent(false).execute(&mut *tx).await?.rows_affected();
+        if taken != some.len() as u64 {
+            return Ok(false);
+        }
+    }
+    if !finish.members.is_empty() {
+        sqlx::query(
+            "UPDATE files SET expires_at = $2 WHERE file_id IN (SELECT member_id FROM members WHERE bundle_id = $1)",
+        )
+        .bind(folder)
+        .bind(finish.expires_at.0)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(true)
 }

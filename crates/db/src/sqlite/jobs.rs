@@ -13,6 +13,9 @@ use super::files::{ENDED, EXPIRED, OPEN, end_file};
 use super::rows::{Columns, at_most, integer};
 use crate::{BlobRef, DbError, Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention, UnixTime};
 
+/// Files that end in one transaction.
+const DUE_AT_ONCE: u32 = 32;
+
 /// The doomed, unless a backup runs; its plan is checked by a test.
 pub(super) const DOOMED: &str = "SELECT blob FROM doomed_blobs
     WHERE NOT EXISTS (SELECT 1 FROM leases WHERE job = 'backup' AND expires_at > $2)
@@ -83,33 +86,42 @@ impl Jobs for Sqlite {
         lease: &Lease,
     ) -> Result<Option<Doomed>, DbError> {
         let mut doomed = Doomed::default();
-        for _ in 0..limit {
-            // One transaction each, so that a long list does not keep other writers waiting.
+        loop {
+            let left = limit.saturating_sub(doomed.files + doomed.uploads).min(DUE_AT_ONCE);
+            // Few in one transaction, so that a long list does not keep other writers waiting.
             let mut tx = self.write().await?;
             if !is_held(&mut tx, lease, now).await? {
                 return Ok(None);
             }
-            let Some(due) = sqlx::query(
-                "SELECT file_id, state FROM files WHERE state < 2 AND expires_at <= $1 ORDER BY expires_at LIMIT 1",
+            let due = sqlx::query(
+                "SELECT file_id, state, is_member FROM files WHERE state < 2 AND expires_at <= $1
+                 ORDER BY expires_at LIMIT $2",
             )
             .bind(now.0)
-            .fetch_optional(&mut *tx)
-            .await?
-            else {
-                break;
-            };
-            let file_id = FileId::from_bytes(due.octets("file_id")?);
-            if due.natural("state")? == OPEN {
-                end_file(&mut tx, file_id, ENDED, now).await?;
-                doomed.uploads += 1;
-            } else {
-                append_expired(&mut tx, file_id, now).await?;
-                end_file(&mut tx, file_id, EXPIRED, now).await?;
+            .bind(i64::from(left))
+            .fetch_all(&mut *tx)
+            .await?;
+            if due.is_empty() {
+                return Ok(Some(doomed));
+            }
+            for file in due {
+                let file_id = FileId::from_bytes(file.octets("file_id")?);
+                if file.natural("state")? == OPEN {
+                    end_file(&mut tx, file_id, ENDED, now).await?;
+                    doomed.uploads += 1;
+                    continue;
+                }
+                // Nobody could see a member by itself, so nobody is told of its end by itself.
+                if file.flag("is_member")? {
+                    end_file(&mut tx, file_id, ENDED, now).await?;
+                } else {
+                    append_expired(&mut tx, file_id, now).await?;
+                    end_file(&mut tx, file_id, EXPIRED, now).await?;
+                }
                 doomed.files += 1;
             }
             tx.commit().await?;
         }
-        Ok(Some(doomed))
     }
 
     async fn doomed_blobs(&self, limit: u32, now: UnixTime) -> Result<Vec<BlobRef>, DbError> {

@@ -7,6 +7,7 @@ mod drop_box;
 mod file;
 mod fixtures;
 mod floe;
+mod folder;
 mod identity;
 mod known;
 mod link;

@@ -179,6 +179,13 @@ impl Scene<'_> {
                 Some(ticket) => request.header(headers::TICKET, ticket),
                 None => request,
             },
+            ("POST", paths::MEMBERS) => {
+                let request = request.json(&proto::MembersRequest { ids: vec![ids.file] });
+                match &self.ticket {
+                    Some(ticket) => request.header(headers::TICKET, ticket),
+                    None => request,
+                }
+            }
             ("POST", paths::LOGOUT | paths::OTHER_SESSIONS) => request.json(&json!({})),
             ("GET" | "DELETE", _) => request,
             (method, path) => panic!("the test knows no request for {method} {path}"),

@@ -4,5 +4,6 @@ mod batch;
 mod end;
 mod keys;
 mod list;
+mod members;
 mod replace;
 mod ticket;

@@ -147,6 +147,8 @@ impl Parcel {
             grants,
             expires_in: 7 * 86_400,
             max_downloads: None,
+            member: false,
+            members: None,
         }
     }
 

@@ -226,5 +226,12 @@ type Grants<'a> = Vec<(&'a Person, Vec<u8>)>;
 fn complete(manifest: Vec<u8>, grants: Grants<'_>) -> Complete {
     let grants =
         grants.into_iter().map(|(to, grant)| GrantTo { user_id: Some(to.user), grant: B64(grant) }).collect();
-    Complete { manifest: B64(manifest), grants, expires_in: 86_400, max_downloads: None }
+    Complete {
+        manifest: B64(manifest),
+        grants,
+        expires_in: 86_400,
+        max_downloads: None,
+        member: false,
+        members: None,
+    }
 }

@@ -129,6 +129,10 @@ pub(crate) async fn complete(
     Json(request): Json<Complete>,
 ) -> Answer<Response> {
     check_terms(&request)?;
+    // Members are the caller's own files, and a visitor has none: who is charged here is somebody else.
+    if request.member || request.members.is_some() {
+        return Err(Refusal::malformed("A visitor sends single files."));
+    }
     let upload = visitor.upload(&app, id, file_id).await?;
     let owner = upload.owner;
     let signed = Signed::parse(&request.manifest, &request.grants)?;

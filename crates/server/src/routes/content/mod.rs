@@ -1,6 +1,7 @@
 //! Ciphertext and what proves it, for whoever shows a ticket.
 
 pub(crate) mod leaves;
+pub(crate) mod members;
 pub(crate) mod part;
 pub(crate) mod tree;
 
@@ -44,9 +45,16 @@ impl FromRequestParts<App> for Shown {
     }
 }
 
-/// How a living file is laid out, for a good ticket.
+/// How a living file is laid out, for a good ticket of its own or of the folder that it is a member of.
 async fn layout(app: &App, shown: &Shown, file_id: FileId) -> Answer<FileLayout> {
-    let ticket = Ticket::open(&shown.0, file_id, &app.keys, app.now())?;
+    let ticket = Ticket::open(&shown.0, &app.keys, app.now())?;
+    if ticket.file_id != file_id && !app.db.is_member_of(ticket.file_id, file_id, app.time()).await? {
+        return Err(Ticket::refused());
+    }
+    laid_out(app, &ticket, file_id).await
+}
+
+async fn laid_out(app: &App, ticket: &Ticket, file_id: FileId) -> Answer<FileLayout> {
     if is_suspended(app, ticket.user).await? {
         return Err(Refusal::suspended());
     }

@@ -94,6 +94,9 @@ fn read_file(file: BatchFile) -> Answer<Read> {
         return Err(Refusal::malformed("A file id is a random UUID (version 4)."));
     }
     check_terms(&complete)?;
+    if complete.members.is_some() {
+        return Err(Refusal::malformed("A folder is uploaded by itself. Its members may come in batches."));
+    }
     if body.0.len() > SEGMENT_LEN {
         return Err(Refusal::malformed("A file of a batch is one sealed segment. Upload longer ones."));
     }
@@ -121,7 +124,7 @@ fn judge(
     let judge_one = |(n, file): (usize, &Read)| {
         let grants = file
             .signed
-            .check(file.file_id, scribe.actor(), bundles)
+            .check(file.file_id, scribe.actor(), bundles, file.complete.member)
             .map_err(|refusal| refusal.of_file(n + 1))?;
         let finish =
             finish_of(app, scribe, file.file_id, &file.signed.manifest, None, grants, &file.complete)?;

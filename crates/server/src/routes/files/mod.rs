@@ -37,7 +37,7 @@ pub(crate) fn expired() -> Refusal {
     Refusal::new(Code::Expired, "The file has expired. Ask its sender to send it again.")
 }
 
-/// The reply's row; `None` for a file that is reached without a grant of one's own.
+/// The reply's row; `None` for one without a grant, of which there is none.
 fn info(view: FileView, author_bundle: Vec<u8>) -> Option<FileInfo> {
     Some(FileInfo {
         file_id: view.file_id,

@@ -9,8 +9,8 @@ use bytes::{Bytes, BytesMut};
 use db::{BlobRef, Digest, Finish, FinishAnswer, UploadState};
 use envelope::merkle::{Accumulator, Node};
 use envelope::{Bundle, Manifest};
-use proto::limits::EXPIRY_MAX_SECONDS;
-use proto::{Code, Complete, Completed, FileId, UserId};
+use proto::limits::{EXPIRY_MAX_SECONDS, MEMBERS_MAX, UPLOAD_SECONDS};
+use proto::{B64, Code, Complete, Completed, FileId, UserId};
 
 use super::verify::{Signed, check_body};
 use crate::audit::{Agent, Scribe};
@@ -38,7 +38,7 @@ pub(crate) async fn complete(
         // Only the digest of the request counts now; nothing is judged or written again.
         (Vec::new(), None)
     } else {
-        let grants = judge(&app, caller.user, file_id, &signed).await?;
+        let grants = judge(&app, caller.user, file_id, &signed, request.member).await?;
         if let Some(id) = upload.box_id {
             let owner = app.db.open_box(id, app.time()).await?.ok_or_else(box_closed)?.owner;
             if !grants.iter().any(|grant| grant.user == Some(owner)) {
@@ -104,7 +104,10 @@ pub(crate) async fn finish_with(app: &App, finish: Finish, leaves_blob: Option<B
         }
         FinishAnswer::Incomplete => Err(Refusal::new(Code::PartsMissing, "Parts are missing.")),
         FinishAnswer::BoxClosed => Err(box_closed()),
-        FinishAnswer::BadMember(_) => Err(Refusal::not_found()),
+        FinishAnswer::BadMember => Err(Refusal::new(
+            Code::MembersMissing,
+            "Files of the folder are not there, have ended, or are in a folder already. Send them again.",
+        )),
     }
 }
 
@@ -121,7 +124,8 @@ pub(crate) fn finish_of(
     Ok(Finish {
         file_id,
         owner: scribe.actor(),
-        events: scribe.sent(file_id, &grants),
+        // A member is told of with its folder.
+        events: if request.member { Vec::new() } else { scribe.sent(file_id, &grants) },
         manifest: manifest.as_bytes().to_vec(),
         manifest_digest: Digest::from_bytes(manifest.digest()),
         content_id: manifest.content_id(),
@@ -131,7 +135,8 @@ pub(crate) fn finish_of(
         body_root: Digest::from_bytes(*manifest.body_root().as_bytes()),
         leaves_blob: leaves_blob.map(|name| BlobRef::new(name.to_string())),
         grants,
-        members: Vec::new(),
+        is_member: request.member,
+        members: members_of(request)?,
         expires_at: app.time().plus(request.expires_in),
         max_downloads: request.max_downloads,
         request_digest: digest_of(request)?,
@@ -146,7 +151,25 @@ pub(crate) fn check_terms(request: &Complete) -> Answer<()> {
     if request.max_downloads == Some(0) {
         return Err(Refusal::malformed("A download limit is at least 1."));
     }
-    Ok(())
+    let has_terms =
+        !request.grants.is_empty() || request.max_downloads.is_some() || request.members.is_some();
+    if request.member && (has_terms || request.expires_in > UPLOAD_SECONDS) {
+        return Err(Refusal::malformed(
+            "A member of a folder has no grants, limits or members, and waits at most seven days for its folder.",
+        ));
+    }
+    members_of(request).map(drop)
+}
+
+/// The members that a folder names, in the one way to write them.
+fn members_of(request: &Complete) -> Answer<Vec<FileId>> {
+    let Some(B64(bytes)) = &request.members else { return Ok(Vec::new()) };
+    let (ids, rest) = bytes.as_chunks::<16>();
+    let ascending = ids.windows(2).all(|two| two[0] < two[1]);
+    if !rest.is_empty() || !(1..=MEMBERS_MAX).contains(&ids.len()) || !ascending {
+        return Err(Refusal::malformed("Members are 1 to 50,000 ids of 16 bytes, ascending."));
+    }
+    Ok(ids.iter().map(|id| FileId::from_bytes(*id)).collect())
 }
 
 /// By what a repetition is known: the request as it would be written again, so that only its meaning counts.
@@ -155,10 +178,16 @@ fn digest_of(request: &Complete) -> Answer<Digest> {
     Ok(Digest::from_bytes(crate::secrets::sha256(&[b"waxwing/v1/server/complete\0", &canonical])))
 }
 
-async fn judge(app: &App, author: UserId, file_id: FileId, signed: &Signed) -> Answer<Vec<db::NewGrant>> {
+async fn judge(
+    app: &App,
+    author: UserId,
+    file_id: FileId,
+    signed: &Signed,
+    is_member: bool,
+) -> Answer<Vec<db::NewGrant>> {
     let bundles = bundles_of(app, author, signed.users()).await?;
     // Up to 501 signatures are too long for a task that others wait for.
-    tokio::task::block_in_place(|| signed.check(file_id, author, &bundles))
+    tokio::task::block_in_place(|| signed.check(file_id, author, &bundles, is_member))
 }
 
 /// The newest bundles of the author and of everybody who is given something.
