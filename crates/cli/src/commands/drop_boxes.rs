@@ -183,15 +183,15 @@ fn watch(app: &App, session: &Session, me: &Unlocked, text: &str, once: bool) ->
     if !once {
         console.note(format!("waiting for what comes into {}; Ctrl-C ends it", quoted(&one.title)));
     }
-    let mut shown: HashSet<FileId> = HashSet::new();
+    let (mut shown, mut has_asked) = (HashSet::<FileId>::new(), false);
     loop {
         // Oldest first, as they came.
         let (files, refused) = match arrivals(session, me, one.box_id) {
-            Err(fault) if fault.class == Class::Network && !once && !shown.is_empty() => {
-                (Vec::new(), Vec::new())
-            }
+            // A network that goes away for a while is no reason to stop watching.
+            Err(fault) if fault.class == Class::Network && has_asked => (Vec::new(), Vec::new()),
             outcome => outcome?,
         };
+        has_asked = true;
         for file in files.iter().rev().filter(|file| shown.insert(file.file_id)) {
             if console.json {
                 console.result(&arrival(file))?;

@@ -103,7 +103,7 @@ fn a_description_that_contradicts_itself_or_goes_on_is_refused() {
         assert!(BoxDescription::parse(&bytes[..len]).is_err(), "{len}");
     }
     // An owner of zeros is nobody.
-    let mut nobody = bytes.clone();
+    let mut nobody = bytes;
     nobody[24..56].fill(0);
     assert!(BoxDescription::parse(nobody).is_err());
 }
