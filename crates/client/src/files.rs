@@ -174,16 +174,16 @@ pub(crate) struct OpenFileInfo {
     pub(crate) sender: Sender,
     /// The bare key by whose grant it opened.
     pub(crate) recipient: Option<RecipientId>,
-    /// Who signed the manifest.
-    pub(crate) author_key: PublicKey,
+    /// Who signed the manifest; absent if nobody did.
+    pub(crate) author_key: Option<PublicKey>,
     /// The author's newest bundle and what it means against the pins; absent for own files.
     pub(crate) judged: Option<(Bundle, Judged)>,
 }
 
 impl OpenFileInfo {
-    /// Whether its content is the list of a folder.
+    /// Whether its content is the list of a folder. One that nobody signed is none: members are by the author of their list.
     pub(crate) fn is_folder(&self) -> bool {
-        self.opened.metadata.media_type == format::folder::MEDIA_TYPE
+        self.author_key.is_some() && self.opened.metadata.media_type == format::folder::MEDIA_TYPE
     }
 }
 
@@ -394,7 +394,16 @@ fn open_unsigned(
     }
     let sender =
         Sender { address: None, root_id: RootId::ZERO, trust: Trust::Anonymous, retired_root: false };
-    Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient: None, judged: None })
+    Ok(OpenFileInfo {
+        info,
+        manifest,
+        grant,
+        opened,
+        sender,
+        recipient: None,
+        author_key: None,
+        judged: None,
+    })
 }
 
 impl Inner {
@@ -479,7 +488,8 @@ impl Inner {
             linked: author.newest.as_slice(),
         };
         let opened = open_file(&open).map_err(|_| forged())?;
-        let Author { key: author_key, sender, judged, .. } = author;
+        let Author { key, sender, judged, .. } = author;
+        let author_key = Some(key);
         Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient, author_key, judged })
     }
 

@@ -102,6 +102,8 @@ pub(crate) fn unsigned(parcel: &Parcel, owner: &Person) -> Complete {
         grants: vec![GrantTo { user_id: Some(owner.user), grant: B64(grant(&head, owner)) }],
         expires_in: 86_400,
         max_downloads: None,
+        member: false,
+        members: None,
     }
 }
 
@@ -330,6 +332,12 @@ async fn what_is_not_sealed_for_the_owner_alone_by_nobody_is_refused() {
         ("another grant", Complete { grants: other.grants, ..good.clone() }),
     ] {
         assert_eq!(into.complete(&stage, &parcel, &wrong).await.code(), Code::Rejected, "{what}");
+    }
+    for (what, wrong) in [
+        ("as a member of a folder", Complete { member: true, grants: Vec::new(), ..good.clone() }),
+        ("as a folder of files of the owner's", Complete { members: Some(B64(vec![7; 16])), ..good.clone() }),
+    ] {
+        assert_eq!(into.complete(&stage, &parcel, &wrong).await.code(), Code::Malformed, "{what}");
     }
     into.complete(&stage, &parcel, &good).await.json::<Completed>();
 }

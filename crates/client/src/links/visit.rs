@@ -156,7 +156,7 @@ impl Inner {
             keys: Vec::new(),
             receipts: Vec::new(),
         };
-        let author_key = *author;
+        let author_key = Some(*author);
         Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient: None, author_key, judged: None })
     }
 

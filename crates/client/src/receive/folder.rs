@@ -135,7 +135,8 @@ impl Inner {
         };
         let Way { server, leave, remembered } = way;
         let tickets = Arc::new(Tickets::new(Arc::clone(self), server, file_id, leave, download_id));
-        let (author, media_type) = (file.author_key, file.opened.metadata.media_type.clone());
+        let author = file.author_key.ok_or(Error::NotAuthentic)?;
+        let media_type = file.opened.metadata.media_type.clone();
         let sender = file.sender.clone();
         let list = self.list(file, &tickets, progress, cancel).await?;
         let folder = Folder::decode(&list).map_err(|_| Error::NotAuthentic)?;

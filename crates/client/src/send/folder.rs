@@ -5,6 +5,7 @@ use super::ledger::{Last, Ledger};
 use super::many::Run;
 use super::request::{Limits, Terms, check_limits};
 use super::tree::{self, Skipped, Tree};
+use super::way::Author;
 use super::{Compress, Job, Kind, Sent, each_once};
 use crate::keys::Unlocked;
 use crate::progress::Notes;
@@ -83,7 +84,8 @@ impl Client {
         let inner = &self.inner;
         let job = Job {
             inner,
-            me,
+            author: Author::Me(me),
+            into: None,
             name,
             recipients,
             keys,

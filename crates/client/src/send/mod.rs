@@ -22,14 +22,14 @@ use crate::keys::Unlocked;
 use crate::{
     Address, Cancel, Client, Error, FileId, Note, Phase, Progress, RecipientId, Result, RsaPublicKey,
 };
-use envelope::{BodyShape, PartShape};
+use envelope::{BodyShape, Manifest, PartShape};
 pub use folder::{SendFolder, SentFolder};
 use format::small::{open_small, seal_small};
 use format::{FileKey, FileName, PayloadSealer, Secret};
 use journal::{Header, Journal, SourceIdentity, Unusable};
 pub use many::{OnSent, SendMany};
 use plan::{Plan, SourceFile};
-use proto::{B64, Begin, BoxId, Code, UploadStatus, limits};
+use proto::{B64, Begin, BoxId, Code, Complete, UploadStatus, limits};
 pub use request::{Compress, SendRequest, Sent, Source};
 use request::{Kept, Limits, check_limits};
 use reqwest::Method;
