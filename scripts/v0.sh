@@ -10,7 +10,7 @@ if [ ! -e "$venv/made" ]; then
   echo "v0: making a Python environment in the cache folder, once" >&2
   rm -rf "$venv"
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$wanted"
   touch "$venv/made"
 fi
 cargo build --quiet --locked --workspace --bins

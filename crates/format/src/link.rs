@@ -28,9 +28,14 @@ const ORIGIN_MAX: usize = 267;
 /// Characters of 32 bytes.
 const TEXT_32: usize = 43;
 
-/// A fresh link id.
+/// A fresh link id whose text does not begin with a dash: people type it as an argument of commands.
 pub fn link_id() -> LinkId {
-    LinkId::from_bytes(random::bytes())
+    loop {
+        let id = LinkId::from_bytes(random::bytes());
+        if !id.to_string().starts_with('-') {
+            return id;
+        }
+    }
 }
 
 /// The secret of a link: 32 random bytes that stand in the fragment and never reach a server.

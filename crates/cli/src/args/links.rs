@@ -70,7 +70,7 @@ pub(crate) enum LinksAction {
     /// Change how long or how often a link opens
     Change {
         /// The link's id, or its first 8 or more characters
-        #[arg(value_name = "LINK-ID", allow_hyphen_values = true)]
+        #[arg(value_name = "LINK-ID")]
         id: String,
         /// When it ends, from now on: a number with m, h, d or w
         #[arg(long, short, value_name = "TIME")]
@@ -88,7 +88,7 @@ pub(crate) enum LinksAction {
     /// Take links back: nobody opens them from now on
     Rm {
         /// Ids of links, or their first 8 or more characters
-        #[arg(required = true, value_name = "LINK-ID", allow_hyphen_values = true)]
+        #[arg(required = true, value_name = "LINK-ID")]
         ids: Vec<String>,
     },
 }
