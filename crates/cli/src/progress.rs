@@ -40,7 +40,7 @@ impl Shown {
 
     fn begin(&self, phase: Phase, done: u64, total: Option<u64>) {
         let template = match (phase, total) {
-            (Phase::Rewrapping, _) => FILES,
+            (Phase::Rewrapping | Phase::Listing, _) => FILES,
             (_, Some(_)) => KNOWN,
             (_, None) => UNKNOWN,
         };

@@ -21,6 +21,8 @@ pub enum Phase {
     Finishing,
     /// Wrapping files to the present keys, counted in files and not in bytes.
     Rewrapping,
+    /// Reading and verifying what is new in one's list, counted in files and not in bytes.
+    Listing,
 }
 
 impl Phase {
@@ -35,6 +37,7 @@ impl Phase {
             Self::Decrypting => "Decrypting",
             Self::Finishing => "Finishing",
             Self::Rewrapping => "Wrapping files to your new keys",
+            Self::Listing => "Reading your list",
         }
     }
 }

@@ -12,6 +12,7 @@ mod cuts;
 mod devices;
 mod factors;
 mod files;
+mod index;
 mod invitation;
 mod keys;
 mod leaving;

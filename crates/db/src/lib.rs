@@ -6,12 +6,13 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Links`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Changes`], [`Links`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
 mod administration;
 mod audit;
+mod changes;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod directory;
@@ -40,6 +41,7 @@ pub use administration::{
     Administration, Invitation, InviteAnswer, NewInvitation, StoredFile, SuspendAnswer,
 };
 pub use audit::{AppendBatchAnswer, AskActivity, Audit, Batch, NewBatch, NewEvent, StoredEvent};
+pub use changes::{Change, Changes};
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
 pub use erasure::{Erase, Erasure};
 pub use error::DbError;
@@ -83,6 +85,7 @@ pub trait Database:
     + Directory
     + Uploads
     + Files
+    + Changes
     + Links
     + Vaults
     + Pins

@@ -1,5 +1,7 @@
 //! Names that are safe to create on this disk, from names that an author chose.
 
+use unicode_normalization::UnicodeNormalization;
+
 /// Longest safe name in bytes of UTF-8.
 const MAX_LEN: usize = 255;
 /// What a name that nothing is left of becomes.
@@ -22,6 +24,14 @@ pub fn safe_file_name(name: &str) -> String {
     // Shortened first: what is cut off may have been all that told a name from that of a device.
     let safe = shorten(if trimmed.is_empty() { FALLBACK } else { trimmed });
     if is_device(&safe) || safe.starts_with('-') { shorten(&format!("_{safe}")) } else { safe }
+}
+
+/// A name as it is compared with what somebody types: in NFC, without regard to the case of letters. Never for telling files apart.
+pub fn comparable(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    name.nfc().collect::<String>().to_lowercase()
 }
 
 fn trim(name: &str) -> &str {

@@ -36,7 +36,9 @@ pub use factor::{
     BackupCodes, FactorProof, FactorRequest, SecondFactor, SecondFactorRequest, SessionInfo, SessionList,
     SessionsEnded, SignIn, TotpConfirm, TotpSecret,
 };
-pub use file::{FileInfo, FilePage, FileQuery, Health, ReplaceGrant, Role, Ticket, TicketRequest};
+pub use file::{
+    FileChanges, FileInfo, FilePage, FileQuery, Health, ReplaceGrant, Role, Ticket, TicketRequest,
+};
 pub use link::{ChangeLink, LinkFile, LinkInfo, LinkList, LinkNonce, MakeLink, OpenLink, OpenedLink};
 pub use passkey::{
     CeremonyBegun, CeremonyEnd, PasskeyAdded, PasskeyInfo, PasskeyList, PasskeyRename, PasskeyRequest,

@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 
 mod account;
 mod links;
+mod ls;
 mod people;
 
 pub(crate) use account::{
     Account, AccountAction, PasskeysAction, Sessions, SessionsAction, TwoFactor, TwoFactorAction,
 };
 pub(crate) use links::{LinkShape, Links, LinksAction};
+pub(crate) use ls::{Ls, Order};
 pub(crate) use people::{Bits, Contacts, ContactsAction, Keys, KeysAction};
 
 const STYLES: Styles = Styles::styled()
@@ -330,30 +332,6 @@ pub(crate) struct Open {
     /// Only if it is by this contact
     #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
     pub(crate) from: Option<String>,
-}
-
-/// `wax ls`.
-#[derive(Args)]
-pub(crate) struct Ls {
-    /// Only files you sent
-    #[arg(long, conflicts_with = "received")]
-    pub(crate) sent: bool,
-
-    /// Only files you were sent
-    #[arg(long)]
-    pub(crate) received: bool,
-
-    /// Show at most this many, newest first [default: 50]
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: Option<u32>,
-
-    /// Show all
-    #[arg(long, conflicts_with = "limit")]
-    pub(crate) all: bool,
-
-    /// Show ids in full
-    #[arg(long, short)]
-    pub(crate) long: bool,
 }
 
 /// `wax info`.

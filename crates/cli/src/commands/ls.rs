@@ -1,30 +1,34 @@
-//! `wax ls`: the files sent and received, newest first.
+//! `wax ls`: the files sent and received: all, or those asked for, in the order asked for.
 
 use super::{TrustJson, moment, seconds_until, stamp};
 use crate::app::{App, Session};
-use crate::args::Ls;
+use crate::args::{Ls, Order};
 use crate::console::{safe, size};
 use crate::expiry::{count, largest_unit_in_words};
 use crate::fault::Fault;
 use crate::keyring;
+use crate::progress::Shown;
 use client::{
-    Address, Contact, FileId, FilePaging, FileSummary, Receipt, ReceiptState, Recipient, Role, Trust,
+    Address, Contact, FileSummary, IndexFault, ListQuery, Listing, Receipt, ReceiptState, Recipient, Role,
+    Sort, Trust,
 };
 use serde::Serialize;
 
 /// Rows shown unless a person says otherwise.
 const LIMIT_DEFAULT: usize = 50;
-/// Rows of one request at most.
-const PAGE_MAX: u32 = 200;
 /// Characters of an id in the table.
 const SHORT_ID: usize = 8;
 
-/// `{"files": […], "refused": [ids that did not verify], "more": bool}`.
+/// `{"files": […], "refused": [ids that did not verify], "more": bool, "matched": N, "total": N}`.
 #[derive(Serialize)]
 struct ListJson<'a> {
     files: Vec<FileJson<'a>>,
     refused: Vec<String>,
     more: bool,
+    /// How many there are of those asked for.
+    matched: u64,
+    /// How many files there are.
+    total: u64,
 }
 
 /// One file, as `ls` and `info` tell it.
@@ -127,60 +131,72 @@ impl<'a> FileJson<'a> {
 pub(super) fn run(app: &App, args: &Ls) -> Result<(), Fault> {
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
-    let limit = match args.limit {
-        Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
-        None if args.all => usize::MAX,
-        None => LIMIT_DEFAULT,
-    };
-    let (files, refused, more) = collect(&session, &me, args, limit)?;
+    let query = query(args);
+    let shown = Shown::new(&app.console, String::new());
+    let listing = session.run(session.client.browse(&me, &query, &shown));
+    shown.end();
+    let listing = listing?;
+    if let Some(fault) = listing.rebuilt {
+        app.console.note(match fault {
+            IndexFault::TooOld => "the list was read anew: this device had not asked for a long time",
+            IndexFault::OtherVersion => "the list was read anew: another version of wax had made its index",
+            _ => "the list was read anew: its index on this device was damaged, or of other keys; nothing was lost",
+        });
+    }
+    let more = listing.matched > listing.files.len() as u64;
     if !app.console.json {
-        show(app, &session, args, &files, &refused, more)?;
+        show(app, &session, args, &listing, more)?;
     }
     app.console.result(&ListJson {
-        files: files.iter().map(FileJson::of).collect(),
-        refused: refused.iter().map(ToString::to_string).collect(),
+        files: listing.files.iter().map(FileJson::of).collect(),
+        refused: listing.refused.iter().map(ToString::to_string).collect(),
         more,
+        matched: listing.matched,
+        total: listing.total,
     })
 }
 
-/// Page by page until there are enough.
-fn collect(
-    session: &Session,
-    me: &client::Unlocked,
-    args: &Ls,
-    limit: usize,
-) -> Result<(Vec<FileSummary>, Vec<FileId>, bool), Fault> {
-    let (mut files, mut refused) = (Vec::new(), Vec::new());
-    let wanted = |file: &FileSummary| match file.role {
-        Role::Author => !args.received,
-        Role::Recipient => !args.sent,
-    };
-    let rows = u32::try_from(limit).unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
-    let mut paging = FilePaging { after: None, limit: Some(rows) };
-    loop {
-        let page = session.run(session.client.list(me, paging.clone()))?;
-        files.extend(page.files.into_iter().filter(wanted));
-        refused.extend(page.refused);
-        let last = page.next.is_none();
-        if last || files.len() >= limit {
-            let more = !last || files.len() > limit;
-            files.truncate(limit);
-            return Ok((files, refused, more));
-        }
-        paging.after = page.next;
+fn query(args: &Ls) -> ListQuery {
+    ListQuery {
+        words: args.words.clone(),
+        role: match (args.sent, args.received) {
+            (true, _) => Some(Role::Author),
+            (_, true) => Some(Role::Recipient),
+            _ => None,
+        },
+        from: args.from.clone(),
+        kind: args.kind.clone(),
+        at_least: args.larger.map(|amount| amount.0),
+        at_most: args.smaller.map(|amount| amount.0),
+        since: args.since.map(|since| since.0),
+        before: args.before.map(|before| before.0),
+        ends_before: args.ending.map(|within| {
+            let within = i64::try_from(within.seconds()).unwrap_or(i64::MAX);
+            jiff::Timestamp::now().as_second().saturating_add(within)
+        }),
+        unverified: args.unverified,
+        sort: match args.sort {
+            Order::Date => Sort::Date,
+            Order::Name => Sort::Name,
+            Order::Size => Sort::Size,
+            Order::Sender => Sort::Sender,
+            Order::End => Sort::End,
+        },
+        reverse: args.reverse,
+        limit: match args.limit {
+            Some(limit) => Some(usize::try_from(limit).unwrap_or(usize::MAX)),
+            None if args.all => None,
+            None => Some(LIMIT_DEFAULT),
+        },
     }
 }
 
-fn show(
-    app: &App,
-    session: &Session,
-    args: &Ls,
-    files: &[FileSummary],
-    refused: &[FileId],
-    more: bool,
-) -> Result<(), Fault> {
+fn show(app: &App, session: &Session, args: &Ls, listing: &Listing, more: bool) -> Result<(), Fault> {
     let console = &app.console;
-    if files.is_empty() {
+    let files = &listing.files;
+    if files.is_empty() && listing.total > 0 {
+        console.note(format!("none of your {} is like that", count(listing.total, "file")));
+    } else if files.is_empty() {
         console.note(
             "no files yet; what you send and what you are sent will stand here: wax send FILE --to ADDRESS",
         );
@@ -195,14 +211,18 @@ fn show(
     if files.iter().any(|file| file.sender.trust == Trust::Changed) {
         console.warn("(!!) the keys of the sender have changed; such a file is not opened");
     }
-    if !refused.is_empty() {
+    if !listing.refused.is_empty() {
         console.warn(format!(
             "{} left out: what the server shows of them does not verify",
-            count(refused.len() as u64, "file")
+            count(listing.refused.len() as u64, "file")
         ));
     }
     if more {
-        console.note("there are more: -n N shows more of them, --all shows all");
+        console.note(format!(
+            "{} of {}: -n N shows more of them, --all shows all",
+            files.len(),
+            count(listing.matched, "file")
+        ));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 mod accounts;
 mod administration;
 mod audit;
+mod changes;
 mod directory;
 mod erasure;
 mod factors;
@@ -51,6 +52,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     directory::run(&fixture).await;
     uploads::run(&fixture).await;
     files::run(&fixture).await;
+    changes::run(&fixture).await;
     links::run(&fixture).await;
     vaults::run(&fixture).await;
     pins::run(&fixture).await;

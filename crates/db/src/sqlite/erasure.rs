@@ -24,9 +24,10 @@ const OWN: [&str; 12] = [
 ];
 
 /// What others gave to the person, and what the person said of it.
-const GIVEN: [&str; 2] = [
+const GIVEN: [&str; 3] = [
     "DELETE FROM grants WHERE user_id = $1 AND file_id NOT IN (SELECT file_id FROM files WHERE owner = $1)",
     "DELETE FROM receipts WHERE user_id = $1",
+    "DELETE FROM changes WHERE user_id = $1",
 ];
 
 #[async_trait]

@@ -6,6 +6,7 @@
 mod accounts;
 mod administration;
 mod audit;
+mod changes;
 mod directory;
 mod erasure;
 mod factors;
