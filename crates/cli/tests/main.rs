@@ -12,6 +12,7 @@ mod house;
 mod keys;
 mod lies;
 mod links;
+mod listing;
 mod receiving;
 mod rsa;
 mod sending;

@@ -9,12 +9,13 @@ use crate::receipts::Receipt;
 use crate::seen::Seen;
 use crate::send::find_journal;
 use crate::send::journal::{self, Journal};
+use crate::signed::SignedParts;
 use crate::{Address, Client, Error, FileId, RecipientId, Result, RootId, RsaPublicKey, UserId};
 use envelope::bundle::verify_chain;
 use envelope::ed25519::PublicKey;
-use envelope::{Bundle, Grant, Manifest, Suite};
-use format::metadata::{Compression, Padding};
-use format::open::{OpenFile, OpenedFile, open_file};
+use envelope::{Bundle, Grant, Manifest};
+use format::metadata::{Compression, Padding, Preview};
+use format::open::OpenedFile;
 use proto::{FileInfo, FilePage, headers, paths};
 use reqwest::Method;
 use std::path::PathBuf;
@@ -84,6 +85,10 @@ pub struct FileSummary {
     pub compressed: bool,
     /// Whether its size is padded.
     pub padded: bool,
+    /// Whether a small picture is sealed with the name.
+    pub has_preview: bool,
+    /// That picture, as somebody else made it: see [`crate::Picture::of`]. Only from [`Client::info`]: absent in a list.
+    pub preview: Option<Preview>,
     /// Modification time of the original, milliseconds since 1970.
     pub modified_ms: i64,
     /// Who sent it.
@@ -170,55 +175,15 @@ pub(crate) struct OpenFileInfo {
     pub(crate) judged: Option<(Bundle, Judged)>,
 }
 
-/// What the server shows of a file, parsed and not verified yet.
-pub(crate) struct SignedParts {
-    pub(crate) info: FileInfo,
-    pub(crate) manifest: Manifest,
-    pub(crate) grant: Grant,
-}
-
 /// Who signed a manifest.
 #[derive(Clone)]
 pub(crate) struct Author {
-    key: PublicKey,
+    pub(crate) key: PublicKey,
     /// Their present root, linked to that key, if it is another.
-    newest: Option<PublicKey>,
-    sender: Sender,
+    pub(crate) newest: Option<PublicKey>,
+    pub(crate) sender: Sender,
     /// Their newest bundle and what it means against the pins; absent for oneself.
-    judged: Option<(Bundle, Judged)>,
-}
-
-impl SignedParts {
-    pub(crate) fn parse(info: FileInfo) -> Result<Self> {
-        let forged = || Error::NotAuthentic;
-        let manifest = Manifest::parse(info.manifest.0.as_slice()).map_err(|_| forged())?;
-        let grant = Grant::parse(info.grant.0.as_slice()).map_err(|_| forged())?;
-        if manifest.file_id() != info.file_id || manifest.suite() != Suite::Signed {
-            return Err(forged());
-        }
-        Ok(Self { info, manifest, grant })
-    }
-
-    /// Verifies and unwraps, given who must have signed. Takes about a millisecond.
-    pub(crate) fn open(
-        self,
-        opener: Opener<'_>,
-        author: Author,
-        recipient: Option<RecipientId>,
-    ) -> Result<OpenFileInfo> {
-        let Self { info, manifest, grant } = self;
-        let open = OpenFile {
-            manifest: &manifest,
-            grant: &grant,
-            reader: opener.reader(),
-            author: Some(&author.key),
-            grantor: None,
-            linked: author.newest.as_slice(),
-        };
-        let opened = open_file(&open).map_err(|_| Error::NotAuthentic)?;
-        let Author { sender, judged, .. } = author;
-        Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient, judged })
-    }
+    pub(crate) judged: Option<(Bundle, Judged)>,
 }
 
 impl Author {
@@ -262,7 +227,8 @@ impl Client {
         let file = self.inner.file(Opener::Person(me), file_id).await?;
         let pins = Pins::load(&self.inner.home)?;
         let receipts = self.inner.judge_receipts(&file, &pins).await?;
-        Ok(FileSummary { receipts, ..summary(&file, &pins) })
+        let preview = file.opened.metadata.preview.clone();
+        Ok(FileSummary { receipts, preview, ..summary(&file, &pins) })
     }
 
     /// The author removes the file for everybody, proven by the root key; a recipient only gives up the own access.
@@ -382,6 +348,8 @@ fn summary(file: &OpenFileInfo, pins: &Pins) -> FileSummary {
         body_len: file.opened.shape.body_len(),
         compressed: metadata.compression != Compression::None,
         padded: metadata.padding != Padding::None,
+        has_preview: metadata.preview.is_some(),
+        preview: None,
         modified_ms: metadata.modified_ms,
         sender: file.sender.clone(),
         created: info.created,

@@ -40,10 +40,12 @@ mod log;
 mod opener;
 mod pins;
 mod pool;
+mod preview;
 mod receipts;
 mod receive;
 mod seen;
 mod send;
+mod signed;
 
 pub use account::{HalfSignIn, SignIn, SignedIn, WhoAmI, clock_warning};
 pub use activity::{Activity, ActivityEvent, ActivityFilter, Party};
@@ -60,6 +62,7 @@ pub use files::{
     FileList, FilePaging, FileSummary, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload,
 };
 pub use format::link::LinkAddress;
+pub use format::metadata::Preview;
 pub use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, Score, strength};
 pub use format::phrase::{PhraseError, RecoveryPhrase};
 pub use format::rsa::{RsaBits, RsaKeyError, RsaPrivateKey, RsaPublicKey};
@@ -70,6 +73,7 @@ pub use index::{IndexFault, ListQuery, Listing, Sort};
 pub use keys::{BackupState, KeptKeyFile, KeysState, RestoreWith, Rewrapped, Unlocked};
 pub use links::{Link, LinkLimits};
 pub use pins::{ContactsShared, Share};
+pub use preview::{PREVIEW_LEN, PREVIEW_SIDE, Picture};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
 pub use proto::{
     EventId, FileId, Head as LogHead, Kind as EventKind, LinkId, RecipientId, RootId, Token, UserId,

@@ -27,6 +27,7 @@ mod resume;
 mod rotation;
 mod round_trip;
 mod rsa;
+mod shaping;
 mod speed;
 mod stage;
 mod trust;

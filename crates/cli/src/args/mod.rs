@@ -208,13 +208,21 @@ pub(crate) struct Send {
     #[arg(long, short, value_name = "NAME")]
     pub(crate) name: Option<String>,
 
-    /// Compress first; kept only if it helps. The compressed size may tell something about the contents
+    /// Compress each file of which a sample gets smaller. The compressed size may tell something about the contents
     #[arg(long, overrides_with = "no_compress")]
     pub(crate) compress: bool,
 
-    /// Do not compress (this is the default)
+    /// Do not compress (this is the default, unless WAX_COMPRESS is on)
     #[arg(long, overrides_with = "compress")]
     pub(crate) no_compress: bool,
+
+    /// Encrypt a small picture of a PNG, JPEG, GIF or WebP picture with its name, for the recipients to see before they fetch it
+    #[arg(long, overrides_with = "no_preview")]
+    pub(crate) preview: bool,
+
+    /// Make no preview (this is the default, unless WAX_PREVIEW is on)
+    #[arg(long, overrides_with = "preview")]
+    pub(crate) no_preview: bool,
 
     /// Do not hide the exact size
     #[arg(long)]
@@ -340,6 +348,10 @@ pub(crate) struct Info {
     /// The file's id, or its first 8 or more characters
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+
+    /// Write the preview into this file, as a PNG image
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) preview_out: Option<PathBuf>,
 }
 
 /// `wax rm`.

@@ -9,8 +9,8 @@ use crate::fault::Fault;
 use crate::keyring;
 use crate::progress::Shown;
 use client::{
-    Address, Contact, FileSummary, IndexFault, ListQuery, Listing, Receipt, ReceiptState, Recipient, Role,
-    Sort, Trust,
+    Address, Contact, FileSummary, IndexFault, ListQuery, Listing, Picture, Preview, Receipt, ReceiptState,
+    Recipient, Role, Sort, Trust,
 };
 use serde::Serialize;
 
@@ -42,6 +42,9 @@ pub(super) struct FileJson<'a> {
     sealed_bytes: u64,
     compressed: bool,
     padded: bool,
+    has_preview: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<PreviewJson>,
     modified: Option<String>,
     from: &'a str,
     trust: TrustJson,
@@ -58,6 +61,31 @@ pub(super) struct FileJson<'a> {
     keys: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     receipts: Vec<ReceiptJson<'a>>,
+}
+
+/// The small picture that its sender sealed with a file.
+#[derive(Serialize)]
+struct PreviewJson {
+    /// As the sender says it.
+    media_type: String,
+    bytes: usize,
+    /// Pixels; absent for what is no picture that is safe to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+}
+
+impl PreviewJson {
+    fn of(preview: &Preview) -> Self {
+        let picture = Picture::of(preview);
+        Self {
+            media_type: preview.media_type.clone(),
+            bytes: preview.bytes.len(),
+            width: picture.as_ref().map(|picture| picture.width),
+            height: picture.as_ref().map(|picture| picture.height),
+        }
+    }
 }
 
 /// What the server shows as the receipt of a recipient, and what it is worth.
@@ -106,6 +134,8 @@ impl<'a> FileJson<'a> {
             sealed_bytes: file.body_len,
             compressed: file.compressed,
             padded: file.padded,
+            has_preview: file.has_preview,
+            preview: file.preview.as_ref().map(PreviewJson::of),
             modified: jiff::Timestamp::from_millisecond(file.modified_ms).ok().map(|time| time.to_string()),
             from: file.sender.address.as_str(),
             trust: file.sender.trust.into(),

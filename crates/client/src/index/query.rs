@@ -74,6 +74,8 @@ pub(super) struct Best {
     limit: usize,
     reverse: bool,
     pub(super) matched: u64,
+    /// Behind this one nothing is asked for any more.
+    worst: Option<Key>,
 }
 
 impl<'q> Wanted<'q> {
@@ -129,13 +131,25 @@ impl<'q> Wanted<'q> {
     }
 }
 
+/// Ends of names by kind, for files of which nobody said the type.
+const KINDS: [(&str, &[&str]); 5] = [
+    ("image", &["png", "jpg", "jpeg", "gif", "webp", "heic", "tif", "tiff", "bmp", "svg", "avif"]),
+    ("video", &["mp4", "mov", "mkv", "webm", "avi", "m4v"]),
+    ("audio", &["mp3", "flac", "wav", "ogg", "opus", "m4a", "aac"]),
+    ("text", &["txt", "md", "csv", "log", "html", "xml", "json"]),
+    ("archive", &["zip", "gz", "tgz", "xz", "zst", "bz2", "7z", "tar", "rar"]),
+];
+
 /// `image` and `image/png` are of an image's type, `png` and `.png` the end of its name.
 fn is_of_kind(kind: &str, name: &str, media_type: &str) -> bool {
     let half = media_type.split('/').next().unwrap_or_default();
     let end = kind.strip_prefix('.').unwrap_or(kind);
+    let has_end = |end: &str| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
+    let ends = KINDS.iter().find(|(name, _)| *name == kind).map(|(_, ends)| *ends).unwrap_or_default();
     media_type == kind
         || (half == kind && !half.is_empty())
-        || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'))
+        || (half.is_empty() && ends.iter().any(|end| has_end(end)))
+        || has_end(end)
 }
 
 impl Best {
@@ -145,12 +159,18 @@ impl Best {
             limit: query.limit.unwrap_or(usize::MAX),
             reverse: query.reverse,
             matched: 0,
+            worst: None,
         }
     }
 
     pub(super) fn take(&mut self, wanted: &Wanted<'_>, row: &Entry<'_>, bytes: &[u8], trust: Trust) {
         self.matched += 1;
-        self.rows.push((wanted.key(row), bytes.to_vec(), trust));
+        let key = wanted.key(row);
+        let is_behind = |worst: &Key| if self.reverse { key < *worst } else { key > *worst };
+        if self.worst.as_ref().is_some_and(is_behind) {
+            return;
+        }
+        self.rows.push((key, bytes.to_vec(), trust));
         if self.rows.len() >= self.limit.saturating_mul(2).saturating_add(1_024) {
             self.cut();
         }
@@ -159,6 +179,9 @@ impl Best {
     fn cut(&mut self) {
         self.rows.sort_unstable_by(|a, b| if self.reverse { b.0.cmp(&a.0) } else { a.0.cmp(&b.0) });
         self.rows.truncate(self.limit);
+        if self.rows.len() == self.limit {
+            self.worst = self.rows.last().map(|(key, _, _)| key.clone());
+        }
     }
 
     /// The rows in their order.
@@ -178,6 +201,8 @@ fn summary(row: &Entry<'_>, trust: Trust) -> Option<FileSummary> {
         body_len: row.body_len,
         compressed: row.compressed,
         padded: row.padded,
+        has_preview: row.has_preview,
+        preview: None,
         modified_ms: row.modified_ms,
         sender: Sender {
             address: Address::parse(row.address).ok()?,

@@ -3,11 +3,12 @@
 use super::entry::{self, Entry, Signed, State};
 use super::store::{Damaged, Index};
 use crate::client::Inner;
-use crate::files::{Author, OpenFileInfo, SignedParts, with_query};
+use crate::files::{Author, OpenFileInfo, with_query};
 use crate::keys::Unlocked;
 use crate::opener::Opener;
 use crate::pins::Pins;
 use crate::seen::Seen;
+use crate::signed::SignedParts;
 use crate::{Class, Error, FileId, Phase, Progress, Result, Role, RootId, Trust};
 use envelope::Manifest;
 use format::metadata::{Compression, Padding};

@@ -1,15 +1,16 @@
 //! The last step of sending: manifest, grants, and the request that makes the file appear.
 
 use super::Job;
+use super::plan::SourceFile;
 use crate::client::Inner;
 use crate::http::retrying;
-use crate::{Error, FileId, Result};
+use crate::{Error, FileId, Note, Result, preview};
 use envelope::merkle::Node;
 use envelope::small::HEADER_LEN;
 use envelope::{BodyShape, Bundle};
 use format::grant::{RecipientKey, SealGrant, seal_grants};
 use format::manifest::{SealManifest, seal_manifest};
-use format::metadata::{Compression, Padding};
+use format::metadata::{Compression, Padding, Preview};
 use format::{FileKey, Metadata, SealError};
 use proto::{B64, Complete, Completed, GrantTo, UserId, paths};
 use reqwest::Method;
@@ -26,6 +27,7 @@ pub(super) struct Sharing<'a> {
     pub(super) stored_size: u64,
     pub(super) compressed: bool,
     pub(super) modified_ms: i64,
+    pub(super) preview: Option<Preview>,
 }
 
 impl Inner {
@@ -60,7 +62,7 @@ impl Job<'_> {
             padding: if self.options.padded { Padding::Padme } else { Padding::None },
             modified_ms: sharing.modified_ms,
             box_id: None,
-            preview: None,
+            preview: sharing.preview.clone(),
         };
         let manifest = seal_manifest(&SealManifest {
             fk: sharing.fk,
@@ -95,6 +97,18 @@ impl Job<'_> {
             expires_in: self.options.expires_in,
             max_downloads: self.options.max_downloads,
         })
+    }
+
+    /// A small picture of the file, if one was asked for and can be made.
+    pub(super) fn preview_of(&self, file: &SourceFile) -> Option<Preview> {
+        if !self.options.preview {
+            return None;
+        }
+        let made = tokio::task::block_in_place(|| preview::of_file(&file.file, file.identity.size));
+        if made.is_none() {
+            self.progress.note(&Note::NoPreview);
+        }
+        made
     }
 
     /// Makes the file appear; the same bytes again give the same answer.
