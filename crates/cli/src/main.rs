@@ -1,6 +1,7 @@
 //! `wax`: the command line of Waxwing.
 
 mod agent;
+mod amount;
 mod app;
 mod args;
 mod ask;

@@ -16,6 +16,8 @@ pub(crate) struct Shown {
     bar: ProgressBar,
     lines: bool,
     prefix: String,
+    /// Whether what is said of one file would not say of which.
+    several: bool,
     phase: Mutex<Option<Phase>>,
 }
 
@@ -30,7 +32,14 @@ impl Shown {
         if console.shows_progress() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        Self { bar, lines: !console.quiet && !console.json, prefix, phase: Mutex::new(None) }
+        Self { bar, lines: !console.quiet && !console.json, prefix, several: false, phase: Mutex::new(None) }
+    }
+
+    /// For a transfer of several files at once.
+    pub(crate) fn of_several(console: &Console, files: usize) -> Self {
+        let mut shown = Self::new(console, format!("{files} files: "));
+        shown.several = true;
+        shown
     }
 
     /// Takes the bar away.
@@ -40,7 +49,7 @@ impl Shown {
 
     fn begin(&self, phase: Phase, done: u64, total: Option<u64>) {
         let template = match (phase, total) {
-            (Phase::Rewrapping, _) => FILES,
+            (Phase::Rewrapping | Phase::Listing, _) => FILES,
             (_, Some(_)) => KNOWN,
             (_, None) => UNKNOWN,
         };
@@ -77,7 +86,8 @@ impl Progress for Shown {
 
     fn note(&self, note: &Note) {
         // Told after the transfer, with the command that compares the number.
-        if !self.lines || matches!(note, Note::FirstContact { .. }) {
+        let of_one = matches!(note, Note::NotCompressed | Note::NoPreview);
+        if !self.lines || matches!(note, Note::FirstContact { .. }) || (of_one && self.several) {
             return;
         }
         let line = safe(&note.to_string());

@@ -15,6 +15,7 @@ mod house;
 mod keys;
 mod lies;
 mod links;
+mod listing;
 mod receiving;
 mod rsa;
 mod sending;

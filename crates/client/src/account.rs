@@ -253,7 +253,7 @@ impl Inner {
         let mut current = self.session.lock().await;
         self.home.remove(SESSION)?;
         *current = None;
-        Ok(())
+        crate::index::forget(&self.home)
     }
 
     pub(crate) fn forget_session(&self) -> Result<()> {

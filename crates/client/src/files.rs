@@ -9,12 +9,13 @@ use crate::receipts::Receipt;
 use crate::seen::Seen;
 use crate::send::find_journal;
 use crate::send::journal::{self, Journal};
+use crate::signed::SignedParts;
 use crate::{Address, Client, Error, FileId, RecipientId, Result, RootId, RsaPublicKey, UserId};
 use envelope::bundle::verify_chain;
 use envelope::ed25519::PublicKey;
-use envelope::{Bundle, Grant, Manifest, Suite};
-use format::metadata::{Compression, Padding};
-use format::open::{OpenFile, OpenedFile, Sharing, open_file};
+use envelope::{Bundle, Grant, Manifest};
+use format::metadata::{Compression, Padding, Preview};
+use format::open::OpenedFile;
 use proto::{BoxId, FileInfo, FilePage, headers, paths};
 use reqwest::Method;
 use std::path::PathBuf;
@@ -88,6 +89,10 @@ pub struct FileSummary {
     pub compressed: bool,
     /// Whether its size is padded.
     pub padded: bool,
+    /// Whether a small picture is sealed with the name.
+    pub has_preview: bool,
+    /// That picture, as somebody else made it: see [`crate::Picture::of`]. Only from [`Client::info`]: absent in a list.
+    pub preview: Option<Preview>,
     /// Modification time of the original, milliseconds since 1970.
     pub modified_ms: i64,
     /// Who sent it.
@@ -188,13 +193,26 @@ impl OpenFileInfo {
 }
 
 /// Who signed a manifest.
-struct Author {
-    key: PublicKey,
+#[derive(Clone)]
+pub(crate) struct Author {
+    pub(crate) key: PublicKey,
     /// Their present root, linked to that key, if it is another.
-    newest: Option<PublicKey>,
-    sender: Sender,
+    pub(crate) newest: Option<PublicKey>,
+    pub(crate) sender: Sender,
     /// Their newest bundle and what it means against the pins; absent for oneself.
-    judged: Option<(Bundle, Judged)>,
+    pub(crate) judged: Option<(Bundle, Judged)>,
+}
+
+impl Author {
+    /// The root of their newest bundle.
+    pub(crate) fn newest_root(&self) -> RootId {
+        RootId::of(self.newest.as_ref().unwrap_or(&self.key))
+    }
+
+    /// For a list, which pins nobody.
+    pub(crate) fn for_a_list(self) -> Self {
+        Self { judged: None, ..self }
+    }
 }
 
 impl Client {
@@ -226,7 +244,8 @@ impl Client {
         let file = self.inner.file(Opener::Person(me), file_id).await?;
         let pins = Pins::load(&self.inner.home)?;
         let receipts = self.inner.judge_receipts(&file, &pins).await?;
-        Ok(FileSummary { receipts, ..summary(&file, &pins) })
+        let preview = file.opened.metadata.preview.clone();
+        Ok(FileSummary { receipts, preview, ..summary(&file, &pins) })
     }
 
     /// The author removes the file for everybody, proven by the root key; a recipient only gives up the own access.
@@ -354,6 +373,8 @@ fn summary(file: &OpenFileInfo, pins: &Pins) -> FileSummary {
         body_len: file.opened.shape.body_len(),
         compressed: metadata.compression != Compression::None,
         padded: metadata.padding != Padding::None,
+        has_preview: metadata.preview.is_some(),
+        preview: None,
         modified_ms: metadata.modified_ms,
         sender: file.sender.clone(),
         created: info.created,
@@ -367,43 +388,6 @@ fn summary(file: &OpenFileInfo, pins: &Pins) -> FileSummary {
         receipts: Vec::new(),
         box_id: info.box_id,
     }
-}
-
-/// A file that nobody signed. It is taken only out of a drop box, and only out of the one that is sealed in it.
-fn open_unsigned(
-    opener: Opener<'_>,
-    info: FileInfo,
-    manifest: Manifest,
-    grant: Grant,
-) -> Result<OpenFileInfo> {
-    let forged = || Error::NotAuthentic;
-    let Opener::Person(me) = opener else { return Err(forged()) };
-    let reader = opener.reader();
-    let open =
-        OpenFile { manifest: &manifest, grant: &grant, reader, author: None, grantor: None, linked: &[] };
-    let opened = open_file(&open).map_err(|_| forged())?;
-    let is_unshared = match opened.sharing {
-        Sharing::Anonymous => true,
-        // Wrapped again by oneself, after the keys were replaced.
-        Sharing::AnonymousSharedBy(root) => me.vault.identity.has_root(root),
-        _ => false,
-    };
-    let sealed_for = opened.metadata.box_id.map(BoxId::from_bytes);
-    if !is_unshared || sealed_for.is_none() || sealed_for != info.box_id {
-        return Err(forged());
-    }
-    let sender =
-        Sender { address: None, root_id: RootId::ZERO, trust: Trust::Anonymous, retired_root: false };
-    Ok(OpenFileInfo {
-        info,
-        manifest,
-        grant,
-        opened,
-        sender,
-        recipient: None,
-        author_key: None,
-        judged: None,
-    })
 }
 
 impl Inner {
@@ -461,36 +445,30 @@ impl Inner {
         recipient: Option<RecipientId>,
         strict: bool,
     ) -> Result<OpenFileInfo> {
-        let forged = || Error::NotAuthentic;
-        let manifest = Manifest::parse(info.manifest.0.as_slice()).map_err(|_| forged())?;
-        let grant = Grant::parse(info.grant.0.as_slice()).map_err(|_| forged())?;
-        if manifest.file_id() != info.file_id {
-            return Err(forged());
+        let signed = SignedParts::parse(info)?;
+        if signed.is_unsigned() {
+            return signed.open_unsigned(opener);
         }
-        if manifest.suite() == Suite::Anonymous {
-            return open_unsigned(opener, info, manifest, grant);
-        }
-        let root = manifest.author_root_id();
-        let author = match self.own_author(opener, root)? {
+        let author = self.author_of(opener, &signed, strict).await?;
+        signed.open(opener, author, recipient)
+    }
+
+    /// Who signed, as far as their bundle is genuine.
+    pub(crate) async fn author_of(
+        &self,
+        opener: Opener<'_>,
+        signed: &SignedParts,
+        strict: bool,
+    ) -> Result<Author> {
+        let root = signed.manifest.author_root_id();
+        match self.own_author(opener, root)? {
             Some(OwnRoot { key, address, retired }) => {
                 let address = Some(address);
                 let sender = Sender { address, root_id: root, trust: Trust::Own, retired_root: retired };
-                Author { key, newest: None, sender, judged: None }
+                Ok(Author { key, newest: None, sender, judged: None })
             }
-            None => self.author(&self.own_address(opener)?, &info, root, strict).await?,
-        };
-        let open = OpenFile {
-            manifest: &manifest,
-            grant: &grant,
-            reader: opener.reader(),
-            author: Some(&author.key),
-            grantor: None,
-            linked: author.newest.as_slice(),
-        };
-        let opened = open_file(&open).map_err(|_| forged())?;
-        let Author { key, sender, judged, .. } = author;
-        let author_key = Some(key);
-        Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient, author_key, judged })
+            None => self.author(&self.own_address(opener)?, &signed.info, root, strict).await,
+        }
     }
 
     /// The key that must have signed, if the author's bundle is genuine and that root is theirs.

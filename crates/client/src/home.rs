@@ -63,16 +63,32 @@ impl Home {
 
     /// Replaces a file so that after a crash there is the old or the new one, whole.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let mut place = self.replacement(name)?;
+        place.as_file_mut().write_all(bytes).map_err(Error::io("write", &place.path))?;
+        place.keep()
+    }
+
+    /// A file that is to take the place of `name` once it is written. Dropped before [`Replacement::keep`], it is gone.
+    pub(crate) fn replacement(&self, name: &str) -> Result<Replacement> {
         let path = self.path.join(name);
-        let failed = |error| Error::io("write", &path)(error);
-        let mut file = tempfile::Builder::new()
+        let file = tempfile::Builder::new()
             .prefix(".new-")
             .permissions(fs::Permissions::from_mode(SECRET_FILE))
             .tempfile_in(&self.path)
-            .map_err(failed)?;
-        file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
-        sync_folder(&self.path)
+            .map_err(Error::io("write", &path))?;
+        Ok(Replacement { file, path, folder: Arc::clone(&self.path) })
+    }
+
+    /// A file to read from its beginning; `None` when it does not exist.
+    pub(crate) fn reader(&self, name: &str) -> Result<Option<File>> {
+        let path = self.path.join(name);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", path)(error)),
+        };
+        check_private(&file, &path)?;
+        Ok(Some(file))
     }
 
     /// Removes a file; one that is not there is fine.
@@ -130,6 +146,26 @@ impl Home {
         let (file, path) = self.lock_file(name)?;
         file.lock().map_err(Error::io("lock", path))?;
         Ok(HomeLock(file))
+    }
+}
+
+/// A file that is being written to take the place of another.
+pub(crate) struct Replacement {
+    file: tempfile::NamedTempFile,
+    path: PathBuf,
+    folder: Arc<Path>,
+}
+
+impl Replacement {
+    pub(crate) fn as_file_mut(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Puts it in its place, so that after a crash there is the old or the new one, whole.
+    pub(crate) fn keep(self) -> Result<()> {
+        self.file.as_file().sync_all().map_err(Error::io("write", &self.path))?;
+        self.file.persist(&self.path).map_err(|error| Error::io("write", &self.path)(error.error))?;
+        sync_folder(&self.folder)
     }
 }
 

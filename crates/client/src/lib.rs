@@ -32,6 +32,7 @@ mod hash;
 mod hint;
 mod home;
 mod http;
+mod index;
 mod invitation;
 mod keys;
 mod leaving;
@@ -40,10 +41,12 @@ mod log;
 mod opener;
 mod pins;
 mod pool;
+mod preview;
 mod receipts;
 mod receive;
 mod seen;
 mod send;
+mod signed;
 mod v0;
 
 pub use account::{HalfSignIn, SignIn, SignedIn, WhoAmI, clock_warning};
@@ -63,15 +66,18 @@ pub use files::{
 };
 pub use format::drop_box::BoxAddress;
 pub use format::link::LinkAddress;
+pub use format::metadata::Preview;
 pub use format::passphrase::{MIN_SCORE_LOCAL, Passphrase, Score, strength};
 pub use format::phrase::{PhraseError, RecoveryPhrase};
 pub use format::rsa::{RsaBits, RsaKeyError, RsaPrivateKey, RsaPublicKey};
 pub use format::safety::{SafetyNumber, safety_number};
 pub use format::secret::{Secret, VaultKey};
 pub use home::Home;
+pub use index::{IndexFault, ListQuery, Listing, Sort};
 pub use keys::{BackupState, KeptKeyFile, KeysState, RestoreWith, Rewrapped, Unlocked};
 pub use links::{Link, LinkLimits};
 pub use pins::{ContactsShared, Share};
+pub use preview::{PREVIEW_LEN, PREVIEW_SIDE, Picture};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
 pub use proto::{
     BoxId, EventId, FileId, Head as LogHead, Kind as EventKind, LinkId, RecipientId, RootId, Token, UserId,

@@ -21,6 +21,8 @@ pub enum Phase {
     Finishing,
     /// Wrapping files to the present keys, counted in files and not in bytes.
     Rewrapping,
+    /// Reading and verifying what is new in one's list, counted in files and not in bytes.
+    Listing,
 }
 
 impl Phase {
@@ -35,6 +37,7 @@ impl Phase {
             Self::Decrypting => "Decrypting",
             Self::Finishing => "Finishing",
             Self::Rewrapping => "Wrapping files to your new keys",
+            Self::Listing => "Reading your list",
         }
     }
 }
@@ -73,6 +76,8 @@ pub enum Note {
     BegunWithOldKeys,
     /// Compression was tried and does not help; the file goes as it is.
     NotCompressed,
+    /// A preview was asked for, and the file is no picture that one can be made of.
+    NoPreview,
     /// First file from or to this address: its keys are trusted on first use.
     FirstContact {
         /// Whose.
@@ -111,7 +116,8 @@ impl std::fmt::Display for Note {
             Self::BegunWithOldKeys => f.write_str(
                 "this upload was prepared with keys that were replaced since; nothing of it was shared, starting again",
             ),
-            Self::NotCompressed => f.write_str("compression would not make it smaller; sending it as it is"),
+            Self::NotCompressed => f.write_str("not compressed: it would not get smaller"),
+            Self::NoPreview => f.write_str("no preview: that is made of PNG, JPEG, GIF and WebP pictures of usual size"),
             Self::FirstContact { address } => {
                 write!(f, "first contact with {}: compare the safety number when you can", address.as_str())
             }

@@ -50,6 +50,15 @@ impl Seen {
         }
     }
 
+    /// The same for a manifest that a list shows. A first revision is not noted: none is older, and the index of the list knows
+    /// which one it was. So a list of a million files does not become a record of a million.
+    pub(crate) fn accept_listed(&mut self, manifest: &Manifest) -> bool {
+        if manifest.revision() == 1 && !self.files.contains_key(&manifest.file_id()) {
+            return true;
+        }
+        self.accept(manifest)
+    }
+
     /// What this device tells the others: files that have had more than one revision, at most as many as are told.
     pub(crate) fn told(&self) -> BTreeMap<FileId, FileRevision> {
         let several = self.files.iter().filter(|(_, seen)| seen.revision > 1);

@@ -33,6 +33,7 @@ fn request_to(to: &Person, files: &[PathBuf]) -> SendMany {
         expires_in: Duration::from_secs(86_400),
         max_downloads: None,
         compress: client::Compress::Never,
+        preview: false,
         padded: true,
     }
 }

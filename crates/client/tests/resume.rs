@@ -1,7 +1,7 @@
 //! Uploads that were stopped go on, and no finished part goes twice.
 
 use crate::stage::{Answer, Exchange, Person, Proxy, Stage, Told, noise};
-use client::{Cancel, Class, ClientOptions, Error, Note, SendRequest};
+use client::{Cancel, Class, ClientOptions, Compress, Error, Note, SendRequest};
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
@@ -338,6 +338,31 @@ async fn a_stream_survives_broken_connections_without_being_read_again() {
     let content = noise(5 << 20, 14);
     let request = SendRequest::stream(Box::new(Cursor::new(content.clone())), "s", vec![bob.address.clone()]);
     let sent = alice.send_request(request).await.unwrap();
+    let got = bob.receive(sent.file_id).await.unwrap();
+    assert!(std::fs::read(got.path.unwrap()).unwrap() == content);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compressed_upload_goes_on_with_the_same_bytes() {
+    let (stage, alice, bob) = two().await;
+    // Noise in digits: half as long when it is compressed, and no two parts alike.
+    let content: Vec<u8> =
+        noise(4 << 20, 77).iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
+    let path = alice.file("log.txt", &content);
+    let request =
+        || SendRequest { compress: Compress::Auto, ..SendRequest::file(&path, vec![bob.address.clone()]) };
+    let Stuck { proxy, stuck, open } = stuck_after(&stage, 2).await;
+    via(&stage, &alice, &proxy).await;
+    tokio::select! {
+        sent = alice.send_request(request()) => panic!("{sent:?}"),
+        () = stuck.notified() => {}
+    }
+    open.store(true, Ordering::SeqCst);
+    let next = stage.again(&alice, Stage::options()).await;
+    let sent = next.send_request(request()).await.unwrap();
+    assert!((2..sent.parts).contains(&sent.resumed_parts), "{sent:?}");
+    assert_eq!(proxy.part_bytes.load(Ordering::SeqCst), sent.body_len, "nothing twice");
+    assert!(sent.stored < sent.bytes * 6 / 10, "{sent:?}");
     let got = bob.receive(sent.file_id).await.unwrap();
     assert!(std::fs::read(got.path.unwrap()).unwrap() == content);
 }

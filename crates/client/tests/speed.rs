@@ -1,7 +1,7 @@
 //! Measured, not asserted: run with `--run-ignored only --no-capture` when a figure is wanted.
 
-use crate::stage::{Stage, Told};
-use client::{Cancel, ClientOptions, OnConflict, SendRequest, Target};
+use crate::stage::{Stage, Told, noise};
+use client::{Cancel, ClientOptions, Compress, OnConflict, SendRequest, Target};
 use std::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,5 +30,32 @@ async fn a_gibibyte_there_and_back() {
         let start = Instant::now();
         bob.receive_into(sent.file_id, Target::Writer(Box::new(std::io::sink()))).await.unwrap();
         println!("receive to nowhere {:.0} MB/s", rate(start));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "prints figures and asserts none; some hundred megabytes on disk"]
+async fn what_compression_saves_and_costs() {
+    let stage = Stage::new().await;
+    let default = ClientOptions::default();
+    let alice = stage.person_with("alice", default.clone()).await;
+    let bob = stage.person_with("bob", default).await;
+    let words = b"a harbour, a heron, a lantern and a rope; ".repeat(1_600_000);
+    let digits =
+        noise(32 << 20, 1).iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect::<Vec<_>>();
+    for (what, content) in [("words", words), ("digits of noise", digits), ("noise", noise(64 << 20, 2))] {
+        let path = alice.file("source", &content);
+        for compress in [Compress::Never, Compress::Auto] {
+            let request = SendRequest { compress, ..SendRequest::file(&path, vec![bob.address.clone()]) };
+            let start = Instant::now();
+            let sent =
+                alice.client.send(&alice.keys, request, &Told::default(), &Cancel::new()).await.unwrap();
+            println!(
+                "{what}, {compress:?}: {:.1} MB become {:.1} MB sealed in {:.2} s",
+                sent.bytes as f64 / 1e6,
+                sent.body_len as f64 / 1e6,
+                start.elapsed().as_secs_f64()
+            );
+        }
     }
 }

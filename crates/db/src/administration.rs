@@ -66,8 +66,9 @@ pub trait Administration: Send + Sync {
     async fn stored_files(&self, after: Option<FileId>, limit: u32) -> Result<Vec<StoredFile>, DbError>;
 
     /// Called once on a copy that is to live on in the place of the original: ends every session, half sign-in and
-    /// one-time code (what was ended after the copy was made must not come back), and every lease. Says how many
-    /// sessions there were.
+    /// one-time code (what was ended after the copy was made must not come back), and every lease. Changes of lists get
+    /// numbers that differ from all before above their lowest 32 bits, so that nobody goes on from what the copy does not know.
+    /// Says how many sessions there were.
     async fn begin_again(&self) -> Result<u64, DbError>;
 }
 

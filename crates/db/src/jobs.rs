@@ -118,6 +118,8 @@ pub struct Retention {
     pub tickets_secs: u32,
     /// Who could see an expired file, so that they are told "expired" rather than "nothing".
     pub expired_secs: u32,
+    /// That a file has left somebody's list, for whoever asks what changed.
+    pub gone_secs: u32,
 }
 
 /// How much has been forgotten.

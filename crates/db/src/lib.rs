@@ -6,13 +6,14 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Changes`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
 mod administration;
 mod audit;
 mod boxes;
+mod changes;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod directory;
@@ -43,6 +44,7 @@ pub use administration::{
 };
 pub use audit::{AppendBatchAnswer, AskActivity, Audit, Batch, NewBatch, NewEvent, StoredEvent};
 pub use boxes::{Boxes, IntoBox, MakeBoxAnswer, NewBox, OpenBox, StoredBox};
+pub use changes::{Change, Changes};
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
 pub use erasure::{Erase, Erasure};
 pub use error::DbError;
@@ -87,6 +89,7 @@ pub trait Database:
     + Directory
     + Uploads
     + Files
+    + Changes
     + Links
     + Boxes
     + V0

@@ -2,31 +2,48 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 use flate2::{Compression, Crc, Decompress, FlushDecompress, GzBuilder, Status};
 
-/// Bytes that the compressor may take from its source at a time.
+/// Bytes that the compressor takes from its source at a time, and gives at a time.
 const INPUT: usize = 64 * 1024;
 
 /// Reads `R` as one gzip member: no name, no time.
-pub struct Compressor<R: Read>(flate2::bufread::GzEncoder<io::BufReader<Counted<R>>>);
+///
+/// The same bytes of a source always make the same member, however the source gives them and however the member is read: what an upload
+/// was measured by, and what it goes on with. The library does not promise that by itself (what it finds depends on how much it may write
+/// at once), so it only ever sees whole buffers of one size.
+pub struct Compressor<R: Read> {
+    encoder: flate2::bufread::GzEncoder<io::BufReader<Counted<R>>>,
+    out: Box<[u8]>,
+    ready: Range<usize>,
+}
 
 impl<R: Read> Compressor<R> {
     /// Compresses what `source` gives.
     pub fn new(source: R) -> Self {
         let counted = io::BufReader::with_capacity(INPUT, Counted { source, count: 0 });
-        Self(GzBuilder::new().mtime(0).operating_system(255).buf_read(counted, Compression::new(6)))
+        let encoder = GzBuilder::new().mtime(0).operating_system(255).buf_read(counted, Compression::new(6));
+        Self { encoder, out: vec![0; INPUT].into_boxed_slice(), ready: 0..0 }
     }
 
     /// Bytes taken from the source so far; the original size once the end was reached.
     pub fn original_size(&self) -> u64 {
-        self.0.get_ref().get_ref().count
+        self.encoder.get_ref().get_ref().count
     }
 }
 
 impl<R: Read> Read for Compressor<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        if self.ready.is_empty() && !buffer.is_empty() {
+            self.ready = 0..self.encoder.read(&mut self.out)?;
+        }
+        let ready = &self.out[self.ready.clone()];
+        let len = ready.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&ready[..len]);
+        self.ready.start += len;
+        Ok(len)
     }
 }
 
@@ -42,10 +59,19 @@ struct Counted<R> {
 }
 
 impl<R: Read> Read for Counted<R> {
+    /// Fills the buffer as far as the source goes.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(buffer)?;
-        self.count += read as u64;
-        Ok(read)
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.source.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.count += filled as u64;
+        Ok(filled)
     }
 }
 

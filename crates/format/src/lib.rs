@@ -46,5 +46,5 @@ pub use passphrase::Passphrase;
 pub use payload::{PayloadOpener, PayloadSealer, Position, SegmentRecord};
 pub use phrase::{PhraseError, RecoveryPhrase};
 pub use rsa::{RsaBits, RsaKeyError, RsaPrivateKey, RsaPublicKey};
-pub use secret::{FileKey, JournalKey, Secret, VaultKey};
+pub use secret::{FileKey, IndexKey, JournalKey, Secret, VaultKey};
 pub use vault::VaultSecret;

@@ -1,5 +1,7 @@
 //! Names that are safe to create on this disk, from names that an author chose.
 
+use unicode_normalization::UnicodeNormalization;
+
 /// Longest safe name in bytes of UTF-8.
 const MAX_LEN: usize = 255;
 /// What a name that nothing is left of becomes.
@@ -31,6 +33,14 @@ pub fn numbered(safe: &str, n: u32) -> String {
     let number = format!(" ({n})");
     let stem = &stem[..stem.floor_char_boundary(MAX_LEN - number.len() - extension.len())];
     safe_file_name(&format!("{stem}{number}{extension}"))
+}
+
+/// A name as it is compared with what somebody types: in NFC, without regard to the case of letters. Never for telling files apart.
+pub fn comparable(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    name.nfc().collect::<String>().to_lowercase()
 }
 
 fn trim(name: &str) -> &str {

@@ -104,3 +104,7 @@ key!(
     /// The key that seals file keys in the journal of unfinished uploads.
     JournalKey
 );
+key!(
+    /// The key that seals the index of one's files on one's own device.
+    IndexKey
+);

@@ -12,7 +12,8 @@ use crate::kdf::{argon2id, hkdf};
 pub use crate::passphrase::{MIN_SCORE_LOCAL, MIN_SCORE_SERVER, Passphrase, Score, strength};
 use crate::small::{open_small, seal_small};
 use crate::{
-    Identity, JournalKey, OpenError, RecoveryPhrase, RsaPrivateKey, SealError, Secret, VaultKey, random,
+    Identity, IndexKey, JournalKey, OpenError, RecoveryPhrase, RsaPrivateKey, SealError, Secret, VaultKey,
+    random,
 };
 
 /// An opened vault.
@@ -34,6 +35,15 @@ impl Unlocked {
             self.vault_key.secret().expose_secret(),
             self.user_id.as_bytes(),
             &[b"waxwing/v1/journal"],
+        ))
+    }
+
+    /// The key for the index of files: HKDF(vault key, user id, `"waxwing/v1/index"`, 32).
+    pub fn index_key(&self) -> IndexKey {
+        IndexKey::from_secret(hkdf(
+            self.vault_key.secret().expose_secret(),
+            self.user_id.as_bytes(),
+            &[b"waxwing/v1/index"],
         ))
     }
 }

@@ -73,6 +73,25 @@ pub struct FilePage {
     pub next: Option<String>,
 }
 
+/// `GET /files/changes?after=CURSOR&limit=N`: what changed in the caller's list, oldest change first. Each file stands in
+/// it once, at its latest change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FileChanges {
+    /// Files that came or changed, as they are now.
+    pub files: Vec<FileInfo>,
+    /// Files that are not in the list any more.
+    pub gone: Vec<FileId>,
+    /// Where to go on, now or some day.
+    pub next: String,
+    /// Whether there is more to ask for at once.
+    pub more: bool,
+    /// The server's clock, by which files end.
+    pub now: UnixSeconds,
+    /// The cursor did not hold: this begins at the beginning, and what is not told again is not in the list any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restarted: bool,
+}
+
 /// `PUT /files/{id}/grants/me`: the caller's own grant, wrapped again after their keys changed. The same request
 /// again changes nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]

@@ -41,7 +41,9 @@ pub use factor::{
     BackupCodes, FactorProof, FactorRequest, SecondFactor, SecondFactorRequest, SessionInfo, SessionList,
     SessionsEnded, SignIn, TotpConfirm, TotpSecret,
 };
-pub use file::{FileInfo, FilePage, FileQuery, Health, ReplaceGrant, Role, Ticket, TicketRequest};
+pub use file::{
+    FileChanges, FileInfo, FilePage, FileQuery, Health, ReplaceGrant, Role, Ticket, TicketRequest,
+};
 pub use link::{ChangeLink, LinkFile, LinkInfo, LinkList, LinkNonce, MakeLink, OpenLink, OpenedLink};
 pub use member::{MemberInfo, MemberList, MembersRequest};
 pub use passkey::{

@@ -18,6 +18,8 @@ pub const BUNDLE_MAX: usize = 16 << 10;
 pub const ADDRESS_MAX: usize = 254;
 /// Rows in one page of files, at most and by default.
 pub const PAGE_MAX: u32 = 200;
+/// Seconds for which a cursor of [`crate::paths::CHANGES`] holds; after that the answer starts from the beginning.
+pub const CHANGES_SECONDS: i64 = 60 * 86_400;
 /// Rows in one page of files by default.
 pub const PAGE_DEFAULT: u32 = 50;
 /// Batches in one reply of [`crate::paths::HEADS`].

@@ -73,6 +73,8 @@ pub const PART: &str = "/api/v1/uploads/{file_id}/parts/{n}";
 pub const COMPLETE: &str = "/api/v1/uploads/{file_id}/complete";
 /// `GET`: list.
 pub const FILES: &str = "/api/v1/files";
+/// `GET`: what changed in the caller's list, as [`crate::FileChanges`].
+pub const CHANGES: &str = "/api/v1/files/changes";
 /// `POST`: whole small files, as a [`crate::Batch`].
 pub const BATCH: &str = "/api/v1/files/batch";
 /// `GET`: one file. `DELETE`: remove it for everybody (author; header [`crate::headers::PROOF`]).

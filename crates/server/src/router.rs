@@ -57,6 +57,7 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::UPLOADS, post(uploads::begin::begin).get(uploads::list::list))
         .route(paths::UPLOAD, get(uploads::status::show).delete(uploads::abandon::abandon))
         .route(paths::FILES, get(files::list::list))
+        .route(paths::CHANGES, get(files::changes::list))
         .route(paths::FILE, get(files::info::show).delete(files::delete::delete))
         .route(paths::TICKET, post(files::ticket::take))
         .route(paths::GRANT, delete(files::revoke::revoke))

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 mod account;
 mod boxes;
 mod links;
+mod ls;
 mod people;
 
 pub(crate) use account::{
@@ -18,6 +19,7 @@ pub(crate) use account::{
 };
 pub(crate) use boxes::{Drop, DropAction};
 pub(crate) use links::{LinkShape, Links, LinksAction};
+pub(crate) use ls::{Ls, Order};
 pub(crate) use people::{Bits, Contacts, ContactsAction, Keys, KeysAction};
 
 const STYLES: Styles = Styles::styled()
@@ -227,13 +229,21 @@ pub(crate) struct Send {
     #[arg(long, short, value_name = "NAME")]
     pub(crate) name: Option<String>,
 
-    /// Compress first; kept only if it helps. The compressed size may tell something about the contents
+    /// Compress each file of which a sample gets smaller. The compressed size may tell something about the contents
     #[arg(long, overrides_with = "no_compress")]
     pub(crate) compress: bool,
 
-    /// Do not compress (this is the default)
+    /// Do not compress (this is the default, unless WAX_COMPRESS is on)
     #[arg(long, overrides_with = "compress")]
     pub(crate) no_compress: bool,
+
+    /// Encrypt a small picture of a PNG, JPEG, GIF or WebP picture with its name, for the recipients to see before they fetch it
+    #[arg(long, overrides_with = "no_preview")]
+    pub(crate) preview: bool,
+
+    /// Make no preview (this is the default, unless WAX_PREVIEW is on)
+    #[arg(long, overrides_with = "preview")]
+    pub(crate) no_preview: bool,
 
     /// Do not hide the exact size
     #[arg(long)]
@@ -365,36 +375,16 @@ pub(crate) struct Open {
     pub(crate) from: Option<String>,
 }
 
-/// `wax ls`.
-#[derive(Args)]
-pub(crate) struct Ls {
-    /// Only files you sent
-    #[arg(long, conflicts_with = "received")]
-    pub(crate) sent: bool,
-
-    /// Only files you were sent
-    #[arg(long)]
-    pub(crate) received: bool,
-
-    /// Show at most this many, newest first [default: 50]
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: Option<u32>,
-
-    /// Show all
-    #[arg(long, conflicts_with = "limit")]
-    pub(crate) all: bool,
-
-    /// Show ids in full
-    #[arg(long, short)]
-    pub(crate) long: bool,
-}
-
 /// `wax info`.
 #[derive(Args)]
 pub(crate) struct Info {
     /// The file's id, or its first 8 or more characters
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+
+    /// Write the preview into this file, as a PNG image
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) preview_out: Option<PathBuf>,
 }
 
 /// `wax rm`.

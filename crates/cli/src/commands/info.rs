@@ -7,9 +7,11 @@ use crate::app::App;
 use crate::args::Info;
 use crate::console::{Console, safe, size};
 use crate::expiry::{count, span_in_words};
-use crate::fault::Fault;
+use crate::fault::{Class, Fault};
 use crate::keyring;
-use client::{Receipt, ReceiptState, Role, Trust};
+use client::{Picture, Receipt, ReceiptState, Role, Trust};
+use std::io::Write;
+use std::path::Path;
 
 pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     let session = app.session()?;
@@ -18,6 +20,10 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     let file = session.run(session.client.info(&me, id))?;
     let console = &app.console;
     warn_of_forged(console, &file.receipts);
+    let picture = file.preview.as_ref().map(Picture::of);
+    if let Some(path) = &args.preview_out {
+        write_preview(path, picture.as_ref())?;
+    }
     if console.json {
         return console.result(&FileJson::of(&file));
     }
@@ -38,6 +44,20 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
             sizes.push_str(", exact size not hidden");
         }
         console.say(format!("size     {sizes}"))?;
+    }
+    match &picture {
+        None => {}
+        Some(None) => {
+            console
+                .say("preview  cannot be shown: what the sender sealed as one is no small JPEG picture")?;
+        }
+        Some(Some(Picture { width, height, .. })) => {
+            let shown = match &args.preview_out {
+                Some(path) => format!(", written to {}", safe(&path.display().to_string())),
+                None => "; --preview-out FILE writes it".to_owned(),
+            };
+            console.say(format!("preview  {width} x {height} pixels{shown}"))?;
+        }
     }
     if let Ok(time) = jiff::Timestamp::from_millisecond(file.modified_ms) {
         console.say(format!("changed  {}", moment(time.as_second())))?;
@@ -80,6 +100,22 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// The picture as this program drew it anew: of the bytes that a sender sealed none is written.
+fn write_preview(path: &Path, picture: Option<&Option<Picture>>) -> Result<(), Fault> {
+    let none = |why| Err(Fault::new(Class::NotFound, why).hint("nothing was written"));
+    let picture = match picture {
+        None => return none("the file has no preview"),
+        Some(None) => return none("what the sender sealed as a preview is no picture that is safe to show"),
+        Some(Some(picture)) => picture,
+    };
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|error| Fault::file("create", path, &error))?;
+    file.write_all(&picture.png).map_err(|error| Fault::file("write", path, &error))
 }
 
 fn opener(receipt: &Receipt) -> String {

@@ -1,26 +1,25 @@
-//! `wax ls`: the files sent and received, newest first.
+//! `wax ls`: the files sent and received: all, or those asked for, in the order asked for.
 
 use super::{TrustJson, compat, moment, seconds_until, stamp};
 use crate::app::{App, Session};
-use crate::args::Ls;
+use crate::args::{Ls, Order};
 use crate::console::{safe, size};
 use crate::expiry::{count, largest_unit_in_words};
 use crate::fault::Fault;
 use crate::keyring;
+use crate::progress::Shown;
 use client::{
-    Address, Contact, FileId, FilePaging, FileSummary, Receipt, ReceiptState, Recipient, Role, Trust,
-    V0Summary,
+    Address, Contact, FileSummary, IndexFault, ListQuery, Listing, Picture, Preview, Receipt, ReceiptState,
+    Recipient, Role, Sort, Trust, V0Summary,
 };
 use serde::Serialize;
 
 /// Rows shown unless a person says otherwise.
 const LIMIT_DEFAULT: usize = 50;
-/// Rows of one request at most.
-const PAGE_MAX: u32 = 200;
 /// Characters of an id in the table.
 pub(super) const SHORT_ID: usize = 8;
 
-/// `{"files": […], "v0": [files of the documented API], "refused": [ids that did not verify], "more": bool}`.
+/// `{"files": […], "v0": [files of the documented API], "refused": [ids that did not verify], "more": bool, "matched": N, "total": N}`.
 #[derive(Serialize)]
 struct ListJson<'a> {
     files: Vec<FileJson<'a>>,
@@ -28,6 +27,10 @@ struct ListJson<'a> {
     v0: Vec<compat::ListedJson<'a>>,
     refused: Vec<String>,
     more: bool,
+    /// How many there are of those asked for.
+    matched: u64,
+    /// How many files there are.
+    total: u64,
 }
 
 /// One file, as `ls` and `info` tell it.
@@ -43,6 +46,9 @@ pub(super) struct FileJson<'a> {
     sealed_bytes: u64,
     compressed: bool,
     padded: bool,
+    has_preview: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<PreviewJson>,
     modified: Option<String>,
     /// The sender's address, if somebody signed.
     from: Option<&'a str>,
@@ -63,6 +69,31 @@ pub(super) struct FileJson<'a> {
     keys: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     receipts: Vec<ReceiptJson<'a>>,
+}
+
+/// The small picture that its sender sealed with a file.
+#[derive(Serialize)]
+struct PreviewJson {
+    /// As the sender says it.
+    media_type: String,
+    bytes: usize,
+    /// Pixels; absent for what is no picture that is safe to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+}
+
+impl PreviewJson {
+    fn of(preview: &Preview) -> Self {
+        let picture = Picture::of(preview);
+        Self {
+            media_type: preview.media_type.clone(),
+            bytes: preview.bytes.len(),
+            width: picture.as_ref().map(|picture| picture.width),
+            height: picture.as_ref().map(|picture| picture.height),
+        }
+    }
 }
 
 /// What the server shows as the receipt of a recipient, and what it is worth.
@@ -112,6 +143,8 @@ impl<'a> FileJson<'a> {
             sealed_bytes: file.body_len,
             compressed: file.compressed,
             padded: file.padded,
+            has_preview: file.has_preview,
+            preview: file.preview.as_ref().map(PreviewJson::of),
             modified: jiff::Timestamp::from_millisecond(file.modified_ms).ok().map(|time| time.to_string()),
             from: file.sender.address.as_ref().map(Address::as_str),
             drop_box: file.box_id.map(|id| id.to_string()),
@@ -138,65 +171,103 @@ impl<'a> FileJson<'a> {
 pub(super) fn run(app: &App, args: &Ls) -> Result<(), Fault> {
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
-    let limit = match args.limit {
-        Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
-        None if args.all => usize::MAX,
-        None => LIMIT_DEFAULT,
-    };
-    let (files, refused, more) = collect(&session, &me, args, limit)?;
-    let mut v0 = session.run(session.client.v0_files())?;
-    v0.retain(|file| if file.own { !args.received } else { !args.sent });
-    let more = more || v0.len() > limit;
+    let query = query(args);
+    let shown = Shown::new(&app.console, String::new());
+    let listing = session.run(session.client.browse(&me, &query, &shown));
+    shown.end();
+    let listing = listing?;
+    if let Some(fault) = listing.rebuilt {
+        app.console.note(match fault {
+            IndexFault::TooOld => "the list was read anew: this device had not asked for a long time",
+            IndexFault::OtherVersion => "the list was read anew: another version of wax had made its index",
+            _ => "the list was read anew: its index on this device was damaged, or of other keys; nothing was lost",
+        });
+    }
+    let mut v0 = v0_of(&session, args)?;
+    let limit = query.limit.unwrap_or(usize::MAX);
+    let more = listing.matched > listing.files.len() as u64 || v0.len() > limit;
     v0.truncate(limit);
     if !app.console.json {
-        show(app, &session, args, (&files, &v0), &refused, more)?;
+        show(app, &session, args, (&listing, &v0), more)?;
     }
     app.console.result(&ListJson {
-        files: files.iter().map(FileJson::of).collect(),
+        files: listing.files.iter().map(FileJson::of).collect(),
         v0: v0.iter().map(compat::listed_json).collect(),
-        refused: refused.iter().map(ToString::to_string).collect(),
+        refused: listing.refused.iter().map(ToString::to_string).collect(),
         more,
+        matched: listing.matched,
+        total: listing.total,
     })
 }
 
-/// Page by page until there are enough.
-fn collect(
-    session: &Session,
-    me: &client::Unlocked,
-    args: &Ls,
-    limit: usize,
-) -> Result<(Vec<FileSummary>, Vec<FileId>, bool), Fault> {
-    let (mut files, mut refused) = (Vec::new(), Vec::new());
-    let wanted = |file: &FileSummary| match file.role {
-        Role::Author => !args.received,
-        Role::Recipient => !args.sent,
-    };
-    let rows = u32::try_from(limit).unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
-    let mut paging = FilePaging { limit: Some(rows), ..FilePaging::default() };
-    loop {
-        let page = session.run(session.client.list(me, paging.clone()))?;
-        files.extend(page.files.into_iter().filter(wanted));
-        refused.extend(page.refused);
-        let last = page.next.is_none();
-        if last || files.len() >= limit {
-            let more = !last || files.len() > limit;
-            files.truncate(limit);
-            return Ok((files, refused, more));
-        }
-        paging.after = page.next;
+fn query(args: &Ls) -> ListQuery {
+    ListQuery {
+        words: args.words.clone(),
+        role: match (args.sent, args.received) {
+            (true, _) => Some(Role::Author),
+            (_, true) => Some(Role::Recipient),
+            _ => None,
+        },
+        from: args.from.clone(),
+        kind: args.kind.clone(),
+        at_least: args.larger.map(|amount| amount.0),
+        at_most: args.smaller.map(|amount| amount.0),
+        since: args.since.map(|since| since.0),
+        before: args.before.map(|before| before.0),
+        ends_before: args.ending.map(|within| {
+            let within = i64::try_from(within.seconds()).unwrap_or(i64::MAX);
+            jiff::Timestamp::now().as_second().saturating_add(within)
+        }),
+        unverified: args.unverified,
+        sort: match args.sort {
+            Order::Date => Sort::Date,
+            Order::Name => Sort::Name,
+            Order::Size => Sort::Size,
+            Order::Sender => Sort::Sender,
+            Order::End => Sort::End,
+        },
+        reverse: args.reverse,
+        limit: match args.limit {
+            Some(limit) => Some(usize::try_from(limit).unwrap_or(usize::MAX)),
+            None if args.all => None,
+            None => Some(LIMIT_DEFAULT),
+        },
     }
+}
+
+/// Files of the documented API, which stand in no index. Words find their names; any other filter is about what they do not have.
+fn v0_of(session: &Session, args: &Ls) -> Result<Vec<V0Summary>, Fault> {
+    let is_about_sealed = args.from.is_some()
+        || args.kind.is_some()
+        || args.larger.is_some()
+        || args.smaller.is_some()
+        || args.since.is_some()
+        || args.before.is_some()
+        || args.ending.is_some();
+    if is_about_sealed {
+        return Ok(Vec::new());
+    }
+    let words: Vec<String> = args.words.iter().map(|word| word.to_lowercase()).collect();
+    let mut v0 = session.run(session.client.v0_files())?;
+    v0.retain(|file| {
+        let name = file.name.to_lowercase();
+        (if file.own { !args.received } else { !args.sent }) && words.iter().all(|word| name.contains(word))
+    });
+    Ok(v0)
 }
 
 fn show(
     app: &App,
     session: &Session,
     args: &Ls,
-    (files, v0): (&[FileSummary], &[V0Summary]),
-    refused: &[FileId],
+    (listing, v0): (&Listing, &[V0Summary]),
     more: bool,
 ) -> Result<(), Fault> {
     let console = &app.console;
-    if files.is_empty() && v0.is_empty() {
+    let files = &listing.files;
+    if files.is_empty() && v0.is_empty() && listing.total > 0 {
+        console.note(format!("none of your {} is like that", count(listing.total, "file")));
+    } else if files.is_empty() && v0.is_empty() {
         console.note(
             "no files yet; what you send and what you are sent will stand here: wax send FILE --to ADDRESS",
         );
@@ -212,17 +283,21 @@ fn show(
     if files.iter().any(|file| file.sender.trust == Trust::Changed) {
         console.warn("(!!) the keys of the sender have changed; such a file is not opened");
     }
-    if !refused.is_empty() {
+    if !listing.refused.is_empty() {
         console.warn(format!(
             "{} left out: what the server shows of them does not verify",
-            count(refused.len() as u64, "file")
+            count(listing.refused.len() as u64, "file")
         ));
     }
     if !v0.is_empty() {
         console.note("(v0) such a file is not signed, and the server knows its name and its size");
     }
     if more {
-        console.note("there are more: -n N shows more of them, --all shows all");
+        console.note(format!(
+            "{} of {}: -n N shows more of them, --all shows all",
+            files.len(),
+            count(listing.matched, "file")
+        ));
     }
     Ok(())
 }

@@ -33,11 +33,13 @@ use crate::app::{App, Session};
 use crate::args::Command;
 use crate::console::{Console, Tone, safe};
 use crate::fault::{Class, Fault};
-use client::{Address, FileId, FilePaging, Sender, Trust, Unlocked};
+use client::{Address, FileId, Quiet, Sender, Trust, Unlocked};
 use serde::Serialize;
 
 /// Fewest characters of an id that may stand for the whole.
 const PREFIX_MIN: usize = 8;
+/// Files whose ids begin alike, at most, that are looked for.
+const ALIKE_TOLD: usize = 10;
 
 /// Runs what the command line says.
 pub(crate) fn run(app: &App, command: Command) -> Result<(), Fault> {
@@ -90,20 +92,10 @@ fn file_id(session: &Session, me: &Unlocked, text: &str) -> Result<FileId, Fault
         return Ok(id);
     }
     check_prefix("wax ls", &text)?;
-    let mut found = Vec::new();
-    let mut paging = FilePaging { limit: Some(200), ..FilePaging::default() };
-    loop {
-        let page = session.run(session.client.list(me, paging.clone()))?;
-        found.extend(
-            page.files.iter().map(|file| file.file_id).filter(|id| id.to_string().starts_with(&text)),
-        );
-        paging.after = page.next;
-        if paging.after.is_none() {
-            let v0 = session.run(session.client.v0_files())?;
-            found.extend(v0.iter().map(|file| file.file_id).filter(|id| id.to_string().starts_with(&text)));
-            return the_one("files", &text, &found);
-        }
-    }
+    let mut found = session.run(session.client.find(me, &text, ALIKE_TOLD, &Quiet))?;
+    let v0 = session.run(session.client.v0_files())?;
+    found.extend(v0.iter().map(|file| file.file_id).filter(|id| id.to_string().starts_with(&text)));
+    the_one("files", &text, &found)
 }
 
 /// Refuses what cannot be the beginning of an id.

@@ -111,6 +111,7 @@ pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
     if let Some(to_box) = &args.to_box {
         return super::send_box::run(app, args, to_box);
     }
+    Asked::of(args)?;
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
     let password = if args.link { links::new_password(&args.shape)? } else { None };
@@ -189,7 +190,10 @@ fn is_folder(args: &Send) -> bool {
 
 /// All of it as one.
 fn send_folder(teller: &Teller<'_>, me: &Unlocked) -> (Vec<SentJson>, Result<(), Fault>) {
-    let Teller { app, session, args, to, .. } = teller;
+    let Teller { app, session, args, to, asked, .. } = teller;
+    if asked.preview {
+        app.console.note("there are no previews inside a folder: send pictures one by one to have them");
+    }
     let request = SendFolder {
         sources: args.files.clone(),
         name: args.name.clone(),
@@ -197,7 +201,7 @@ fn send_folder(teller: &Teller<'_>, me: &Unlocked) -> (Vec<SentJson>, Result<(),
         to_keys: to.keys.iter().map(|(_, key)| key.clone()).collect(),
         expires_in: Duration::from_secs(args.expires.seconds()),
         max_downloads: teller.downloads(),
-        compress: compression(args),
+        compress: asked.compress,
         padded: !args.no_padding,
     };
     let shown = Shown::new(&app.console, String::new());
@@ -240,8 +244,9 @@ fn send_one(teller: &Teller<'_>, me: &Unlocked, n: usize, file: &PathBuf) -> Res
     request.to_keys = to.keys.iter().map(|(_, key)| key.clone()).collect();
     request.expires_in = Duration::from_secs(args.expires.seconds());
     request.max_downloads = teller.downloads();
-    request.compress = compression(args);
+    request.compress = teller.asked.compress;
     request.padded = !args.no_padding;
+    request.preview = teller.asked.preview;
     request.name.clone_from(&args.name);
     let of = args.files.len();
     let shown = Shown::new(&app.console, if of > 1 { format!("{} of {of}: ", n + 1) } else { String::new() });
@@ -259,10 +264,11 @@ fn send_many(teller: &Teller<'_>, me: &Unlocked) -> (Vec<SentJson>, Result<(), F
         to_keys: to.keys.iter().map(|(_, key)| key.clone()).collect(),
         expires_in: Duration::from_secs(args.expires.seconds()),
         max_downloads: teller.downloads(),
-        compress: compression(args),
+        compress: teller.asked.compress,
         padded: !args.no_padding,
+        preview: teller.asked.preview,
     };
-    let shown = Shown::new(&app.console, format!("{} files: ", args.files.len()));
+    let shown = Shown::of_several(&app.console, args.files.len());
     let mut sent = Vec::new();
     let mut on_sent = |nth: usize, one: Sent| sent.push((nth, one));
     let outcome =
@@ -274,8 +280,31 @@ fn send_many(teller: &Teller<'_>, me: &Unlocked) -> (Vec<SentJson>, Result<(), F
     (done, told.and(outcome.map_err(|fault| resumable(fault, false))))
 }
 
-pub(super) fn compression(args: &Send) -> Compress {
-    if args.compress { Compress::Auto } else { Compress::Never }
+/// What may be a setting as well as an argument.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) compress: Compress,
+    pub(super) preview: bool,
+}
+
+impl Asked {
+    pub(super) fn of(args: &Send) -> Result<Self, Fault> {
+        let compress = setting(args.compress, args.no_compress, "WAX_COMPRESS")?;
+        let preview = setting(args.preview, args.no_preview, "WAX_PREVIEW")?;
+        Ok(Self { compress: if compress { Compress::Auto } else { Compress::Never }, preview })
+    }
+}
+
+/// An argument, or else the environment: `on` or `off`.
+fn setting(yes: bool, no: bool, variable: &str) -> Result<bool, Fault> {
+    if yes || no {
+        return Ok(yes);
+    }
+    match std::env::var(variable).as_deref() {
+        Err(std::env::VarError::NotPresent) | Ok("" | "off") => Ok(false),
+        Ok("on") => Ok(true),
+        _ => Err(Fault::new(Class::Usage, format!("{variable} is neither on nor off"))),
+    }
 }
 
 /// After Ctrl-C: what becomes of what was sent so far.
@@ -299,6 +328,7 @@ pub(super) struct Teller<'a> {
     session: &'a Session,
     args: &'a Send,
     to: &'a Recipients,
+    asked: Asked,
     /// Of each person, whether their keys were compared.
     verified: Vec<bool>,
 }
@@ -312,7 +342,7 @@ impl<'a> Teller<'a> {
                 || contacts.iter().any(|contact| contact.address == *address && contact.verified)
         };
         let verified = to.people.iter().map(is_verified).collect();
-        Ok(Self { app, session, args, to, verified })
+        Ok(Self { app, session, args, to, asked: Asked::of(args)?, verified })
     }
 
     /// Who was named, and whether their keys were compared.
@@ -353,7 +383,7 @@ impl<'a> Teller<'a> {
     /// All about one file.
     fn tell(&self, sent: &Sent) -> Result<(), Fault> {
         let console = &self.app.console;
-        console.note(format!("sent {} ({}, encrypted on this device)", safe(&sent.name), size(sent.bytes)));
+        console.note(format!("sent {} ({}, encrypted on this device)", safe(&sent.name), smaller(sent)));
         if console.json {
             return Ok(());
         }
@@ -384,7 +414,7 @@ impl<'a> Teller<'a> {
             return Ok(());
         }
         let id = console.paint(Tone::Bold, &sent.file_id.to_string());
-        console.say(format!("{id}  {} ({})", safe(&sent.name), size(sent.bytes)))
+        console.say(format!("{id}  {} ({})", safe(&sent.name), smaller(sent)))
     }
 
     pub(super) fn tell_terms(&self) -> Result<(), Fault> {
@@ -445,12 +475,17 @@ impl<'a> Teller<'a> {
     }
 }
 
-/// `3.2 MB, 1.1 MB compressed, 1.2 MB encrypted`.
-fn sizes(sent: &Sent) -> String {
-    let mut words = size(sent.bytes);
-    if sent.stored != sent.bytes {
-        words.push_str(&format!(", {} compressed", size(sent.stored)));
+/// `3.2 MB`, or `3.2 MB compressed to 1.1 MB`.
+fn smaller(sent: &Sent) -> String {
+    if sent.stored == sent.bytes {
+        return size(sent.bytes);
     }
+    format!("{} compressed to {}", size(sent.bytes), size(sent.stored))
+}
+
+/// `3.2 MB compressed to 1.1 MB, 1.2 MB encrypted`.
+fn sizes(sent: &Sent) -> String {
+    let mut words = smaller(sent);
     words.push_str(&format!(", {} encrypted", size(sent.body_len)));
     if sent.resumed_parts > 0 {
         words.push_str(&format!(" ({} of {} parts were there already)", sent.resumed_parts, sent.parts));

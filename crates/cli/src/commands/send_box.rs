@@ -1,7 +1,7 @@
 //! `wax send --to-box`: files for somebody who asked for them, without an account or in one's own name.
 
 use super::drop_boxes::takes;
-use super::send::{STREAM_NAME, compression, is_stdin, resumable};
+use super::send::{Asked, STREAM_NAME, is_stdin, resumable};
 use super::{moment, stamp, trust_mark};
 use crate::app::{App, Session};
 use crate::args::Send;
@@ -118,7 +118,9 @@ fn send_one(
         SendRequest::file(file, Vec::new())
     };
     request.expires_in = Duration::from_secs(args.expires.seconds());
-    request.compress = compression(args);
+    let asked = Asked::of(args)?;
+    request.compress = asked.compress;
+    request.preview = asked.preview;
     request.padded = !args.no_padding;
     request.name.clone_from(&args.name);
     let of = args.files.len();

@@ -63,7 +63,7 @@ pub(crate) struct Pins {
 }
 
 /// What a genuine bundle means against what is pinned.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Judged {
     /// Nothing is pinned yet.
     First,

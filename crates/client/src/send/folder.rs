@@ -69,7 +69,9 @@ impl Client {
         cancel: &Cancel,
     ) -> Result<SentFolder> {
         let SendFolder { sources, name, to, to_keys, expires_in, max_downloads, compress, padded } = request;
-        let options = check_limits(&Terms { expires_in, max_downloads, compress, padded })?;
+        // Nobody sees the members before they fetch them.
+        let preview = false;
+        let options = check_limits(&Terms { expires_in, max_downloads, compress, padded, preview })?;
         let keys = &each_once(to_keys)[..];
         let tree = tokio::task::block_in_place(|| tree::walk(&sources, cancel))?;
         if tree.files.is_empty() && tree.empty.is_empty() {

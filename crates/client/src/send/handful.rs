@@ -84,6 +84,7 @@ impl Job<'_> {
         if !file.is_unchanged() {
             return Err(Error::SourceChanged(file.identity.path.clone()));
         }
+        let preview = self.options.preview.then(|| crate::preview::of_bytes(content.clone())).flatten();
         let compressed = self.compressed(&content)?;
         let is_compressed = compressed.is_some();
         let mut stored = compressed.unwrap_or(content);
@@ -109,6 +110,7 @@ impl Job<'_> {
             stored_size,
             compressed: is_compressed,
             modified_ms: file.modified_ms,
+            preview,
         })?;
         let kept = match self.kind {
             Kind::Member => self.kept(B64(self.seal_key(&fk, file_id)?), &complete)?,
@@ -132,15 +134,18 @@ impl Job<'_> {
         Ok(Sealed { json, sent })
     }
 
-    /// The content compressed, if that was asked for and makes it smaller.
+    /// The content compressed, if that was asked for and makes what is sealed smaller.
     fn compressed(&self, content: &[u8]) -> Result<Option<Vec<u8>>> {
         if self.options.compress == Compress::Never || content.is_empty() {
             return Ok(None);
         }
+        let sealed_len = |len: usize| Ok(plan::shape(len as u64, self.options.padded)?.body_len());
         let mut smaller = Vec::new();
         let limit = content.len() as u64;
         let read = Compressor::new(content).take(limit).read_to_end(&mut smaller);
         read.map_err(|_| Error::Internal("memory could not be compressed"))?;
-        Ok((smaller.len() < content.len()).then_some(smaller))
+        let is_smaller =
+            smaller.len() < content.len() && sealed_len(smaller.len())? < sealed_len(content.len())?;
+        Ok(is_smaller.then_some(smaller))
     }
 }

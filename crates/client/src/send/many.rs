@@ -35,6 +35,8 @@ pub struct SendMany {
     pub compress: Compress,
     /// Whether to hide the exact sizes.
     pub padded: bool,
+    /// As in [`super::SendRequest`].
+    pub preview: bool,
 }
 
 /// Hears of each file that was sent: its place in the request, from 0, and what was sent.
@@ -66,8 +68,8 @@ impl Client {
         cancel: &Cancel,
         on_sent: OnSent<'_>,
     ) -> Result<()> {
-        let SendMany { files, to, to_keys, expires_in, max_downloads, compress, padded } = request;
-        let options = &check_limits(&Terms { expires_in, max_downloads, compress, padded })?;
+        let SendMany { files, to, to_keys, expires_in, max_downloads, compress, padded, preview } = request;
+        let options = &check_limits(&Terms { expires_in, max_downloads, compress, padded, preview })?;
         let keys = &each_once(to_keys)[..];
         let sources = files.iter().map(|path| SourceFile::look(path)).collect::<Result<Vec<_>>>()?;
         let recipients = &self.recipients(me, &to, keys.len(), progress).await?[..];

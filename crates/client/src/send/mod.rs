@@ -404,6 +404,7 @@ impl Job<'_> {
             stored_size: header.stored,
             compressed: header.compressed,
             modified_ms: file.modified_ms,
+            preview: self.preview_of(file),
         })?;
         journal.record_complete(&request)?;
         match self.complete(header.file_id, &request).await {
@@ -457,6 +458,9 @@ impl Job<'_> {
                 });
             }
         };
+        if self.options.compress == Compress::Auto && !produced.compressed {
+            self.progress.note(&Note::NotCompressed);
+        }
         self.progress.progress(Phase::Finishing, 0, None);
         let body_root =
             envelope::merkle::root(&produced.nodes).ok_or(Error::Internal("a body without parts"))?;
@@ -470,6 +474,7 @@ impl Job<'_> {
             stored_size: produced.stored,
             compressed: produced.compressed,
             modified_ms: self.inner.now().saturating_mul(1_000),
+            preview: None,
         })?;
         let sent = Sent {
             file_id,

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// How much is compressed to see whether compressing is worth it.
 pub(super) const SAMPLE: usize = 1 << 20;
+/// Pieces of a sample, from the beginning to the end: a file may begin with a header that compresses, and hold a film.
+const PIECES: u64 = 4;
 
 /// An open regular file, and how it was when it was opened.
 pub(crate) struct SourceFile {
@@ -101,7 +103,8 @@ pub(super) async fn of_file(
     progress.progress(Phase::Reading, 0, Some(size));
     let stored = measured(source, progress, cancel).await?;
     match stored {
-        Some(stored) if stored < size => {
+        // What padding would make as long again is not worth the time of whoever opens it.
+        Some(stored) if shape(stored, limits.padded)?.body_len() < plain.shape.body_len() => {
             Ok(Plan { compressed: true, stored, shape: shape(stored, limits.padded)? })
         }
         _ => {
@@ -117,22 +120,19 @@ async fn measured(source: &SourceFile, progress: &dyn Progress, cancel: &Cancel)
     let size = source.identity.size;
     let read = Arc::new(AtomicU64::new(0));
     let reader = Counting { inner: FromStart::new(Arc::clone(&source.file)), count: Arc::clone(&read) };
-    let stop = cancel.clone();
+    let (stop, file) = (cancel.clone(), Arc::clone(&source.file));
     let mut counting = tokio::task::spawn_blocking(move || -> io::Result<Option<u64>> {
-        let mut sample = vec![0; SAMPLE];
-        let mut reader = reader;
-        let filled = read_full(&mut reader, &mut sample)?;
-        if !is_promising(&sample[..filled])? {
+        if !is_promising(&sample(&file, size)?)? {
             return Ok(None);
         }
-        let mut compressed = Compressor::new(io::Cursor::new(sample).take(filled as u64).chain(reader));
+        let mut compressed = Compressor::new(reader);
         let (mut total, mut chunk) = (0, vec![0; 64 << 10]);
         loop {
             match compressed.read(&mut chunk)? {
                 0 => return Ok(Some(total)),
                 got => total += got as u64,
             }
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || total >= size {
                 return Ok(None);
             }
         }
@@ -151,6 +151,22 @@ async fn measured(source: &SourceFile, progress: &dyn Progress, cancel: &Cancel)
             }
         }
     }
+}
+
+/// Pieces of a file, evenly from its beginning to its end; all of a small one.
+fn sample(file: &Arc<File>, size: u64) -> io::Result<Vec<u8>> {
+    let whole = SAMPLE as u64;
+    let piece = if size <= whole { whole } else { whole / PIECES };
+    let starts = if size <= whole {
+        vec![0]
+    } else {
+        (0..PIECES).map(|n| (size - piece) / (PIECES - 1) * n).collect()
+    };
+    let mut sample = Vec::new();
+    for at in starts {
+        FromStart { file: Arc::clone(file), at }.take(piece).read_to_end(&mut sample)?;
+    }
+    Ok(sample)
 }
 
 /// Whether compressing saves at least a tenth of a sample.
@@ -219,6 +235,27 @@ mod tests {
         aws_lc_rs::rand::fill(&mut noise).unwrap();
         assert!(!is_promising(&noise).unwrap());
         assert!(!is_promising(b"").unwrap());
+    }
+
+    #[test]
+    fn a_sample_is_of_the_beginning_the_middle_and_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let words = b"the same words again and again ".repeat(20_000);
+        let mut noise = vec![0; 9 << 20];
+        aws_lc_rs::rand::fill(&mut noise).unwrap();
+        let promising = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            let file = Arc::new(File::open(&path).unwrap());
+            let sample = sample(&file, content.len() as u64).unwrap();
+            assert_eq!(sample.len(), content.len().min(SAMPLE));
+            is_promising(&sample).unwrap()
+        };
+        assert!(promising(&words) && promising(&words.repeat(20)));
+        assert!(!promising(&noise) && !promising(b""));
+        let film = [&words[..64 << 10], &noise].concat();
+        assert!(is_promising(&film[..64 << 10]).unwrap(), "the beginning alone would promise much");
+        assert!(!promising(&film), "a header that compresses, and noise behind it");
     }
 
     #[test]

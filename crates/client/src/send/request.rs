@@ -42,7 +42,7 @@ pub enum Compress {
     /// As it is (the size tells nothing about the content).
     #[default]
     Never,
-    /// gzip, kept only if it makes the whole smaller.
+    /// gzip for each file of which a sample shrinks, kept only if it makes what is sealed smaller.
     Auto,
 }
 
@@ -62,6 +62,8 @@ pub struct SendRequest {
     pub compress: Compress,
     /// Whether to hide the exact size (Padmé, at most 12 % more).
     pub padded: bool,
+    /// Whether to seal a small picture with the name, if the source is a file and a picture.
+    pub preview: bool,
     /// Another name than the source's.
     pub name: Option<String>,
 }
@@ -88,6 +90,7 @@ impl SendRequest {
             max_downloads: None,
             compress: Compress::Never,
             padded: true,
+            preview: false,
             name: None,
         }
     }
@@ -136,6 +139,7 @@ pub(super) struct Limits {
     pub(super) max_downloads: Option<u32>,
     pub(super) compress: Compress,
     pub(super) padded: bool,
+    pub(super) preview: bool,
 }
 
 /// How a file is to be sealed and how long it is to live, as somebody asks for it.
@@ -144,18 +148,19 @@ pub(super) struct Terms {
     pub(super) max_downloads: Option<u32>,
     pub(super) compress: Compress,
     pub(super) padded: bool,
+    pub(super) preview: bool,
 }
 
 impl SendRequest {
     pub(super) fn terms(&self) -> Terms {
-        let Self { expires_in, max_downloads, compress, padded, .. } = *self;
-        Terms { expires_in, max_downloads, compress, padded }
+        let Self { expires_in, max_downloads, compress, padded, preview, .. } = *self;
+        Terms { expires_in, max_downloads, compress, padded, preview }
     }
 }
 
 /// Refuses what no server would take.
 pub(super) fn check_limits(terms: &Terms) -> Result<Limits> {
-    let Terms { expires_in, max_downloads, compress, padded } = *terms;
+    let Terms { expires_in, max_downloads, compress, padded, preview } = *terms;
     let expires_in = i64::try_from(expires_in.as_secs()).unwrap_or(i64::MAX);
     if !(1..=limits::EXPIRY_MAX_SECONDS).contains(&expires_in) {
         return Err(Error::BadLimit("a file lives at least one second and at most 366 days"));
@@ -163,5 +168,5 @@ pub(super) fn check_limits(terms: &Terms) -> Result<Limits> {
     if max_downloads == Some(0) {
         return Err(Error::BadLimit("a download limit of 0 would close the file at once"));
     }
-    Ok(Limits { expires_in, max_downloads, compress, padded })
+    Ok(Limits { expires_in, max_downloads, compress, padded, preview })
 }

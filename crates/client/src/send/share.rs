@@ -1,16 +1,17 @@
 //! The last step of sending: manifest, grants, and the request that makes the file appear.
 
+use super::plan::SourceFile;
 use super::way::Author;
 use super::{Job, Kind};
 use crate::client::Inner;
 use crate::http::retrying;
-use crate::{Error, FileId, Result};
+use crate::{Error, FileId, Note, Result, preview};
 use envelope::merkle::Node;
 use envelope::small::HEADER_LEN;
 use envelope::{BodyShape, Bundle};
 use format::grant::{RecipientKey, SealGrant, seal_grants};
 use format::manifest::{SealManifest, seal_manifest};
-use format::metadata::{Compression, Padding};
+use format::metadata::{Compression, Padding, Preview};
 use format::{FileKey, Metadata, SealError};
 use proto::limits::UPLOAD_SECONDS;
 use proto::{B64, Complete, Completed, GrantTo, UserId};
@@ -28,6 +29,7 @@ pub(super) struct Sharing<'a> {
     pub(super) stored_size: u64,
     pub(super) compressed: bool,
     pub(super) modified_ms: i64,
+    pub(super) preview: Option<Preview>,
 }
 
 impl Inner {
@@ -69,7 +71,7 @@ impl Job<'_> {
                 Author::Me(_) => None,
                 Author::Nobody(_) => self.into.map(|(id, _)| *id.as_bytes()),
             },
-            preview: None,
+            preview: sharing.preview.clone(),
         };
         let manifest = seal_manifest(&SealManifest {
             fk: sharing.fk,
@@ -116,6 +118,18 @@ impl Job<'_> {
         let grants =
             holders.zip(grants).map(|(user_id, grant)| grant_to(user_id, grant.as_bytes())).collect();
         Ok(Complete { grants, members, ..complete })
+    }
+
+    /// A small picture of the file, if one was asked for and can be made.
+    pub(super) fn preview_of(&self, file: &SourceFile) -> Option<Preview> {
+        if !self.options.preview {
+            return None;
+        }
+        let made = tokio::task::block_in_place(|| preview::of_file(&file.file, file.identity.size));
+        if made.is_none() {
+            self.progress.note(&Note::NoPreview);
+        }
+        made
     }
 
     /// Makes the file appear; the same bytes again give the same answer.

@@ -65,6 +65,18 @@ impl Client {
     /// [`crate::Error::NotFound`] if there is none of one's own.
     pub async fn remove_v0(&self, file_id: FileId) -> Result<()> {
         let path = paths::fill(paths::V0_FILE, &[&file_id]);
-        self.inner.authed(|server| server.request(Method::DELETE, &path)).await.map(drop)
+        self.inner
+            .authed(|server| server.request(Method::DELETE, &path))
+            .await
+            .map(drop)
+            .map_err(none_of_these)
+    }
+}
+
+/// A sealed file is none of these, whatever the server says to clients that know no others.
+fn none_of_these(error: crate::Error) -> crate::Error {
+    match error.code() {
+        Some(proto::Code::OpenWithWax) => crate::Error::NotFound,
+        _ => error,
     }
 }

@@ -51,7 +51,8 @@ impl Client {
         let inner = &self.inner;
         let told: FileMetadata = inner
             .call(|server| server.request(Method::GET, &paths::fill(paths::V0_METADATA, &[&file_id])))
-            .await?;
+            .await
+            .map_err(super::none_of_these)?;
         if told.file.size > FILE_MAX + TAG_LEN as u64 {
             return Err(inner.server()?.odd("a file that is longer than any of its kind"));
         }

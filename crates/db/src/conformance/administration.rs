@@ -207,7 +207,7 @@ async fn an_invitation_ends_by_itself_or_by_being_withdrawn(db: &dyn Database) {
     let end = NOW.plus(30 * DAY);
     assert_eq!(db.find_or_create_invited(account(2, end)).await.unwrap(), None);
     assert!(db.invitations(None, 10, end).await.unwrap().is_empty());
-    db.purge(end, Retention { tickets_secs: 1, expired_secs: 1 }).await.unwrap();
+    db.purge(end, Retention { tickets_secs: 1, expired_secs: 1, gone_secs: 86_400 }).await.unwrap();
     assert!(db.invitations(None, 10, NOW).await.unwrap().is_empty(), "their rows are gone");
     assert_eq!(db.invite(invitation(3, end)).await.unwrap(), InviteAnswer::Invited);
 }

@@ -309,7 +309,7 @@ async fn boxes_of_who_left_are_gone_and_ended_ones_are_forgotten(db: &dyn Databa
     let token = db.take_lease(Job::Expiry, "test", NOW, 600).await.unwrap().unwrap();
     db.doom_expired(NOW, 10, &Lease { job: Job::Expiry, token }).await.unwrap().unwrap();
     assert_eq!(db.usage(alice).await.unwrap().charged_bytes, 0, "what was under way is freed");
-    let keep = Retention { tickets_secs: 0, expired_secs: 86_400 };
+    let keep = Retention { tickets_secs: 0, expired_secs: 86_400, gone_secs: 86_400 };
     db.purge(NOW.plus(5 * DAY), keep).await.unwrap();
     assert_eq!(db.boxes_of(bob, NOW, 10).await.unwrap().len(), 1, "its end is still told");
     db.purge(NOW.plus(6 * DAY), keep).await.unwrap();

@@ -139,6 +139,8 @@ async fn half_a_sign_in_becomes_one_session(db: &dyn Database) {
     assert!(db.end_half(half(1)).await.unwrap());
     assert!(!db.end_half(half(1)).await.unwrap());
     assert_eq!(db.try_half(half(1), 5, NOW).await.unwrap(), None);
-    db.purge(NOW.plus(300), crate::Retention { tickets_secs: 0, expired_secs: 0 }).await.unwrap();
+    db.purge(NOW.plus(300), crate::Retention { tickets_secs: 0, expired_secs: 0, gone_secs: 86_400 })
+        .await
+        .unwrap();
     assert!(!db.end_half(half(2)).await.unwrap(), "purged after its end");
 }

@@ -164,7 +164,7 @@ async fn every_blob_in_use_is_known(db: &dyn Database) {
 
 async fn what_nobody_needs_is_forgotten(db: &dyn Database) {
     let (alice, bob) = (person(db, 1).await, person(db, 2).await);
-    let keep = Retention { tickets_secs: 86_400, expired_secs: 10 * 86_400 };
+    let keep = Retention { tickets_secs: 86_400, expired_secs: 10 * 86_400, gone_secs: 86_400 };
     for (n, now) in [(1, NOW), (2, NOW.plus(31 * DAY))] {
         let code = NewCode {
             lookup: lookup(n),

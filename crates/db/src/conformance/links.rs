@@ -184,7 +184,7 @@ async fn a_nonce_is_good_once(db: &dyn Database) {
     let wrong = OpenLink { proved: None, ..proof(1, 2) };
     assert_eq!(db.open_link(wrong).await.unwrap(), OpenLinkAnswer::Refused);
     assert_eq!(db.open_link(proof(1, 2)).await.unwrap(), OpenLinkAnswer::Refused, "a wrong proof used it up");
-    let keep = Retention { tickets_secs: 86_400, expired_secs: 86_400 };
+    let keep = Retention { tickets_secs: 86_400, expired_secs: 86_400, gone_secs: 86_400 };
     db.purge(NOW.plus(61), keep).await.unwrap();
     opens(db, OpenLink { events: Vec::new(), ..proof(1, 1) }).await;
 }
@@ -283,7 +283,7 @@ async fn an_expired_link_or_file_says_so_to_who_proved(db: &dyn Database) {
     let token = db.take_lease(Job::Expiry, "a server", NOW.plus(DAY), 60).await.unwrap().unwrap();
     db.doom_expired(NOW.plus(DAY), 10, &Lease { job: Job::Expiry, token }).await.unwrap();
     assert_eq!(db.open_link(at(2, 3, DAY)).await.unwrap(), OpenLinkAnswer::Expired);
-    let keep = Retention { tickets_secs: 86_400, expired_secs: 86_400 };
+    let keep = Retention { tickets_secs: 86_400, expired_secs: 86_400, gone_secs: 86_400 };
     db.purge(NOW.plus(2 * DAY), keep).await.unwrap();
     assert_eq!(db.link_key(link(2)).await.unwrap(), None);
 }

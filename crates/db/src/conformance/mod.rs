@@ -8,6 +8,7 @@ mod accounts;
 mod administration;
 mod audit;
 mod boxes;
+mod changes;
 mod directory;
 mod erasure;
 mod factors;
@@ -54,6 +55,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     directory::run(&fixture).await;
     uploads::run(&fixture).await;
     files::run(&fixture).await;
+    changes::run(&fixture).await;
     links::run(&fixture).await;
     boxes::run(&fixture).await;
     v0::run(&fixture).await;

@@ -55,7 +55,9 @@ async fn a_ceremony_is_taken_once_and_in_its_time(db: Arc<dyn Database>) {
     assert_eq!(taken, [vec![1; 10]]);
     assert_eq!(db.take_ceremony(hash(2), NOW.plus(300)).await.unwrap(), None, "it has expired");
     assert_eq!(db.take_ceremony(hash(9), NOW).await.unwrap(), None);
-    db.purge(NOW.plus(300), crate::Retention { tickets_secs: 0, expired_secs: 0 }).await.unwrap();
+    db.purge(NOW.plus(300), crate::Retention { tickets_secs: 0, expired_secs: 0, gone_secs: 86_400 })
+        .await
+        .unwrap();
     assert_eq!(db.take_ceremony(hash(3), NOW).await.unwrap(), None, "purged after its end");
 }
 

@@ -112,7 +112,9 @@ async fn it_expires_and_is_forgotten(db: &dyn Database) {
     assert_eq!(at(carol, late).await, V0Access::Forbidden);
     assert_eq!(db.usage(alice).await.unwrap().charged_bytes, 0);
     let later = late.plus(31 * DAY);
-    db.purge(later, Retention { tickets_secs: 60, expired_secs: 2_592_000 }).await.unwrap();
+    db.purge(later, Retention { tickets_secs: 60, expired_secs: 2_592_000, gone_secs: 2_592_000 })
+        .await
+        .unwrap();
     assert_eq!(at(bob, later).await, V0Access::Nothing);
 }
 

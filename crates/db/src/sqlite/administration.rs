@@ -190,7 +190,14 @@ impl Administration for Sqlite {
     async fn begin_again(&self) -> Result<u64, DbError> {
         let mut tx = self.write().await?;
         let ended = sqlx::query("DELETE FROM sessions").execute(&mut *tx).await?;
-        for forget in ["DELETE FROM half_sign_ins", "DELETE FROM codes", "UPDATE leases SET expires_at = 0"] {
+        for forget in [
+            "DELETE FROM half_sign_ins",
+            "DELETE FROM codes",
+            "UPDATE leases SET expires_at = 0",
+            "INSERT INTO sqlite_sequence (name, seq) SELECT 'changes', 0
+                 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'changes')",
+            "UPDATE sqlite_sequence SET seq = ((seq >> 32) + 1) << 32 WHERE name = 'changes'",
+        ] {
             sqlx::query(forget).execute(&mut *tx).await?;
         }
         tx.commit().await?;

@@ -26,10 +26,11 @@ const OWN: [&str; 14] = [
 ];
 
 /// What others gave to the person, and what the person said of it.
-const GIVEN: [&str; 3] = [
+const GIVEN: [&str; 4] = [
     "DELETE FROM grants WHERE user_id = $1 AND file_id NOT IN (SELECT file_id FROM files WHERE owner = $1)",
     "DELETE FROM receipts WHERE user_id = $1",
     "DELETE FROM v0_readers WHERE lookup = (SELECT lookup FROM accounts WHERE user_id = $1)",
+    "DELETE FROM changes WHERE user_id = $1",
 ];
 
 #[async_trait]

@@ -217,6 +217,15 @@ impl Jobs for Sqlite {
         ] {
             sqlx::query(forget).bind(before.0).execute(&mut *tx).await?;
         }
+        sqlx::query("DELETE FROM changes WHERE gone_at > 0 AND gone_at <= $1")
+            .bind(now.plus(-i64::from(keep.gone_secs)).0)
+            .execute(&mut *tx)
+            .await?;
+        // The triggers know no time: what has left since the last purge is dated now.
+        sqlx::query("UPDATE changes SET gone_at = $1 WHERE gone_at = 0")
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
         let forgotten = now.plus(-i64::from(keep.expired_secs)).0;
         let mut grants = 0;
         for forget in [

@@ -7,6 +7,7 @@ mod accounts;
 mod administration;
 mod audit;
 mod boxes;
+mod changes;
 mod directory;
 mod erasure;
 mod factors;

@@ -232,6 +232,9 @@ async fn jobs_find_what_is_due_by_an_index() {
         "SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1",
         "SELECT COUNT(*) FROM files WHERE owner = $1 AND state = 0 AND expires_at > $2",
         "DELETE FROM limit_windows WHERE ends_at <= $1",
+        "DELETE FROM changes WHERE gone_at > 0 AND gone_at <= $1",
+        "UPDATE changes SET gone_at = $1 WHERE gone_at = 0",
+        changes::CHANGED,
     ] {
         let steps = plan(&db, sql).await;
         assert!(

@@ -24,6 +24,43 @@ fn inflate(stored: &[u8], original_size: u64, step: usize) -> Option<Vec<u8>> {
     inflater.finish().ok()
 }
 
+/// Gives its bytes in pieces of other lengths every time.
+struct Dribble<'a>(&'a [u8], usize);
+
+impl Read for Dribble<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.1 = self.1 * 7 % 10_007 + 1;
+        let len = self.1.min(out.len()).min(self.0.len());
+        let (head, rest) = self.0.split_at(len);
+        out[..len].copy_from_slice(head);
+        self.0 = rest;
+        Ok(len)
+    }
+}
+
+#[test]
+fn the_same_bytes_come_out_however_they_go_in_and_are_read() {
+    let lines: Vec<String> =
+        (0..300_000).map(|n| format!("{n},alice,opened the door number {}\n", n % 17)).collect();
+    let plain = lines.concat().into_bytes();
+    let stored = compress(&plain);
+    for step in [1_000, 64 << 10, (64 << 10) + 1, 262_112] {
+        for dribbles in [false, true] {
+            let source: Box<dyn Read> =
+                if dribbles { Box::new(Dribble(&plain, 1)) } else { Box::new(plain.as_slice()) };
+            let (mut compressor, mut read, mut piece) = (Compressor::new(source), Vec::new(), vec![0; step]);
+            loop {
+                match compressor.read(&mut piece).unwrap() {
+                    0 => break,
+                    len => read.extend_from_slice(&piece[..len]),
+                }
+            }
+            assert!(read == stored, "{step} {dribbles}: {} and {} bytes", read.len(), stored.len());
+        }
+    }
+    assert!(inflate(&stored, plain.len() as u64, 262_112).unwrap() == plain);
+}
+
 proptest! {
     #[test]
     fn any_bytes_survive(plain in prop::collection::vec(any::<u8>(), 0..5000), repeat in 1_usize..60, step in 1_usize..999) {

@@ -10,6 +10,9 @@ const BATCH: u32 = 200;
 /// How long those who could see a file are told "expired" rather than "nothing here".
 const EXPIRED_KNOWN_SECONDS: u32 = 30 * 86_400;
 
+/// How long the server knows that a file has left a list: longer than a cursor of changes holds.
+const GONE_KNOWN_SECONDS: u32 = 90 * 86_400;
+
 pub(crate) async fn run(ground: &Ground<'_>, lease: &Lease, report: &mut JobReport) -> Result<(), JobError> {
     loop {
         // Without the lease another server is at it.
@@ -40,6 +43,7 @@ pub(crate) async fn run(ground: &Ground<'_>, lease: &Lease, report: &mut JobRepo
             Retention {
                 tickets_secs: u32::try_from(DOWNLOAD_SECONDS).unwrap_or(u32::MAX),
                 expired_secs: EXPIRED_KNOWN_SECONDS,
+                gone_secs: GONE_KNOWN_SECONDS,
             },
         )
         .await?;

@@ -1,6 +1,7 @@
-//! Files: list, one, ticket, receipt, delete, take back, wrap again.
+//! Files: list, changes, one, ticket, receipt, delete, take back, wrap again.
 
 pub(crate) mod batch;
+pub(crate) mod changes;
 pub(crate) mod delete;
 pub(crate) mod info;
 pub(crate) mod list;
