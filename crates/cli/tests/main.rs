@@ -22,3 +22,4 @@ mod signing_in;
 mod stopping;
 mod terminal;
 mod two_factor;
+mod watching;

@@ -36,6 +36,7 @@ mod invitation;
 mod keys;
 mod leaving;
 mod links;
+mod live;
 mod log;
 mod opener;
 mod pins;
@@ -71,6 +72,7 @@ pub use format::secret::{Secret, VaultKey};
 pub use home::Home;
 pub use keys::{BackupState, KeptKeyFile, KeysState, RestoreWith, Rewrapped, Unlocked};
 pub use links::{Link, LinkLimits};
+pub use live::{Happened, Happening, Watch};
 pub use pins::{ContactsShared, Share};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
 pub use proto::{

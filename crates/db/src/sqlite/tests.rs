@@ -232,6 +232,8 @@ async fn jobs_find_what_is_due_by_an_index() {
         "SELECT file_id FROM files WHERE state = 3 AND expires_at <= $1",
         "SELECT COUNT(*) FROM files WHERE owner = $1 AND state = 0 AND expires_at > $2",
         "DELETE FROM limit_windows WHERE ends_at <= $1",
+        live::OF_USER,
+        notices::DUE,
     ] {
         let steps = plan(&db, sql).await;
         assert!(
