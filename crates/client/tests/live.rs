@@ -1,11 +1,18 @@
 //! Watching a real server, and one behind something that lets no WebSocket through.
 
-use crate::stage::{Answer, Proxy, Stage, noise};
+use crate::stage::{Answer, Person, Proxy, Stage, noise};
 use client::{Error, Happened, Happening, Quiet, Watch};
 use std::sync::{Arc, Mutex};
 
 async fn next(watch: &mut Watch) -> Happened {
     watch.next(&Quiet).await.unwrap()
+}
+
+/// Another address is another session.
+async fn came_through(stage: &Stage, person: &Person, proxy: &Proxy) {
+    person.through(proxy);
+    let code = stage.code(&person.client, &person.address).await;
+    person.client.sign_in(&person.address, &code).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +69,7 @@ async fn behind_a_proxy_without_sockets_lines_are_read_and_a_lost_connection_goe
         |_| {},
     )
     .await;
-    bob.through(&proxy);
+    came_through(&stage, &bob, &proxy).await;
     let mut watch = bob.client.watch();
     for kind in [Happening::Begun, Happening::FileArrived, Happening::Other, Happening::Missed] {
         assert_eq!(next(&mut watch).await.kind, kind);
@@ -87,7 +94,7 @@ async fn what_is_no_event_ends_the_watch() {
             |_| {},
         )
         .await;
-        bob.through(&proxy);
+        came_through(&stage, &bob, &proxy).await;
         let error = bob.client.watch().next(&Quiet).await.unwrap_err();
         assert!(matches!(error, Error::NotAServer { .. }), "{error}");
     }

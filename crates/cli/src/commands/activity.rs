@@ -121,9 +121,10 @@ fn follow(app: &App, session: &Session, filter: &ActivityFilter, limit: u32) -> 
         match fetch(session, filter.clone(), limit) {
             Ok(page) => {
                 has_asked = true;
-                // What was shown is behind everything that is new; only the newest can be asked for again.
-                let new: Vec<ActivityEvent> =
-                    page.events.iter().rev().filter(|event| !shown.contains(&event.id)).cloned().collect();
+                // Newest first: behind one that was shown stands nothing new.
+                let known = |event: &&ActivityEvent| !shown.contains(&event.id);
+                let mut new: Vec<ActivityEvent> = page.events.iter().take_while(known).cloned().collect();
+                new.reverse();
                 shown = page.events.iter().map(|event| event.id).collect();
                 let names = names(app, session, &new)?;
                 for event in &new {
