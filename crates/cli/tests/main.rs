@@ -23,3 +23,4 @@ mod signing_in;
 mod stopping;
 mod terminal;
 mod two_factor;
+mod watching;

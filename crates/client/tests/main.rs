@@ -20,6 +20,7 @@ mod keys;
 mod leaving;
 mod lies;
 mod links;
+mod live;
 mod logs;
 mod many;
 mod operator;

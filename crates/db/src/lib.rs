@@ -6,7 +6,7 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Changes`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Changes`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`], [`Live`], [`Notices`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
@@ -23,6 +23,8 @@ mod factors;
 mod files;
 mod jobs;
 mod links;
+mod live;
+mod notices;
 mod passkeys;
 mod pins;
 mod receipts;
@@ -57,6 +59,8 @@ pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
 pub use links::{
     LinkKey, LinkView, Links, MakeLinkAnswer, NewLimits, NewLink, OpenLink, OpenLinkAnswer, StoredLink,
 };
+pub use live::{Happening, HappeningKind, Live, LiveSpan};
+pub use notices::{DueNotice, Notices};
 pub use passkeys::{AddPasskeyAnswer, Ceremony, NewPasskey, Passkeys, StoredPasskey, UsedPasskey};
 pub use pins::{NewPins, Pins, StorePinsAnswer, StoredPins};
 pub use receipts::{NewReceipt, ReceiptAnswer, Receipts, StoredReceipt};
@@ -101,6 +105,8 @@ pub trait Database:
     + Administration
     + Resets
     + Erasure
+    + Live
+    + Notices
 {
     /// Whether the database answers. Called by readiness checks, every second or so.
     async fn ping(&self) -> Result<(), DbError>;

@@ -14,6 +14,7 @@ mod file;
 pub mod headers;
 pub mod limits;
 mod link;
+pub mod live;
 mod member;
 mod passkey;
 pub mod paths;
@@ -45,6 +46,7 @@ pub use file::{
     FileChanges, FileInfo, FilePage, FileQuery, Health, ReplaceGrant, Role, Ticket, TicketRequest,
 };
 pub use link::{ChangeLink, LinkFile, LinkInfo, LinkList, LinkNonce, MakeLink, OpenLink, OpenedLink};
+pub use live::{LiveEvent, LiveKind, Notify};
 pub use member::{MemberInfo, MemberList, MembersRequest};
 pub use passkey::{
     CeremonyBegun, CeremonyEnd, PasskeyAdded, PasskeyInfo, PasskeyList, PasskeyRename, PasskeyRequest,

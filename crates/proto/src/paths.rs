@@ -59,6 +59,8 @@ pub const RESET: &str = "/api/v1/directory/reset";
 pub const RESET_STOP: &str = "/api/v1/directory/reset/stop";
 /// `POST`: the caller leaves and is forgotten, as a [`crate::FactorRequest`].
 pub const ERASE: &str = "/api/v1/account/erase";
+/// `GET`, `PUT`: whether letters tell of shared files, as [`crate::Notify`].
+pub const NOTIFY: &str = "/api/v1/account/notify";
 /// `POST`: bundles for addresses.
 pub const LOOKUP: &str = "/api/v1/directory/lookup";
 /// `GET`: bundles of one account in order, `?from=SEQ`.
@@ -117,6 +119,9 @@ pub const BOX_PAGE: &str = "/d/{box_id}";
 pub const INVITATION_PAGE: &str = "/i/{user_id}";
 /// `GET`: what happened to the caller's account and files, newest first.
 pub const ACTIVITY: &str = "/api/v1/activity";
+/// `GET`: what happens, as it happens: [`crate::LiveEvent`] after [`crate::LiveEvent`], over a WebSocket or as a reply that
+/// does not end.
+pub const EVENTS: &str = "/api/v1/events";
 /// `GET`: the chain of the audit log, `?from=SEQ`.
 pub const HEADS: &str = "/api/v1/activity/heads";
 /// `GET`: level-10 nodes.

@@ -26,6 +26,7 @@ mod http;
 mod jobs;
 mod limited;
 mod listener;
+mod live;
 pub mod logging;
 mod mail;
 mod observe;

@@ -160,7 +160,7 @@ impl Talk {
             async move { answer.await.map(|response| response.map(|body| under_way.until_sent(body))) }
         });
         let stream = TokioIo::new(Greeted::new(stream, self.header_time));
-        let mut connection = std::pin::pin!(self.builder.serve_connection(stream, service));
+        let mut connection = std::pin::pin!(self.builder.serve_connection_with_upgrades(stream, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.stop.cancelled() => {

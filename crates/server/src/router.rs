@@ -13,7 +13,8 @@ use tower_http::timeout::TimeoutLayer;
 use crate::error::Refusal;
 use crate::observe;
 use crate::routes::{
-    account, activity, auth, boxes, content, directory, files, health, links, pages, pins, uploads, v0, vault,
+    account, activity, auth, boxes, content, directory, events, files, health, links, pages, pins, uploads,
+    v0, vault,
 };
 use crate::state::App;
 
@@ -48,6 +49,7 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::MY_BUNDLE, put(directory::publish::publish).get(directory::mine::show))
         .route(paths::VAULT, put(vault::put).get(vault::get))
         .route(paths::ERASE, post(account::erase::erase))
+        .route(paths::NOTIFY, get(account::notify::show).put(account::notify::set))
         .route(paths::RESET, post(directory::reset::begin))
         .route(paths::RESET_STOP, post(directory::reset::stop))
         .route(paths::PINS, put(pins::put).get(pins::get))
@@ -113,6 +115,7 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::TREE, get(content::tree::fetch))
         .route(paths::LEAVES, get(content::leaves::fetch))
         .route(paths::CONTENT, get(content::part::fetch))
+        .route(paths::EVENTS, get(events::watch))
         .route(paths::V0_UPLOAD, post(v0::upload::take))
         .route(paths::V0_UPLOAD_ROOT, post(v0::upload::take))
         .route(paths::V0_FILE, get(v0::file::fetch).delete(v0::delete::delete))
@@ -121,6 +124,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(thorough)
         .merge(streaming)
         .fallback(async || Refusal::not_found())
+        .layer(axum::middleware::from_fn_with_state(app.clone(), crate::live::noticed))
         .layer(
             ServiceBuilder::new()
                 .layer(axum::middleware::from_fn(observe::observe))

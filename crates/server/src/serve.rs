@@ -21,6 +21,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, PublicUrl, Relay};
 use crate::jobs::{self, JobError, JobReport};
 use crate::listener::Listener;
+use crate::live::Live;
 use crate::mail::{Backoff, ConsoleMailer, Growing, Mailer, RelayError, SmtpMailer};
 use crate::places::Places;
 use crate::private_file;
@@ -143,6 +144,7 @@ impl Server {
             tasks: TaskTracker::new(),
             arriving: Arriving::default(),
             places: Places::new(config.limits.parts_at_once),
+            live: Live::new(),
             draining: AtomicBool::new(false),
         });
         Ok(Running::begin(app, tcp, bound, identity, &config))
@@ -261,6 +263,7 @@ impl Running {
     /// Stops accepting connections and lets running requests finish. Does not wait: see [`Running::wait`].
     pub fn begin_shutdown(&self) {
         self.app.draining.store(true, Ordering::Release);
+        self.app.live.stop();
         self.stop.cancel();
     }
 

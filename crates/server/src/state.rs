@@ -12,6 +12,7 @@ use crate::arriving::Arriving;
 use crate::auth::{AccessTokens, RelyingParty};
 use crate::clock::Clock;
 use crate::config::{Limits, PublicUrl, SecondFactorRule, SignupRule, TrustedProxies, V0};
+use crate::live::Live;
 use crate::mail::Mailer;
 use crate::places::Places;
 use crate::secrets::Keys;
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) arriving: Arriving,
     /// Whose turn it is to send.
     pub(crate) places: Places,
+    /// Those who watch.
+    pub(crate) live: Live,
     /// Set once the server has begun to stop.
     pub(crate) draining: AtomicBool,
 }

@@ -105,6 +105,12 @@ pub(crate) enum AccountAction {
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
+    /// Show or choose whether mail tells you of files that others share with you
+    Notify {
+        /// on or off; without it, show what holds
+        #[arg(value_name = "on|off", value_parser = ["on", "off"])]
+        wish: Option<String>,
+    },
     /// Erase your account at the server, and with it every file that you sent
     Erase {
         /// Do not ask

@@ -130,6 +130,8 @@ pub(crate) enum Command {
     Unshare(Unshare),
     /// Show what happened to your account and your files
     Activity(Activity),
+    /// Show what happens in your account, as it happens
+    Watch(Watching),
     /// Show or cancel uploads that were begun and not finished
     Uploads(Uploads),
     /// Unlock your keys for a while, so that commands need no passphrase
@@ -436,9 +438,21 @@ pub(crate) struct Activity {
     #[arg(long, short = 'n', value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
 
+    /// Then wait, and show what happens as it happens, oldest first; Ctrl-C ends it
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+
     /// Go on with a log that is not the one seen before, after the operator has explained it
     #[arg(long)]
     pub(crate) accept_log: bool,
+}
+
+/// `wax watch`.
+#[derive(Args)]
+pub(crate) struct Watching {
+    /// End after this many
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
 }
 
 /// `wax uploads`.

@@ -24,6 +24,12 @@ struct ExportJson {
     events: usize,
 }
 
+/// `{"mail"}`.
+#[derive(Serialize)]
+struct NotifyJson {
+    mail: bool,
+}
+
 /// `{"erased"}`.
 #[derive(Serialize)]
 struct ErasedJson {
@@ -33,8 +39,27 @@ struct ErasedJson {
 pub(super) fn run(app: &App, args: Account) -> Result<(), Fault> {
     match args.action {
         AccountAction::Export { file } => export(app, &file),
+        AccountAction::Notify { wish } => notify(app, wish.as_deref()),
         AccountAction::Erase { yes } => erase(app, yes),
     }
+}
+
+fn notify(app: &App, wish: Option<&str>) -> Result<(), Fault> {
+    let session = app.session()?;
+    let mail = match wish {
+        Some(wish) => {
+            let mail = wish == "on";
+            session.run(session.client.notify_by_mail(mail))?;
+            mail
+        }
+        None => session.run(session.client.notified_by_mail())?,
+    };
+    app.console.say(if mail {
+        "mail tells you of files that others share with you, without names, once an hour at most"
+    } else {
+        "no mail tells you of files that others share with you"
+    })?;
+    app.console.result(&NotifyJson { mail })
 }
 
 fn own_keys(app: &App, session: &Session) -> Result<Option<Unlocked>, Fault> {

@@ -4,14 +4,18 @@ use super::{file_id, moment, stamp};
 use crate::app::{App, Session};
 use crate::args;
 use crate::console::safe;
-use crate::fault::Fault;
+use crate::fault::{Class, Fault};
 use crate::keyring;
-use client::{ActivityEvent, ActivityFilter, EventKind, FileId, FilePaging, LogHead, Party};
+use client::{
+    ActivityEvent, ActivityFilter, EventId, EventKind, FileId, FilePaging, Happening, LogHead, Party, Quiet,
+};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Rows of one request at most.
 const PAGE_MAX: u32 = 200;
+/// Rows that are asked for when something happened: more than happens in a moment.
+const FOLLOWED: u32 = 200;
 /// Characters of an id that stand for a file whose name is not known here.
 const SHORT_ID: usize = 8;
 
@@ -79,6 +83,9 @@ pub(super) fn run(app: &App, args: &args::Activity) -> Result<(), Fault> {
         session.run(session.client.accept_log())?;
     }
     let filter = filter(app, &session, args)?;
+    if args.follow {
+        return follow(app, &session, &filter, args.limit);
+    }
     let shown = fetch(&session, filter, args.limit)?;
     let names = names(app, &session, &shown.events)?;
     let console = &app.console;
@@ -102,6 +109,43 @@ pub(super) fn run(app: &App, args: &args::Activity) -> Result<(), Fault> {
         head: shown.head,
         first_look: shown.first_look,
     })
+}
+
+/// Shows the newest events, the oldest of them first, and then each as it happens: a line of its own for each.
+fn follow(app: &App, session: &Session, filter: &ActivityFilter, limit: u32) -> Result<(), Fault> {
+    let console = &app.console;
+    let mut watched = session.client.watch();
+    let mut shown: HashSet<EventId> = HashSet::new();
+    let (mut limit, mut has_asked) = (limit, false);
+    loop {
+        match fetch(session, filter.clone(), limit) {
+            Ok(page) => {
+                has_asked = true;
+                // Newest first: behind one that was shown stands nothing new.
+                let known = |event: &&ActivityEvent| !shown.contains(&event.id);
+                let mut new: Vec<ActivityEvent> = page.events.iter().take_while(known).cloned().collect();
+                new.reverse();
+                shown = page.events.iter().map(|event| event.id).collect();
+                let names = names(app, session, &new)?;
+                for event in &new {
+                    console.say(format!("{}  {}", moment(event.at), sentence(event, &names)))?;
+                    console.result(&json(event, &names))?;
+                }
+            }
+            // A network that goes away for a while is no reason to stop.
+            Err(fault) if fault.class == Class::Network && has_asked => {}
+            Err(fault) => return Err(fault),
+        }
+        limit = FOLLOWED;
+        session.run(async {
+            loop {
+                let kind = watched.next(&Quiet).await?.kind;
+                if matches!(kind, Happening::Activity(_) | Happening::Missed | Happening::Begun) {
+                    return Ok(());
+                }
+            }
+        })?;
+    }
 }
 
 fn filter(app: &App, session: &Session, args: &args::Activity) -> Result<ActivityFilter, Fault> {

@@ -7,7 +7,9 @@ use crate::console::{Console, Tone, safe, size};
 use crate::expiry::{count, largest_unit_in_words};
 use crate::fault::{Class, Fault};
 use crate::{keyring, qr};
-use client::{BoxId, BoxWish, DropBox, FileId, FilePaging, FileSummary, Unlocked};
+use client::{
+    BoxId, BoxWish, DropBox, EventKind, FileId, FilePaging, FileSummary, Happening, Quiet, Unlocked, Watch,
+};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -16,8 +18,6 @@ use std::time::Duration;
 const PREFIX_MIN: usize = 8;
 /// Rows of one request.
 const PAGE: u32 = 200;
-/// How often `wax drop watch` looks.
-const PAUSE: Duration = Duration::from_secs(3);
 
 /// `{"boxes": […], "refused": [ids whose description is not yours]}`.
 #[derive(Serialize)]
@@ -184,6 +184,7 @@ fn watch(app: &App, session: &Session, me: &Unlocked, text: &str, once: bool) ->
         console.note(format!("waiting for what comes into {}; Ctrl-C ends it", quoted(&one.title)));
     }
     let (mut shown, mut has_asked) = (HashSet::<FileId>::new(), false);
+    let mut watched = session.client.watch();
     loop {
         // Oldest first, as they came.
         let (files, refused) = match arrivals(session, me, one.box_id) {
@@ -207,10 +208,18 @@ fn watch(app: &App, session: &Session, me: &Unlocked, text: &str, once: bool) ->
         if once {
             return Ok(());
         }
-        session.run(async {
-            tokio::time::sleep(PAUSE).await;
-            Ok(())
-        })?;
+        session.run(something_came(&mut watched))?;
+    }
+}
+
+/// Waits until a look is worth while. The server says only that something came: what it was is looked up and verified.
+async fn something_came(watched: &mut Watch) -> client::Result<()> {
+    loop {
+        match watched.next(&Quiet).await?.kind {
+            Happening::FileGone => {}
+            Happening::Activity(what) if what != EventKind::BoxArrival.as_str() => {}
+            _ => return Ok(()),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod sessions;
 mod two_factor;
 mod unshare;
 mod uploads;
+mod watch;
 mod whoami;
 
 use crate::app::{App, Session};
@@ -63,6 +64,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Fault> {
         Command::Rm(args) => rm::run(app, &args),
         Command::Unshare(args) => unshare::run(app, &args),
         Command::Activity(args) => activity::run(app, &args),
+        Command::Watch(args) => watch::run(app, &args),
         Command::Uploads(args) => uploads::run(app, args),
         Command::Unlock(args) => lock::unlock(app, &args),
         Command::Lock => lock::lock(app),

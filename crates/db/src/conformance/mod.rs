@@ -15,7 +15,9 @@ mod factors;
 mod files;
 mod jobs;
 mod links;
+mod live;
 mod members;
+mod notices;
 mod passkeys;
 mod pins;
 mod receipts;
@@ -68,6 +70,8 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     audit::run(&fixture).await;
     receipts::run(&fixture).await;
     administration::run(&fixture).await;
+    live::run(&fixture).await;
+    notices::run(&fixture).await;
 }
 
 /// The time at which most stories begin.

@@ -197,6 +197,11 @@ impl Administration for Sqlite {
             "INSERT INTO sqlite_sequence (name, seq) SELECT 'changes', 0
                  WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'changes')",
             "UPDATE sqlite_sequence SET seq = ((seq >> 32) + 1) << 32 WHERE name = 'changes'",
+            // The numbers from here on are of another history; see `LiveSpan::holds`.
+            "DELETE FROM happenings",
+            "INSERT INTO sqlite_sequence (name, seq) SELECT 'happenings', 0
+                 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'happenings')",
+            "UPDATE sqlite_sequence SET seq = ((seq >> 32) + 1) << 32 WHERE name = 'happenings'",
         ] {
             sqlx::query(forget).execute(&mut *tx).await?;
         }

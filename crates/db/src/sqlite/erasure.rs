@@ -26,11 +26,14 @@ const OWN: [&str; 14] = [
 ];
 
 /// What others gave to the person, and what the person said of it.
-const GIVEN: [&str; 4] = [
+const GIVEN: [&str; 6] = [
     "DELETE FROM grants WHERE user_id = $1 AND file_id NOT IN (SELECT file_id FROM files WHERE owner = $1)",
     "DELETE FROM receipts WHERE user_id = $1",
     "DELETE FROM v0_readers WHERE lookup = (SELECT lookup FROM accounts WHERE user_id = $1)",
     "DELETE FROM changes WHERE user_id = $1",
+    "DELETE FROM notices WHERE user_id = $1",
+    // What wakes the servers that still hold a connection of theirs stays.
+    "DELETE FROM happenings WHERE user_id = $1 AND kind < 5",
 ];
 
 #[async_trait]

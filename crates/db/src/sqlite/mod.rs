@@ -15,6 +15,8 @@ mod files;
 mod finish;
 mod jobs;
 mod links;
+mod live;
+mod notices;
 mod passkeys;
 mod pins;
 mod place;

@@ -235,6 +235,8 @@ async fn jobs_find_what_is_due_by_an_index() {
         "DELETE FROM changes WHERE gone_at > 0 AND gone_at <= $1",
         "UPDATE changes SET gone_at = $1 WHERE gone_at = 0",
         changes::CHANGED,
+        live::OF_USER,
+        notices::DUE,
     ] {
         let steps = plan(&db, sql).await;
         assert!(

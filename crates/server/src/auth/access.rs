@@ -151,8 +151,17 @@ impl AccessTokens {
         self.judge_for(Realm::Native, token, now)
     }
 
+    /// The same, with the unix second from which on it is not believed.
+    pub(crate) fn judge_until(&self, token: &str, now: i64) -> Result<(Bearer, i64), BadToken> {
+        self.judge_whole(Realm::Native, token, now)
+    }
+
     /// The same of a token of another realm.
     pub(crate) fn judge_for(&self, realm: Realm, token: &str, now: i64) -> Result<Bearer, BadToken> {
+        self.judge_whole(realm, token, now).map(|(bearer, _)| bearer)
+    }
+
+    fn judge_whole(&self, realm: Realm, token: &str, now: i64) -> Result<(Bearer, i64), BadToken> {
         let header = decode_header(token).map_err(|_| BadToken::Header)?;
         let plain = Header { kid: header.kid.clone(), ..Header::new(Algorithm::EdDSA) };
         if header != plain {
@@ -172,7 +181,7 @@ impl AccessTokens {
             return Err(BadToken::Time);
         }
         let sid = uuid::Uuid::try_parse(&claims.sid).map_err(|_| BadToken::Claims)?;
-        Ok(Bearer { user: claims.user_id, sid: SessionId::from_bytes(sid.into_bytes()) })
+        Ok((Bearer { user: claims.user_id, sid: SessionId::from_bytes(sid.into_bytes()) }, claims.exp))
     }
 }
 

@@ -13,5 +13,5 @@ pub(crate) mod ticket;
 pub(crate) mod v0;
 
 pub(crate) use access::AccessTokens;
-pub(crate) use caller::{Caller, SignedIn, is_suspended};
+pub(crate) use caller::{Caller, SignedIn, Watcher, is_suspended};
 pub(crate) use passkey::RelyingParty;

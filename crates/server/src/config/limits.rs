@@ -34,6 +34,12 @@ pub struct Limits {
     /// Directory requests (of up to 500 addresses) of one account in an hour
     #[arg(long, env = "WAXD_LOOKUPS_PER_HOUR", value_name = "N", default_value_t = Limits::default().lookups)]
     pub lookups: u32,
+    /// Connections by which one account watches for what happens
+    #[arg(long, env = "WAXD_WATCHERS_PER_ACCOUNT", value_name = "N", default_value_t = Limits::default().watchers_per_account)]
+    pub watchers_per_account: u32,
+    /// Connections by which all accounts watch this server
+    #[arg(long, env = "WAXD_WATCHERS", value_name = "N", default_value_t = Limits::default().watchers)]
+    pub watchers: u32,
     /// Seconds that a body may pause before its connection is given up
     #[arg(long, env = "WAXD_IDLE_SECONDS", value_name = "SECONDS", default_value_t = Limits::default().idle_seconds)]
     pub idle_seconds: u64,
@@ -73,6 +79,8 @@ impl Default for Limits {
             links_per_ip: 1_200,
             boxes_per_ip: 600,
             lookups: 600,
+            watchers_per_account: 16,
+            watchers: 2_000,
             idle_seconds: 30,
             request_seconds: 30,
             header_seconds: 10,

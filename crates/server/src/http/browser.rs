@@ -92,6 +92,20 @@ fn with_cookie(mut response: Response<Body>, pair: &str, max_age: i64) -> Respon
     response
 }
 
+/// Refuses what a page of another site asks, also where the browser sends it without asking us first, as it does for
+/// WebSockets. Says whether it is a page of this server's own that asks; a program names no origin.
+pub(crate) fn not_from_another_site(app: &App, headers: &HeaderMap) -> Result<bool, Refusal> {
+    match (single(headers, header::ORIGIN.as_str())?, single(headers, "sec-fetch-site")?) {
+        (None, None) => Ok(false),
+        // Browsers leave the origin out where a page asks its own server by GET.
+        (None, Some("same-origin")) => Ok(true),
+        (None, Some(_)) => {
+            Err(cross_site("The request comes from a page of another address than this server's own."))
+        }
+        (Some(_), _) => from_own_page(app, headers).map(|()| true),
+    }
+}
+
 /// Browsers themselves write both headers; no script can.
 fn from_own_page(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
     let public = app.public.as_ref().ok_or_else(|| {

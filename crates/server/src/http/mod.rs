@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-pub(crate) use browser::{Keeper, Presented, forgotten, kept_in_cookie};
+pub(crate) use browser::{Keeper, Presented, forgotten, kept_in_cookie, not_from_another_site};
 pub(crate) use client_ip::{ClientIp, Peer};
 pub(crate) use client_name::ClientName;
 pub(crate) use json::{Json, reply};

@@ -7,6 +7,10 @@ use proto::limits::DOWNLOAD_SECONDS;
 use super::{Ground, JobError, JobReport};
 
 const BATCH: u32 = 200;
+
+/// How long whoever watches may be away and still be told what happened meanwhile, and how much that is for all together.
+const WATCH_KNOWN_SECONDS: i64 = 3 * 86_400;
+const WATCH_KNOWN_ROWS: u64 = 1_000_000;
 /// How long those who could see a file are told "expired" rather than "nothing here".
 const EXPIRED_KNOWN_SECONDS: u32 = 30 * 86_400;
 
@@ -47,5 +51,7 @@ pub(crate) async fn run(ground: &Ground<'_>, lease: &Lease, report: &mut JobRepo
             },
         )
         .await?;
+    let now = ground.now();
+    ground.db.forget_happenings(now, now.plus(-WATCH_KNOWN_SECONDS), WATCH_KNOWN_ROWS).await?;
     Ok(())
 }

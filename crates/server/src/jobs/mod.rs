@@ -2,6 +2,7 @@
 //! its certificate.
 
 pub(crate) mod expiry;
+mod notices;
 pub(crate) mod orphans;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit;
 use crate::clock::Clock;
+use crate::live;
 use crate::state::App;
 use crate::tls::Authority;
 
@@ -22,6 +24,8 @@ const SEAL_LEASE_SECONDS: u32 = 60;
 /// What is younger than this may still be cut from the end of the audit log unseen.
 const SEAL_EVERY: Duration = Duration::from_secs(30);
 const SWEEP_EVERY: Duration = Duration::from_secs(6 * 3_600);
+/// How soon a letter that is due is on its way.
+const NOTICES_EVERY: Duration = Duration::from_secs(15);
 const RENEWAL_EVERY: Duration = Duration::from_secs(3_600);
 /// A lease outlives the pause between two runs, so that one runner keeps at it.
 const LEASE_SECONDS: u32 = 300;
@@ -82,6 +86,7 @@ pub(crate) async fn run_all(app: &App, holder: &str) -> Result<JobReport, JobErr
         report.orphans = orphans::run(Ground::of(app)).await?;
     }
     seal(app, holder).await?;
+    notices::run(app).await?;
     Ok(report)
 }
 
@@ -97,6 +102,8 @@ pub(crate) async fn keep_running(
             keep_expiring(&app, &holder),
             keep_sweeping(&app, &holder),
             keep_sealing(&app, &holder),
+            keep_writing(&app),
+            live::keep_looking(&app),
             keep_renewing(&app, authority)
         )
     };
@@ -157,6 +164,13 @@ async fn keep_sealing(app: &App, holder: &str) {
     loop {
         note("audit seal", seal(app, holder).await);
         tokio::time::sleep(SEAL_EVERY).await;
+    }
+}
+
+async fn keep_writing(app: &App) {
+    loop {
+        note("letters about shared files", notices::run(app).await.map(drop));
+        tokio::time::sleep(NOTICES_EVERY).await;
     }
 }
 

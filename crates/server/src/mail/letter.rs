@@ -32,6 +32,16 @@ impl Composed {
     pub(super) fn notice(letter: &NoticeLetter, from: &Mailbox) -> Result<Self, MailError> {
         let (subject, body) = match letter.notice {
             Notice::KeysReset { due } => ("Your Waxwing keys are to be replaced", keys_reset(due)),
+            Notice::Files { shared: true, arrived: false } => {
+                ("Somebody shared a file with you", files("Somebody shared a file with you", letter))
+            }
+            Notice::Files { shared: false, .. } => {
+                ("A file came into your drop box", files("A file came into a drop box of yours", letter))
+            }
+            Notice::Files { shared: true, arrived: true } => (
+                "Files are waiting for you",
+                files("Somebody shared a file with you, and one came into a drop box of yours,", letter),
+            ),
         };
         Self::compose(&letter.to, from, subject, letter.written, body)
     }
@@ -105,6 +115,23 @@ fn keys_reset(due: i64) -> String {
          that has your keys, run\r\n\r\n\
          \x20   wax keys reset --stop\r\n\r\n\
          and change the password of the mailbox.\r\n",
+    )
+}
+
+fn files(what: &str, letter: &NoticeLetter) -> String {
+    let place = match &letter.url {
+        Some(url) => format!(" at\r\n{url}"),
+        None => ".".to_owned(),
+    };
+    format!(
+        "{what}{place}\r\n\r\n\
+         There may be several. To see them:\r\n\r\n\
+         \x20   wax ls\r\n\r\n\
+         This letter says no names and holds no secret, because mail is read\r\n\
+         on its way. If you expect nothing, nothing needs to be done: nobody\r\n\
+         learns whether you read it.\r\n\r\n\
+         To get no such letters any more:\r\n\r\n\
+         \x20   wax account notify off\r\n",
     )
 }
 
@@ -213,6 +240,7 @@ mod tests {
         let letter = NoticeLetter {
             to: envelope::Address::parse("alice@wax.example").unwrap(),
             notice: Notice::KeysReset { due: 1_700_000_000 },
+            url: None,
             written: 1_699_740_800,
         };
         let from = "codes@club.example".parse().unwrap();
@@ -224,6 +252,31 @@ mod tests {
             "\r\n    wax keys reset --stop\r\n",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_letter_about_files_says_no_names_and_how_to_end_such_letters() {
+        for (shared, arrived, subject) in [
+            (true, false, "Subject: Somebody shared a file with you\r\n"),
+            (false, true, "Subject: A file came into your drop box\r\n"),
+            (true, true, "Subject: Files are waiting for you\r\n"),
+        ] {
+            let letter = NoticeLetter {
+                to: envelope::Address::parse("bob@wax.example").unwrap(),
+                notice: Notice::Files { shared, arrived },
+                url: Some("https://files.club.example".to_owned()),
+                written: 1_700_000_000,
+            };
+            let from = "codes@club.example".parse().unwrap();
+            let text = Composed::notice(&letter, &from).unwrap().text;
+            let text = std::str::from_utf8(&text).unwrap();
+            for part in
+                [subject, " at\r\nhttps://files.club.example\r\n", "\r\n    wax account notify off\r\n"]
+            {
+                assert!(text.contains(part), "{part:?} is not in\n{text}");
+            }
+            assert_eq!(text.matches('@').count(), 3, "sender, recipient and the id alone: {text}");
         }
     }
 

@@ -59,6 +59,8 @@ pub struct NoticeLetter {
     pub to: Address,
     /// What happened.
     pub notice: Notice,
+    /// Where people reach the server, if it knows.
+    pub url: Option<String>,
     /// Unix seconds at which it was written.
     pub written: i64,
 }
@@ -71,6 +73,13 @@ pub enum Notice {
     KeysReset {
         /// Unix seconds from which they count.
         due: i64,
+    },
+    /// Files came from others. It says no names and no sizes: mail is read on its way.
+    Files {
+        /// Somebody shared one.
+        shared: bool,
+        /// One came into a drop box.
+        arrived: bool,
     },
 }
 

@@ -90,6 +90,7 @@ impl Scene<'_> {
                 request.json(&crate::directory::reset::objection(actor, &actor.root, bundle))
             }
             ("POST", paths::ERASE) => request.json(&crate::account::proof(stage, actor, action::ERASE, 0)),
+            ("PUT", paths::NOTIFY) => request.json(&json!({ "mail": true })),
             ("PUT", paths::PINS) => {
                 let record = crate::pins::record(actor.user, 1, actor);
                 request.json(&proto::PutPins { previous: 0, record: B64(record) })

@@ -244,9 +244,14 @@ impl Stage {
 }
 
 pub(crate) async fn send(request: RequestBuilder) -> Reply {
-    let response = request.send().await.unwrap();
+    let mut response = request.send().await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
-    Reply { status, headers, body: response.bytes().await.unwrap() }
+    let endless = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    let body = match endless {
+        true => response.chunk().await.unwrap().unwrap_or_default(),
+        false => response.bytes().await.unwrap(),
+    };
+    Reply { status, headers, body }
 }
 
 pub(crate) fn files_below(dir: &Path) -> usize {

@@ -1,3 +1,4 @@
 //! The account as a whole.
 
 pub(crate) mod erase;
+pub(crate) mod notify;

@@ -48,6 +48,7 @@ pub(crate) async fn begin(
         let letter = NoticeLetter {
             to: bundle.address().clone(),
             notice: Notice::KeysReset { due: reset.due_at.0 },
+            url: None,
             written: app.now(),
         };
         let mailer = app.mailer.clone();
