@@ -18,6 +18,7 @@ mod links;
 mod receiving;
 mod rsa;
 mod sending;
+mod sharing;
 mod signing_in;
 mod stopping;
 mod terminal;

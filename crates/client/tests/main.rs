@@ -28,6 +28,7 @@ mod resume;
 mod rotation;
 mod round_trip;
 mod rsa;
+mod sharing;
 mod speed;
 mod stage;
 mod trust;

@@ -1,6 +1,7 @@
 //! `wax ls`: the files sent and received, newest first.
 
-use super::{TrustJson, compat, moment, seconds_until, stamp};
+use super::links::LinkJson;
+use super::{PasserJson, TrustJson, compat, moment, seconds_until, stamp};
 use crate::app::{App, Session};
 use crate::args::Ls;
 use crate::console::{safe, size};
@@ -50,6 +51,9 @@ pub(super) struct FileJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     drop_box: Option<String>,
     trust: TrustJson,
+    /// Who passed it on to you, and how far they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passed_on_by: Option<PasserJson<'a>>,
     /// Whether the file is signed with a key that its sender has replaced since.
     retired_key: bool,
     created: Option<String>,
@@ -63,6 +67,9 @@ pub(super) struct FileJson<'a> {
     keys: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     receipts: Vec<ReceiptJson<'a>>,
+    /// Told by `wax info` alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) links: Vec<LinkJson>,
 }
 
 /// What the server shows as the receipt of a recipient, and what it is worth.
@@ -79,6 +86,21 @@ struct ReceiptJson<'a> {
 /// Somebody who may open a file.
 #[derive(Serialize)]
 struct RecipientJson<'a> {
+    user_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    /// Who passed it on to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passed_on_by: Option<PersonJson<'a>>,
+    since: Option<String>,
+    downloads: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_download: Option<String>,
+}
+
+/// An account, by address if it is a contact.
+#[derive(Serialize)]
+struct PersonJson<'a> {
     user_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<&'a str>,
@@ -116,6 +138,7 @@ impl<'a> FileJson<'a> {
             from: file.sender.address.as_ref().map(Address::as_str),
             drop_box: file.box_id.map(|id| id.to_string()),
             trust: file.sender.trust.into(),
+            passed_on_by: file.passed_by.as_ref().map(PasserJson::of),
             retired_key: file.sender.retired_root,
             created: stamp(file.created),
             expires_at: stamp(file.expires_at),
@@ -129,8 +152,16 @@ impl<'a> FileJson<'a> {
                 .map(|recipient| RecipientJson {
                     user_id: recipient.user_id.to_string(),
                     address: recipient.address.as_ref().map(Address::as_str),
+                    passed_on_by: recipient.given_by.as_ref().map(|by| {
+                        let address = by.address.as_ref().map(Address::as_str);
+                        PersonJson { user_id: by.user_id.to_string(), address }
+                    }),
+                    since: stamp(recipient.since),
+                    downloads: recipient.downloads,
+                    last_download: recipient.fetched_at.and_then(stamp),
                 })
                 .collect(),
+            links: Vec::new(),
         }
     }
 }
@@ -267,7 +298,11 @@ fn with(file: &FileSummary, contacts: &[Contact]) -> String {
                 None => "sender not verified".to_owned(),
             };
             let by = if file.box_id.is_some() { ", by drop box" } else { "" };
-            format!("{who}{mark}{by}")
+            let passed = match file.passed_by.as_ref().and_then(|passer| passer.address.as_ref()) {
+                Some(passer) => format!(", passed on by {}", safe(passer.as_str())),
+                None => String::new(),
+            };
+            format!("{who}{mark}{by}{passed}")
         }
         Role::Author => match file.recipients.as_slice() {
             // The server does not always say to whom.

@@ -21,6 +21,7 @@ mod receipts;
 mod resets;
 mod rows;
 mod sessions;
+mod sharing;
 mod snapshot;
 #[cfg(test)]
 mod tests;
