@@ -288,18 +288,16 @@ fn row(file: &FileSummary, contacts: &[Contact], long: bool) -> Vec<String> {
 fn with(file: &FileSummary, contacts: &[Contact]) -> String {
     match file.role {
         Role::Recipient => {
-            let mark = match file.sender.trust {
-                Trust::Pinned | Trust::FirstContact => " (!)",
-                Trust::Changed => " (!!)",
-                Trust::Own | Trust::Verified | Trust::Anonymous => "",
-            };
+            let mark = marked(file.sender.trust);
             let who = match &file.sender.address {
                 Some(address) => safe(address.as_str()),
                 None => "sender not verified".to_owned(),
             };
             let by = if file.box_id.is_some() { ", by drop box" } else { "" };
-            let passed = match file.passed_by.as_ref().and_then(|passer| passer.address.as_ref()) {
-                Some(passer) => format!(", passed on by {}", safe(passer.as_str())),
+            let passed = match &file.passed_by {
+                Some(passer) => {
+                    format!(", passed on by {}{}", super::from_whom(passer), marked(passer.trust))
+                }
                 None => String::new(),
             };
             format!("{who}{mark}{by}{passed}")
@@ -310,6 +308,15 @@ fn with(file: &FileSummary, contacts: &[Contact]) -> String {
             [first] => name_of(first, contacts),
             [first, rest @ ..] => format!("{} and {} more", name_of(first, contacts), rest.len()),
         },
+    }
+}
+
+/// What stands behind a name whose keys are not verified.
+fn marked(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Pinned | Trust::FirstContact => " (!)",
+        Trust::Changed => " (!!)",
+        Trust::Own | Trust::Verified | Trust::Anonymous => "",
     }
 }
 
