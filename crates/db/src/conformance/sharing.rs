@@ -238,7 +238,7 @@ async fn new_limits_hold_for_the_members_of_a_folder(db: &dyn Database) {
     assert_eq!((view.expires_at, view.max_downloads), (NOW.plus(60 * DAY), Some(3)));
     assert_eq!(db.file_layout(file(2)).await.unwrap().unwrap().expires_at, NOW.plus(60 * DAY));
     assert!(db.is_member_of(file(1), file(2), 0, NOW.plus(59 * DAY)).await.unwrap());
-    db.change_file(NewTerms { expires_at: NOW.plus(DAY), ..to(alice, file(1), 1) }).await.unwrap();
+    assert!(db.change_file(NewTerms { events: Vec::new(), ..to(alice, file(1), 1) }).await.unwrap());
     assert!(!db.change_file(NewTerms { now: NOW.plus(2 * DAY), ..to(alice, file(1), 60) }).await.unwrap());
     // A new round of tickets is one for the members as well.
     db.stop_sharing(alice, file(1), NOW, &[]).await.unwrap();

@@ -184,7 +184,7 @@ impl Scene<'_> {
             }
             ("POST", paths::V0_UPLOAD | paths::V0_UPLOAD_ROOT) => request.json(&crate::v0::upload(&[])),
             ("POST", path) if crate::v0::takes_no_body(path) => request,
-            ("POST", paths::LINK_NONCE) => request,
+            ("POST", paths::LINK_NONCE | paths::STOP) => request,
             ("POST", paths::LINK_OPEN) => request.json(self.proof.as_ref().unwrap()),
             ("PUT", paths::LINK) => {
                 request.json(&proto::ChangeLink { expires_at: None, max_downloads: Some(5) })

@@ -123,7 +123,15 @@ async fn grants_added_later_are_judged_as_those_of_a_complete() {
             grant(&twist(&|head| head.content_id = envelope::ContentId::from_bytes([7; 32])), &bob),
         ),
         ("for a later revision than there is", grant(&twist(&|head| head.min_revision = 2), &bob)),
-        ("for a link", grant(&twist(&|head| head.wrap = Wrap::Link), &bob)),
+        (
+            "for a link",
+            grant(
+                &twist(&|head| {
+                    (head.wrap, head.recipient_id) = (Wrap::Link, Made::new().id.recipient_id());
+                }),
+                &bob,
+            ),
+        ),
     ] {
         assert_eq!(share(&stage, &parcel, &bob, &to_carol(bytes)).await.code(), Code::Rejected, "{what}");
     }
@@ -165,7 +173,9 @@ async fn grants_added_later_are_judged_as_those_of_a_complete() {
     assert_eq!(info(&stage, &carol, &parcel).await.passed_by, None);
     let again: Shared = share(&stage, &parcel, &bob, &granted(&manifest, &bob, &[&carol])).await.json();
     assert_eq!(again.already, [carol.user]);
-    stage.later(8 * DAY);
+    let soon = ChangeFile { expires_at: stage.now() + 60, max_downloads: None };
+    put(&stage, &alice, paths::TERMS, &parcel, &soon).await.json::<FileTerms>();
+    stage.later(61);
     let over = share(&stage, &parcel, &alice, &granted(&manifest, &alice, &[&carol])).await;
     assert_eq!(over.code(), Code::Expired);
 }
