@@ -78,8 +78,8 @@ async fn the_author_adds_people_and_keys_later_also_after_new_keys_of_their_own(
     alice.keys = alice.client.rotate(&alice.keys, &new, None).await.unwrap();
     let shared = share(&alice, id, &carol).await.unwrap();
     assert_eq!((shared.passed_on, shared.added), (false, vec![carol.address.clone()]));
-    assert_eq!(share(&alice, id, &bob).await.unwrap().already, [bob.address.clone()]);
-    assert_eq!(share(&alice, id, &alice).await.unwrap().already, [alice.address.clone()]);
+    assert_eq!(share(&alice, id, &bob).await.unwrap().already, std::slice::from_ref(&bob.address));
+    assert_eq!(share(&alice, id, &alice).await.unwrap().already, std::slice::from_ref(&alice.address));
     // Signed by a root that is retired by the next change of keys, which stands between the file's and the newest.
     alice.keys = alice.client.rotate(&alice.keys, &new, None).await.unwrap();
     let got = carol.receive(id).await.unwrap();

@@ -33,7 +33,7 @@ struct GetJson<'a> {
 
 /// What was received, of either kind.
 enum Got {
-    Sealed(Received),
+    Sealed(Box<Received>),
     /// Signed by nobody.
     V0(ReceivedV0),
 }
@@ -89,7 +89,7 @@ fn behind_links(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
             .hint("name links alone, without --key"));
     }
     let got = links::get(app, session, args).map_err(|fault| stopped(fault, args.output.is_stdout()))?;
-    told(app, &got.into_iter().map(Got::Sealed).collect::<Vec<_>>())
+    told(app, &got.into_iter().map(|one| Got::Sealed(Box::new(one))).collect::<Vec<_>>())
 }
 
 fn told(app: &App, got: &[Got]) -> Result<(), Fault> {
@@ -171,7 +171,7 @@ fn one(app: &App, session: &Session, args: &Get, keys: &Keys, id: &str) -> Resul
                 Err(other) => Err(other),
             }
         }
-        got => got.map(Got::Sealed),
+        got => got.map(|one| Got::Sealed(Box::new(one))),
     };
     shown.end();
     got.map_err(|fault| match keys {

@@ -65,7 +65,7 @@ async fn three() -> (Stage, Person, Person, Person, Parcel, Manifest) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recipient_passes_a_file_on_and_its_author_sees_it_and_takes_it_back() {
-    let (stage, alice, bob, carol, parcel, manifest) = three().await;
+    let (stage, alice, bob, carol, parcel, manifest) = Box::pin(three()).await;
     assert_eq!(carol.get(&stage, &parcel.file_path()).await.code(), Code::NotFound);
     let request = granted(&manifest, &bob, &[&carol]);
     for _ in 0..2 {
@@ -101,7 +101,7 @@ async fn a_recipient_passes_a_file_on_and_its_author_sees_it_and_takes_it_back()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_added_later_are_judged_as_those_of_a_complete() {
-    let (stage, alice, bob, carol, parcel, manifest) = three().await;
+    let (stage, alice, bob, carol, parcel, manifest) = Box::pin(three()).await;
     let good = given(&manifest, &bob, &carol);
     let twist = |change: &dyn Fn(&mut GrantHead)| {
         let mut head = good.clone();
@@ -182,7 +182,7 @@ async fn grants_added_later_are_judged_as_those_of_a_complete() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_ends_people_keys_links_and_tickets_at_once() {
-    let (stage, alice, bob, carol, parcel, manifest) = three().await;
+    let (stage, alice, bob, carol, parcel, manifest) = Box::pin(three()).await;
     share(&stage, &parcel, &bob, &granted(&manifest, &bob, &[&carol])).await.json::<Shared>();
     let link = Made::new();
     alice.post(&stage, paths::LINKS, &link.request(&manifest, &alice)).await.json::<LinkInfo>();
@@ -223,7 +223,7 @@ async fn stopping_ends_people_keys_links_and_tickets_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rename_is_of_the_same_content_by_the_same_root_and_in_turn() {
-    let (stage, mut alice, bob, _, parcel, first) = three().await;
+    let (stage, mut alice, bob, _, parcel, first) = Box::pin(three()).await;
     let to = |manifest: &Manifest| Rename { manifest: B64(manifest.as_bytes().to_vec()) };
     let second = renamed(&first, &alice);
     let third = renamed(&second, &alice);
@@ -272,7 +272,7 @@ async fn a_rename_is_of_the_same_content_by_the_same_root_and_in_turn() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_limits_stay_within_a_year_of_sending_and_end_tickets_too() {
-    let (stage, alice, bob, carol, parcel, _) = three().await;
+    let (stage, alice, bob, carol, parcel, _) = Box::pin(three()).await;
     let created = info(&stage, &alice, &parcel).await.created;
     let to = |expires_at: i64, max_downloads: Option<u32>| ChangeFile { expires_at, max_downloads };
     let before: proto::WhoAmI = alice.get(&stage, paths::WHOAMI).await.json();
