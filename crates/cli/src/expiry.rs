@@ -46,6 +46,29 @@ impl Expiry {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Since(pub(crate) i64);
 
+/// When a file ends, in unix seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ends(pub(crate) i64);
+
+/// A text that is no day and no time of one.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("write a day such as 2026-12-24, or a day and a time such as 2026-12-24T18:00")]
+pub(crate) struct EndsError;
+
+impl FromStr for Ends {
+    type Err = EndsError;
+
+    /// A time with an offset counts as it is; without one, by this machine's clock face. A day is its first moment.
+    fn from_str(text: &str) -> Result<Self, EndsError> {
+        if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+            return Ok(Self(moment.as_second()));
+        }
+        let at: jiff::civil::DateTime = text.parse().map_err(|_| EndsError)?;
+        let at = at.to_zoned(jiff::tz::TimeZone::system()).map_err(|_| EndsError)?;
+        Ok(Self(at.timestamp().as_second()))
+    }
+}
+
 /// A text that is no such time.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("write a number with m, h, d or w, such as 7d, or a day such as 2026-11-22")]

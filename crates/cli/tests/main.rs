@@ -19,6 +19,7 @@ mod listing;
 mod receiving;
 mod rsa;
 mod sending;
+mod sharing;
 mod signing_in;
 mod stopping;
 mod terminal;

@@ -297,6 +297,15 @@ pub enum Error {
     /// The server shows another owner, or another description, than the address of the drop box names. Hard stop.
     #[error("what the server shows as the drop box is not by the person whom its address names")]
     BoxDiffers,
+    /// Nobody signed the file, so it cannot be shared further or renamed.
+    #[error("nobody signed this file")]
+    NotSigned,
+    /// Somebody who was given a file by a bare key, or would give it to one, cannot pass it on.
+    #[error("only the sender gives a file to bare keys, and who opens it with one cannot pass it on")]
+    BareKeyPassing,
+    /// Another device gave the file another name meanwhile.
+    #[error("it was renamed meanwhile; nothing was changed")]
+    RenamedElsewhere,
     /// Only who sent a file can do that.
     #[error("you did not send this file")]
     NotTheSender,
@@ -429,6 +438,9 @@ impl Error {
             | E::BadLink
             | E::BadBox
             | E::NotTheSender
+            | E::RenamedElsewhere
+            | E::NotSigned
+            | E::BareKeyPassing
             | E::NotUnicode(_)
             | E::PathInFolder(_)
             | E::Folder(_)

@@ -4,14 +4,16 @@ use crate::client::Inner;
 use crate::http::proof_text;
 use crate::keys::Unlocked;
 use crate::opener::{Opener, OwnRoot};
-use crate::pins::{Judged, Pins, genuine};
+use crate::pins::{Judged, Pins};
 use crate::receipts::Receipt;
 use crate::seen::Seen;
 use crate::send::find_journal;
 use crate::send::journal::{self, Journal};
 use crate::signed::SignedParts;
-use crate::{Address, Client, Error, FileId, RecipientId, Result, RootId, RsaPublicKey, UserId};
-use envelope::bundle::verify_chain;
+use crate::signers::Signer;
+use crate::{
+    Address, Client, Error, FileId, Note, Progress, RecipientId, Result, RootId, RsaPublicKey, UserId,
+};
 use envelope::ed25519::PublicKey;
 use envelope::{Bundle, Grant, Manifest};
 use format::metadata::{Compression, Padding, Preview};
@@ -66,6 +68,23 @@ pub struct Recipient {
     pub user_id: UserId,
     /// Address, if a contact.
     pub address: Option<Address>,
+    /// Who passed it on to them (the server's word); absent: the author gave it.
+    pub given_by: Option<Holder>,
+    /// Unix seconds: since when (the server's word).
+    pub since: i64,
+    /// Downloads that they began (the server's word).
+    pub downloads: u32,
+    /// Unix seconds: when the last of these began.
+    pub fetched_at: Option<i64>,
+}
+
+/// An account, by address if it is a contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Account.
+    pub user_id: UserId,
+    /// Address, if a contact.
+    pub address: Option<Address>,
 }
 
 /// One file that verified.
@@ -97,6 +116,8 @@ pub struct FileSummary {
     pub modified_ms: i64,
     /// Who sent it.
     pub sender: Sender,
+    /// Who passed it on to oneself, by their signature; absent: the sender gave it.
+    pub passed_by: Option<Sender>,
     /// Unix seconds: when it appeared (the server's word).
     pub created: i64,
     /// Unix seconds: when it ends (the server's word).
@@ -181,37 +202,25 @@ pub(crate) struct OpenFileInfo {
     pub(crate) recipient: Option<RecipientId>,
     /// Who signed the manifest; absent if nobody did.
     pub(crate) author_key: Option<PublicKey>,
-    /// The author's newest bundle and what it means against the pins; absent for own files.
-    pub(crate) judged: Option<(Bundle, Judged)>,
+    /// Who passed it on; absent where the author gave it.
+    pub(crate) passed_by: Option<Sender>,
+    /// The newest bundles of whoever signed and is not oneself, and what they mean against the pins.
+    pub(crate) judged: Vec<(Bundle, Judged)>,
 }
 
 impl OpenFileInfo {
+    /// Says whose keys were never seen before.
+    pub(crate) fn note_first_contacts(&self, progress: &dyn Progress) {
+        for who in std::iter::once(&self.sender).chain(&self.passed_by) {
+            if let (Trust::FirstContact, Some(address)) = (who.trust, &who.address) {
+                progress.note(&Note::FirstContact { address: address.clone() });
+            }
+        }
+    }
+
     /// Whether its content is the list of a folder. One that nobody signed is none: members are by the author of their list.
     pub(crate) fn is_folder(&self) -> bool {
         self.author_key.is_some() && self.opened.metadata.media_type == format::folder::MEDIA_TYPE
-    }
-}
-
-/// Who signed a manifest.
-#[derive(Clone)]
-pub(crate) struct Author {
-    pub(crate) key: PublicKey,
-    /// Their present root, linked to that key, if it is another.
-    pub(crate) newest: Option<PublicKey>,
-    pub(crate) sender: Sender,
-    /// Their newest bundle and what it means against the pins; absent for oneself.
-    pub(crate) judged: Option<(Bundle, Judged)>,
-}
-
-impl Author {
-    /// The root of their newest bundle.
-    pub(crate) fn newest_root(&self) -> RootId {
-        RootId::of(self.newest.as_ref().unwrap_or(&self.key))
-    }
-
-    /// For a list, which pins nobody.
-    pub(crate) fn for_a_list(self) -> Self {
-        Self { judged: None, ..self }
     }
 }
 
@@ -269,8 +278,9 @@ impl Client {
             .map(|_| Removed::ForEveryone)
     }
 
-    /// The author takes one recipient's access back. What was fetched before stays with them.
-    pub async fn revoke(&self, _me: &Unlocked, file_id: FileId, address: &Address) -> Result<()> {
+    /// The author takes one recipient's access back. What was fetched before stays with them, and so does the access of those to
+    /// whom they passed it on. Whose account it was.
+    pub async fn revoke(&self, _me: &Unlocked, file_id: FileId, address: &Address) -> Result<UserId> {
         let pins = Pins::load(&self.inner.home)?;
         let user_id = match pins.pin(address) {
             Some(pin) => pin.bundle()?.user_id(),
@@ -279,7 +289,8 @@ impl Client {
                 found.first().ok_or_else(|| Error::UnknownRecipients(vec![address.clone()]))?.user_id
             }
         };
-        self.inner.drop_grant(file_id, user_id).await
+        self.inner.drop_grant(file_id, user_id).await?;
+        Ok(user_id)
     }
 
     /// The author takes the access of a bare key back. What was fetched before stays with its holder.
@@ -362,7 +373,8 @@ pub(crate) fn with_query(path: &str, query: &[(&str, String)]) -> String {
 
 fn summary(file: &OpenFileInfo, pins: &Pins) -> FileSummary {
     let (info, metadata) = (&file.info, &file.opened.metadata);
-    let recipients = info.recipients.iter().filter(|user| **user != info.author);
+    let recipients = info.recipients.iter().filter(|holder| holder.user_id != info.author);
+    let known = |user_id: UserId| Holder { user_id, address: pins.address_of(user_id).cloned() };
     FileSummary {
         file_id: info.file_id,
         role: if file.sender.trust == Trust::Own { Role::Author } else { Role::Recipient },
@@ -377,12 +389,20 @@ fn summary(file: &OpenFileInfo, pins: &Pins) -> FileSummary {
         preview: None,
         modified_ms: metadata.modified_ms,
         sender: file.sender.clone(),
+        passed_by: file.passed_by.clone(),
         created: info.created,
         expires_at: info.expires_at,
         downloads: info.downloads,
         max_downloads: info.max_downloads,
         recipients: recipients
-            .map(|user| Recipient { user_id: *user, address: pins.address_of(*user).cloned() })
+            .map(|holder| Recipient {
+                user_id: holder.user_id,
+                address: pins.address_of(holder.user_id).cloned(),
+                given_by: holder.given_by.map(known),
+                since: holder.since,
+                downloads: holder.downloads,
+                fetched_at: holder.fetched_at,
+            })
             .collect(),
         keys: info.keys.clone(),
         receipts: Vec::new(),
@@ -450,7 +470,8 @@ impl Inner {
             return signed.open_unsigned(opener);
         }
         let author = self.author_of(opener, &signed, strict).await?;
-        signed.open(opener, author, recipient)
+        let giver = self.giver(opener, &signed.info, &signed.grant, &author, strict).await?;
+        signed.open(opener, author, giver, recipient)
     }
 
     /// Who signed, as far as their bundle is genuine.
@@ -459,61 +480,18 @@ impl Inner {
         opener: Opener<'_>,
         signed: &SignedParts,
         strict: bool,
-    ) -> Result<Author> {
+    ) -> Result<Signer> {
         let root = signed.manifest.author_root_id();
         match self.own_author(opener, root)? {
             Some(OwnRoot { key, address, retired }) => {
                 let address = Some(address);
                 let sender = Sender { address, root_id: root, trust: Trust::Own, retired_root: retired };
-                Ok(Author { key, newest: None, sender, judged: None })
+                Ok(Signer { key, newest: None, sender, judged: None })
             }
-            None => self.author(&self.own_address(opener)?, &signed.info, root, strict).await,
+            None => {
+                let by = (signed.info.author, signed.info.author_bundle.0.as_slice());
+                self.signer(&self.own_address(opener)?, by, root, strict).await
+            }
         }
-    }
-
-    /// The key that must have signed, if the author's bundle is genuine and that root is theirs.
-    async fn author(&self, own: &Address, info: &FileInfo, root: RootId, strict: bool) -> Result<Author> {
-        let forged = || Error::NotAuthentic;
-        let bundle = Bundle::parse(info.author_bundle.0.as_slice()).map_err(|_| forged())?;
-        let bundle = genuine(bundle.as_bytes(), bundle.address()).map_err(|_| forged())?;
-        if bundle.user_id() != info.author || bundle.address() == own {
-            return Err(forged());
-        }
-        let judged = match self.judge_all(std::iter::once(&bundle)).await {
-            Ok(mut judged) => judged.pop().map(|(_, judged)| judged),
-            Err(error) if !strict && error.class() == crate::Class::Identity => None,
-            Err(error) => return Err(error),
-        };
-        let key = match bundle.prev_root() {
-            _ if bundle.root_id() == root => *bundle.root_key(),
-            Some(previous) if RootId::of(previous) == root => *previous,
-            _ => self.retired_root(&bundle, root).await?,
-        };
-        let pins = Pins::load(&self.home)?;
-        let trust = match (&judged, pins.pin(bundle.address())) {
-            (None, _) => Trust::Changed,
-            (Some(_), _) if pins.is_verified(bundle.address()) => Trust::Verified,
-            (Some(Judged::First), None) => Trust::FirstContact,
-            (Some(_), _) => Trust::Pinned,
-        };
-        let sender = Sender {
-            address: Some(bundle.address().clone()),
-            root_id: root,
-            trust,
-            retired_root: bundle.root_id() != root,
-        };
-        let newest = sender.retired_root.then(|| *bundle.root_key());
-        Ok(Author { key, newest, sender, judged: judged.map(|judged| (bundle, judged)) })
-    }
-
-    /// A root that the author has signed over from, somewhere in the chain that ends in `newest`.
-    async fn retired_root(&self, newest: &Bundle, root: RootId) -> Result<PublicKey> {
-        let chain = self.chain(newest.user_id(), 1).await?;
-        let ends_there = chain.last().is_some_and(|last| last.as_bytes() == newest.as_bytes());
-        if !ends_there || verify_chain(&chain).is_err() {
-            return Err(Error::NotAuthentic);
-        }
-        let found = chain.iter().find(|bundle| bundle.root_id() == root);
-        found.map(|bundle| *bundle.root_key()).ok_or(Error::NotAuthentic)
     }
 }

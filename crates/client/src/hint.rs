@@ -118,7 +118,12 @@ impl Error {
             E::BoxDiffers => {
                 "nothing was sent; the server may be lying, or the address is wrong: ask the person for it over another channel"
             }
-            E::NotTheSender => "ask its sender to make a link, or send the file yourself",
+            E::NotTheSender => {
+                "ask its sender; what you were sent you can pass on with wax share, or send yourself"
+            }
+            E::NotSigned => "fetch it, look at it, and send it yourself",
+            E::BareKeyPassing => "name people by address, of a file that was sent to your address",
+            E::RenamedElsewhere => "look at it with wax info, then rename it again",
             E::DevicesDisagree(_) => {
                 "nothing was sent or opened; one of your devices was shown false keys: compare the safety number with the person over another channel, then wax contacts accept with that number"
             }

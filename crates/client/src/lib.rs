@@ -47,7 +47,9 @@ mod receipts;
 mod receive;
 mod seen;
 mod send;
+mod sharing;
 mod signed;
+mod signers;
 mod v0;
 
 pub use account::{HalfSignIn, SignIn, SignedIn, WhoAmI, clock_warning};
@@ -63,7 +65,7 @@ pub use envelope::{Address, ParseError};
 pub use error::{Class, Error, FileError, IdentityChange, LogFault};
 pub use factors::{Offered, OpenSession, OwnPasskey};
 pub use files::{
-    FileList, FilePaging, FileSummary, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload,
+    FileList, FilePaging, FileSummary, Holder, Recipient, Removed, Role, Sender, Trust, UnfinishedUpload,
 };
 pub use format::drop_box::BoxAddress;
 pub use format::link::LinkAddress;
@@ -87,6 +89,7 @@ pub use proto::{
 pub use receipts::{Receipt, ReceiptState};
 pub use receive::{FolderReceived, InFolder, OnConflict, OnReceived, Pattern, ReceiveAll, Received, Target};
 pub use send::{Compress, OnSent, SendFolder, SendMany, SendRequest, Sent, SentFolder, Skipped, Source};
+pub use sharing::{FileTerms, ShareWith, SharedFile, Stopped};
 pub use v0::{ReceivedV0, SendV0, SentV0, V0Opener, V0Summary};
 
 /// What every verb gives.

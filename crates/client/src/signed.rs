@@ -1,8 +1,10 @@
 //! What is signed of a file: parsed first, verified and unwrapped when it is known who must have signed. And what nobody signed.
 
-use crate::files::{Author, OpenFileInfo};
+use crate::files::OpenFileInfo;
 use crate::opener::Opener;
+use crate::signers::{Giver, Signer};
 use crate::{Error, RecipientId, Result, RootId, Sender, Trust};
+use envelope::ed25519::PublicKey;
 use envelope::{Grant, Manifest, Suite};
 use format::open::{OpenFile, Sharing, open_file};
 use proto::{BoxId, FileInfo};
@@ -59,7 +61,8 @@ impl SignedParts {
             sender,
             recipient: None,
             author_key: None,
-            judged: None,
+            passed_by: None,
+            judged: Vec::new(),
         })
     }
 
@@ -67,21 +70,25 @@ impl SignedParts {
     pub(crate) fn open(
         self,
         opener: Opener<'_>,
-        author: Author,
+        author: Signer,
+        giver: Giver,
         recipient: Option<RecipientId>,
     ) -> Result<OpenFileInfo> {
         let Self { info, manifest, grant } = self;
+        let linked: Vec<PublicKey> = author.newest.into_iter().chain(giver.linked()).collect();
         let open = OpenFile {
             manifest: &manifest,
             grant: &grant,
             reader: opener.reader(),
             author: Some(&author.key),
-            grantor: None,
-            linked: author.newest.as_slice(),
+            grantor: giver.passer().map(|passer| &passer.key),
+            linked: &linked,
         };
         let opened = open_file(&open).map_err(|_| Error::NotAuthentic)?;
-        let Author { key, sender, judged, .. } = author;
+        let Signer { key, sender, judged, .. } = author;
+        let (passed_by, passer_judged) = giver.into_passer().map(|by| (by.sender, by.judged)).unzip();
+        let judged = judged.into_iter().chain(passer_judged.flatten()).collect();
         let author_key = Some(key);
-        Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient, author_key, judged })
+        Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient, author_key, passed_by, judged })
     }
 }

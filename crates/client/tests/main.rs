@@ -31,6 +31,7 @@ mod rotation;
 mod round_trip;
 mod rsa;
 mod shaping;
+mod sharing;
 mod speed;
 mod stage;
 mod trust;

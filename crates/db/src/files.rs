@@ -53,12 +53,15 @@ pub trait Files: Send + Sync {
         now: UnixTime,
     ) -> Result<Vec<MemberView>, DbError>;
 
-    /// Whether `member` belongs to a living folder. Called with every download of a part by the ticket of a folder.
-    async fn is_member_of(&self, folder: FileId, member: FileId, now: UnixTime) -> Result<bool, DbError>;
-
-    /// Who holds a grant of a file, the author included, in the order of their ids; the first 1,000. Whether the
-    /// asker may know is the caller's business.
-    async fn recipients_of(&self, file_id: FileId) -> Result<Vec<UserId>, DbError>;
+    /// Whether `member` belongs to a living folder that is in this round of tickets. Called with every download of a part by
+    /// the ticket of a folder.
+    async fn is_member_of(
+        &self,
+        folder: FileId,
+        member: FileId,
+        round: u32,
+        now: UnixTime,
+    ) -> Result<bool, DbError>;
 
     /// The bare keys that hold a grant of a file, in the order of their ids; the first 1,000. Whether the asker may
     /// know is the caller's business.
@@ -179,6 +182,8 @@ pub struct FileView {
     pub received_parts: u64,
     /// The drop box of the person's that it came into.
     pub box_id: Option<BoxId>,
+    /// Who passed it on to the person; `None`: its author gave it.
+    pub given_by: Option<UserId>,
 }
 
 impl FileView {
@@ -257,6 +262,8 @@ pub struct FileLayout {
     pub leaves_blob: Option<BlobRef>,
     /// When the file expires.
     pub expires_at: UnixTime,
+    /// Tickets of an earlier round are void.
+    pub ticket_round: u32,
 }
 
 /// What came of taking a grant away.

@@ -6,7 +6,7 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Changes`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`], [`Live`], [`Notices`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Changes`], [`Sharing`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`], [`Live`], [`Notices`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
@@ -30,6 +30,7 @@ mod pins;
 mod receipts;
 mod resets;
 mod sessions;
+mod sharing;
 mod sqlite;
 mod types;
 mod uploads;
@@ -66,6 +67,9 @@ pub use pins::{NewPins, Pins, StorePinsAnswer, StoredPins};
 pub use receipts::{NewReceipt, ReceiptAnswer, Receipts, StoredReceipt};
 pub use resets::{NewReset, Reset, Resets};
 pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
+pub use sharing::{
+    AddHolders, AddHoldersAnswer, Holder, NewManifest, NewTerms, RenameAnswer, Sharing, Stopped,
+};
 pub use sqlite::Sqlite;
 pub use types::{
     BlobRef, CeremonyHash, CodeMac, CredentialMac, Digest, DownloadId, HalfHash, Lookup, PasskeyId,
@@ -94,6 +98,7 @@ pub trait Database:
     + Uploads
     + Files
     + Changes
+    + Sharing
     + Links
     + Boxes
     + V0

@@ -176,6 +176,8 @@ pub struct LinkView {
     pub max_downloads: Option<u32>,
     /// When link or file end, whichever is earlier.
     pub ends_at: UnixTime,
+    /// The round of tickets that the file is in.
+    pub ticket_round: u32,
 }
 
 /// Wrong tries that put nothing off.

@@ -94,6 +94,14 @@ kinds! {
     FileSent = "file_sent";
     /// Somebody was given a grant to a file.
     FileShared = "file_shared";
+    /// Somebody who was given a file passed it on.
+    FilePassedOn = "file_passed_on";
+    /// The owner ended every other's access to a file, and all links to it.
+    SharingStopped = "sharing_stopped";
+    /// The owner gave a file another name.
+    FileRenamed = "file_renamed";
+    /// The owner changed how long or how often a file may be fetched.
+    FileChanged = "file_changed";
     /// The owner took a grant back.
     AccessRevoked = "access_revoked";
     /// A recipient dropped their own grant.

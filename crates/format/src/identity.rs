@@ -148,6 +148,11 @@ impl Identity {
     }
 
     /// All roots, newest first.
+    /// The root key pair that is `root`, present or retired.
+    pub fn root_pair(&self, root: RootId) -> Option<&RootKeyPair> {
+        self.root_pairs().find(|pair| pair.root_id() == root)
+    }
+
     pub(crate) fn root_pairs(&self) -> impl Iterator<Item = &RootKeyPair> {
         self.roots.iter()
     }

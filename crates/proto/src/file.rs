@@ -1,6 +1,6 @@
 //! Files: lists, one file, tickets, health.
 
-use crate::{B64, BoxId, FileId, Receipt, RecipientId, Token, UnixSeconds, UserId};
+use crate::{B64, BoxId, FileId, Holder, PassedBy, Receipt, RecipientId, Token, UnixSeconds, UserId};
 use serde::{Deserialize, Serialize};
 
 /// What the caller is to a file.
@@ -43,9 +43,12 @@ pub struct FileInfo {
     /// The drop box of the caller's that it came into. What nobody signed is the caller's own, who may delete it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub box_id: Option<BoxId>,
-    /// Accounts that hold a grant; told to the author only.
+    /// Who passed it on to the caller; absent: its author gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed_by: Option<PassedBy>,
+    /// Accounts that hold a grant, the author's own included; told to the author only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub recipients: Vec<UserId>,
+    pub recipients: Vec<Holder>,
     /// Bare keys that hold a grant; told to the author only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<RecipientId>,

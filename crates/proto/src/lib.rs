@@ -20,6 +20,7 @@ mod passkey;
 pub mod paths;
 mod pins;
 mod problem;
+mod share;
 mod upload;
 pub mod v0;
 mod vault;
@@ -54,6 +55,7 @@ pub use passkey::{
 };
 pub use pins::{PinsReply, PutPins};
 pub use problem::{Code, Problem};
+pub use share::{ChangeFile, FileTerms, Holder, PassedBy, Rename, Share, Shared, Stopped};
 pub use upload::{
     Batch, BatchFile, BatchReply, Begin, Complete, Completed, GrantTo, PartRecord, UploadList, UploadStatus,
 };

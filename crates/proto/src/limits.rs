@@ -6,6 +6,8 @@ pub const JSON_BODY_MAX: usize = 2 << 20;
 pub const LOOKUP_MAX: usize = 500;
 /// Grants in one complete.
 pub const GRANTS_MAX: usize = 500;
+/// People and bare keys that one file may be given to, its author included.
+pub const HOLDERS_MAX: u32 = 1_000;
 /// Whole files in one [`crate::Batch`].
 pub const BATCH_FILES_MAX: usize = 100;
 /// Longest manifest, bytes: 184 + 106 + 512 × 127 + 32 + 64.

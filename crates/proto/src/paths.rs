@@ -83,6 +83,14 @@ pub const BATCH: &str = "/api/v1/files/batch";
 pub const FILE: &str = "/api/v1/files/{file_id}";
 /// `POST`: leave to fetch content.
 pub const TICKET: &str = "/api/v1/files/{file_id}/ticket";
+/// `POST`: give the file to more people, as a [`crate::Share`].
+pub const GRANTS: &str = "/api/v1/files/{file_id}/grants";
+/// `POST`: the author ends every other's access, and all links.
+pub const STOP: &str = "/api/v1/files/{file_id}/stop";
+/// `PUT`: the author gives it another name, as a [`crate::Rename`].
+pub const MANIFEST: &str = "/api/v1/files/{file_id}/manifest";
+/// `PUT`: the author changes how long and how often it may be fetched, as a [`crate::ChangeFile`].
+pub const TERMS: &str = "/api/v1/files/{file_id}/terms";
 /// `DELETE`: the author takes a recipient's grant back; a recipient may name only itself.
 pub const GRANT: &str = "/api/v1/files/{file_id}/grants/{user_id}";
 /// `DELETE`: the author takes the grant of a bare key back.

@@ -65,6 +65,9 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::GRANT, delete(files::revoke::revoke))
         .route(paths::KEY, delete(files::revoke::revoke_key))
         .route(paths::MY_GRANT, put(files::replace::replace))
+        .route(paths::STOP, post(files::stop::stop))
+        .route(paths::MANIFEST, put(files::rename::rename))
+        .route(paths::TERMS, put(files::change::change))
         .route(paths::RECEIPT, post(files::receipt::keep))
         .route(paths::LINKS, post(links::make::make).get(links::list::list))
         .route(paths::LINK, put(links::change::change).delete(links::revoke::revoke))
@@ -107,6 +110,7 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::COMPLETE, post(uploads::complete::complete))
         .route(paths::BOX_COMPLETE, post(boxes::visit::complete))
         .route(paths::BATCH, post(files::batch::take))
+        .route(paths::GRANTS, post(files::share::share))
         .layer(time_limit(patience * COMPLETE_FACTOR));
     // Bodies of unbounded time: their pauses are limited instead.
     let streaming = Router::new()

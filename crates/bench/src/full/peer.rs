@@ -114,6 +114,7 @@ async fn page(shelf: &Shelf) -> Result<FilePage, DbError> {
                 downloads: view.downloads,
                 max_downloads: view.max_downloads,
                 box_id: None,
+                passed_by: None,
                 recipients: Vec::new(),
                 keys: Vec::new(),
                 receipts: Vec::new(),

@@ -13,6 +13,7 @@ mod boxes;
 mod links;
 mod ls;
 mod people;
+mod sharing;
 
 pub(crate) use account::{
     Account, AccountAction, PasskeysAction, Sessions, SessionsAction, TwoFactor, TwoFactorAction,
@@ -21,6 +22,7 @@ pub(crate) use boxes::{Drop, DropAction};
 pub(crate) use links::{LinkShape, Links, LinksAction};
 pub(crate) use ls::{Ls, Order};
 pub(crate) use people::{Bits, Contacts, ContactsAction, Keys, KeysAction};
+pub(crate) use sharing::{Change, Rename, Share, Stop};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
@@ -126,8 +128,16 @@ pub(crate) enum Command {
     Info(Info),
     /// Delete files you sent, for everybody, or remove ones you were sent from your list
     Rm(Rm),
+    /// Give a file you sent to more people, or pass on one you were sent
+    Share(Share),
     /// Stop sharing a file with one person or one key
     Unshare(Unshare),
+    /// Stop sharing a file: nobody but you has access any more, and all its links end
+    Stop(Stop),
+    /// Give a file you sent another name
+    Rename(Rename),
+    /// Change when a file you sent ends and how often it may be downloaded
+    Change(Change),
     /// Show what happened to your account and your files
     Activity(Activity),
     /// Show what happens in your account, as it happens

@@ -1,6 +1,6 @@
 //! `wax get`: fetches a file, verifies it and decrypts it.
 
-use super::{TrustJson, address, compat, file_id, folder, from_whom, links, output, trust_mark};
+use super::{PasserJson, TrustJson, address, compat, file_id, folder, from_whom, links, output, trust_mark};
 use crate::app::{App, Session};
 use crate::args::Get;
 use crate::console::{safe, size};
@@ -24,13 +24,16 @@ struct GetJson<'a> {
     /// The sender's address, if somebody signed.
     from: Option<&'a str>,
     trust: TrustJson,
+    /// Who passed it on to you.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passed_on_by: Option<PasserJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<folder::ReceivedJson>,
 }
 
 /// What was received, of either kind.
 enum Got {
-    Sealed(Received),
+    Sealed(Box<Received>),
     /// Signed by nobody.
     V0(ReceivedV0),
 }
@@ -86,7 +89,7 @@ fn behind_links(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
             .hint("name links alone, without --key"));
     }
     let got = links::get(app, session, args).map_err(|fault| stopped(fault, args.output.is_stdout()))?;
-    told(app, &got.into_iter().map(Got::Sealed).collect::<Vec<_>>())
+    told(app, &got.into_iter().map(|one| Got::Sealed(Box::new(one))).collect::<Vec<_>>())
 }
 
 fn told(app: &App, got: &[Got]) -> Result<(), Fault> {
@@ -168,7 +171,7 @@ fn one(app: &App, session: &Session, args: &Get, keys: &Keys, id: &str) -> Resul
                 Err(other) => Err(other),
             }
         }
-        got => got.map(Got::Sealed),
+        got => got.map(|one| Got::Sealed(Box::new(one))),
     };
     shown.end();
     got.map_err(|fault| match keys {
@@ -218,7 +221,13 @@ fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
         if !console.json {
             let path = one.path.as_deref().map(shown).unwrap_or_default();
             let from = person(console, &from_whom(&one.sender), one.sender.trust);
-            console.say(format!("{}  {} from {from}", safe(&path), size(one.bytes)))?;
+            let passed = match &one.passed_by {
+                Some(passer) => {
+                    format!(", passed on by {}", person(console, &from_whom(passer), passer.trust))
+                }
+                None => String::new(),
+            };
+            console.say(format!("{}  {} from {from}{passed}", safe(&path), size(one.bytes)))?;
         }
     }
     console.note(format!(
@@ -262,6 +271,10 @@ fn tell(app: &App, got: &Received) -> Result<(), Fault> {
                 let kind = if about.is_some() { "folder  " } else { "file    " };
                 console.say(format!("{kind} {}", safe(&shown(path))))?;
                 console.say(format!("from     {}", person(console, &from, got.sender.trust)))?;
+                if let Some(passer) = &got.passed_by {
+                    let by = person(console, &from_whom(passer), passer.trust);
+                    console.say(format!("         passed on by {by}"))?;
+                }
             }
         }
         (None, None) => console.note(format!(
@@ -294,6 +307,7 @@ fn json(got: &Received) -> GetJson<'_> {
         path: got.path.as_deref().map(shown),
         from: got.sender.address.as_ref().map(client::Address::as_str),
         trust: got.sender.trust.into(),
+        passed_on_by: got.passed_by.as_ref().map(PasserJson::of),
         folder: got.folder.as_ref().map(folder::ReceivedJson::of),
     }
 }

@@ -3,13 +3,13 @@
 use super::ls::{FileJson, SHORT_ID, ends, name_of};
 use super::rsa::short;
 use super::{file_id, from_whom, moment, trust_mark};
-use crate::app::App;
+use crate::app::{App, Session};
 use crate::args::Info;
 use crate::console::{Console, safe, size};
 use crate::expiry::{count, span_in_words};
 use crate::fault::{Class, Fault};
 use crate::keyring;
-use client::{Picture, Receipt, ReceiptState, Role, Trust};
+use client::{Address, FileSummary, Picture, Receipt, ReceiptState, Role, Trust, UserId};
 use std::io::Write;
 use std::path::Path;
 
@@ -25,7 +25,12 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
         write_preview(path, picture.as_ref())?;
     }
     if console.json {
-        return console.result(&FileJson::of(&file));
+        let mut shown = FileJson::of(&file);
+        if file.role == Role::Author {
+            let links = session.run(session.client.links())?;
+            shown.links = links.iter().filter(|link| link.file_id == id).map(super::links::listed).collect();
+        }
+        return console.result(&shown);
     }
     let from = from_whom(&file.sender);
     console.say(format!("id       {}", file.file_id))?;
@@ -75,18 +80,24 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
             None => format!("box      {id}"),
         })?;
     }
+    if let Some(passer) = &file.passed_by {
+        let mark = trust_mark(console, passer.trust);
+        console.say(format!("         passed on by {} ({mark})", from_whom(passer)))?;
+    }
     if file.role == Role::Author {
-        let contacts = session.client.contacts()?;
-        for recipient in &file.recipients {
-            console.say(format!("to       {}", name_of(recipient, &contacts)))?;
-        }
-        for key in &file.keys {
-            console.say(format!("to       the key {}", short(*key)))?;
-        }
+        holders(app, &session, &file)?;
     }
     console.say(format!("sent     {}", moment(file.created)))?;
     console.say(format!("ends     {} ({})", moment(file.expires_at), ends(&file, span_in_words)))?;
     console.say(format!("fetched  {} by others", count(file.downloads.into(), "time")))?;
+    for recipient in file.recipients.iter().filter(|recipient| recipient.downloads > 0) {
+        let last = recipient.fetched_at.map(|at| format!(", last at {}", moment(at))).unwrap_or_default();
+        let times = count(recipient.downloads.into(), "time");
+        console.say(format!(
+            "         by {} {times}{last}",
+            who(recipient.address.as_ref(), recipient.user_id)
+        ))?;
+    }
     for receipt in &file.receipts {
         let (who, when) = (opener(receipt), moment(receipt.opened));
         match receipt.state {
@@ -118,11 +129,43 @@ fn write_preview(path: &Path, picture: Option<&Option<Picture>>) -> Result<(), F
     file.write_all(&picture.png).map_err(|error| Fault::file("write", path, &error))
 }
 
-fn opener(receipt: &Receipt) -> String {
-    match &receipt.address {
-        Some(address) => safe(address.as_str()),
-        None => format!("account {}", receipt.user_id),
+/// Everybody and everything that opens one's own file.
+fn holders(app: &App, session: &Session, file: &FileSummary) -> Result<(), Fault> {
+    let console = &app.console;
+    let contacts = session.client.contacts()?;
+    for recipient in &file.recipients {
+        let passed = match &recipient.given_by {
+            Some(by) => format!(", passed on by {}", who(by.address.as_ref(), by.user_id)),
+            None => String::new(),
+        };
+        let since = moment(recipient.since);
+        console.say(format!("to       {}{passed}, since {since}", name_of(recipient, &contacts)))?;
     }
+    for key in &file.keys {
+        console.say(format!("to       the key {}", short(*key)))?;
+    }
+    let links = session.run(session.client.links())?;
+    for link in links.iter().filter(|link| link.file_id == file.file_id) {
+        console.say(format!("link     {}  {}", link.link_id, super::links::ends(link)))?;
+    }
+    if !file.recipients.is_empty() || !file.keys.is_empty() {
+        let id = &file.file_id.to_string()[..SHORT_ID];
+        console.note(format!(
+            "take access back with: wax unshare {id} ADDRESS, or all of it with: wax stop {id}"
+        ));
+    }
+    Ok(())
+}
+
+fn who(address: Option<&Address>, user: UserId) -> String {
+    match address {
+        Some(address) => safe(address.as_str()),
+        None => format!("account {user}"),
+    }
+}
+
+fn opener(receipt: &Receipt) -> String {
+    who(receipt.address.as_ref(), receipt.user_id)
 }
 
 /// What is worth nothing is not shown as a receipt, but that the server shows it is worth a word.

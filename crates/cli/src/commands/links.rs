@@ -114,6 +114,11 @@ fn list(app: &App, session: &Session) -> Result<(), Fault> {
     app.console.result(&LinksJson { links: links.iter().map(|link| json(link, None, None)).collect() })
 }
 
+/// A link as a list shows it.
+pub(super) fn listed(link: &Link) -> LinkJson {
+    json(link, None, None)
+}
+
 /// What is plainly wrong is told before anything is sent or asked.
 pub(super) fn check(shape: &LinkShape) -> Result<(), Fault> {
     [&shape.qr_png, &shape.qr_svg]
@@ -223,7 +228,7 @@ fn json(link: &Link, address: Option<String>, password: Option<bool>) -> LinkJso
 }
 
 /// `in 6 days, 2 of 3 downloads used`.
-fn ends(link: &Link) -> String {
+pub(super) fn ends(link: &Link) -> String {
     let at = link.expires_at.map_or(link.file_expires_at, |at| at.min(link.file_expires_at));
     let when = match seconds_until(at) {
         Some(left) => format!("in {}", largest_unit_in_words(left)),

@@ -1,6 +1,7 @@
 //! `wax ls`: the files sent and received: all, or those asked for, in the order asked for.
 
-use super::{TrustJson, compat, moment, seconds_until, stamp};
+use super::links::LinkJson;
+use super::{PasserJson, TrustJson, compat, moment, seconds_until, stamp};
 use crate::app::{App, Session};
 use crate::args::{Ls, Order};
 use crate::console::{safe, size};
@@ -56,6 +57,9 @@ pub(super) struct FileJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     drop_box: Option<String>,
     trust: TrustJson,
+    /// Who passed it on to you, and how far they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passed_on_by: Option<PasserJson<'a>>,
     /// Whether the file is signed with a key that its sender has replaced since.
     retired_key: bool,
     created: Option<String>,
@@ -69,6 +73,9 @@ pub(super) struct FileJson<'a> {
     keys: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     receipts: Vec<ReceiptJson<'a>>,
+    /// Told by `wax info` alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) links: Vec<LinkJson>,
 }
 
 /// The small picture that its sender sealed with a file.
@@ -113,6 +120,21 @@ struct RecipientJson<'a> {
     user_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<&'a str>,
+    /// Who passed it on to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passed_on_by: Option<PersonJson<'a>>,
+    since: Option<String>,
+    downloads: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_download: Option<String>,
+}
+
+/// An account, by address if it is a contact.
+#[derive(Serialize)]
+struct PersonJson<'a> {
+    user_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
 }
 
 fn receipt(receipt: &Receipt) -> ReceiptJson<'_> {
@@ -149,6 +171,7 @@ impl<'a> FileJson<'a> {
             from: file.sender.address.as_ref().map(Address::as_str),
             drop_box: file.box_id.map(|id| id.to_string()),
             trust: file.sender.trust.into(),
+            passed_on_by: file.passed_by.as_ref().map(PasserJson::of),
             retired_key: file.sender.retired_root,
             created: stamp(file.created),
             expires_at: stamp(file.expires_at),
@@ -162,8 +185,16 @@ impl<'a> FileJson<'a> {
                 .map(|recipient| RecipientJson {
                     user_id: recipient.user_id.to_string(),
                     address: recipient.address.as_ref().map(Address::as_str),
+                    passed_on_by: recipient.given_by.as_ref().map(|by| {
+                        let address = by.address.as_ref().map(Address::as_str);
+                        PersonJson { user_id: by.user_id.to_string(), address }
+                    }),
+                    since: stamp(recipient.since),
+                    downloads: recipient.downloads,
+                    last_download: recipient.fetched_at.and_then(stamp),
                 })
                 .collect(),
+            links: Vec::new(),
         }
     }
 }
@@ -332,17 +363,19 @@ fn row(file: &FileSummary, contacts: &[Contact], long: bool) -> Vec<String> {
 fn with(file: &FileSummary, contacts: &[Contact]) -> String {
     match file.role {
         Role::Recipient => {
-            let mark = match file.sender.trust {
-                Trust::Pinned | Trust::FirstContact => " (!)",
-                Trust::Changed => " (!!)",
-                Trust::Own | Trust::Verified | Trust::Anonymous => "",
-            };
+            let mark = marked(file.sender.trust);
             let who = match &file.sender.address {
                 Some(address) => safe(address.as_str()),
                 None => "sender not verified".to_owned(),
             };
             let by = if file.box_id.is_some() { ", by drop box" } else { "" };
-            format!("{who}{mark}{by}")
+            let passed = match &file.passed_by {
+                Some(passer) => {
+                    format!(", passed on by {}{}", super::from_whom(passer), marked(passer.trust))
+                }
+                None => String::new(),
+            };
+            format!("{who}{mark}{by}{passed}")
         }
         Role::Author => match file.recipients.as_slice() {
             // The server does not always say to whom.
@@ -350,6 +383,15 @@ fn with(file: &FileSummary, contacts: &[Contact]) -> String {
             [first] => name_of(first, contacts),
             [first, rest @ ..] => format!("{} and {} more", name_of(first, contacts), rest.len()),
         },
+    }
+}
+
+/// What stands behind a name whose keys are not verified.
+fn marked(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Pinned | Trust::FirstContact => " (!)",
+        Trust::Changed => " (!!)",
+        Trust::Own | Trust::Verified | Trust::Anonymous => "",
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod activity;
+mod change;
 mod compat;
 mod contacts;
 mod drop_boxes;
@@ -18,12 +19,15 @@ mod open;
 mod output;
 mod paper;
 mod passkeys;
+mod rename;
 mod rm;
 mod rsa;
 mod seal;
 mod send;
 mod send_box;
 mod sessions;
+mod share;
+mod stop;
 mod two_factor;
 mod unshare;
 mod uploads;
@@ -62,7 +66,11 @@ pub(crate) fn run(app: &App, command: Command) -> Result<(), Fault> {
         Command::Ls(args) => ls::run(app, &args),
         Command::Info(args) => info::run(app, &args),
         Command::Rm(args) => rm::run(app, &args),
+        Command::Share(args) => share::run(app, &args),
         Command::Unshare(args) => unshare::run(app, &args),
+        Command::Stop(args) => stop::run(app, &args),
+        Command::Rename(args) => rename::run(app, &args),
+        Command::Change(args) => change::run(app, &args),
         Command::Activity(args) => activity::run(app, &args),
         Command::Watch(args) => watch::run(app, &args),
         Command::Uploads(args) => uploads::run(app, args),
@@ -159,6 +167,19 @@ impl From<Trust> for TrustJson {
             Trust::Changed => Self::Changed,
             Trust::Anonymous => Self::Anonymous,
         }
+    }
+}
+
+/// Somebody who passed a file on, in JSON.
+#[derive(Serialize)]
+struct PasserJson<'a> {
+    address: Option<&'a str>,
+    trust: TrustJson,
+}
+
+impl<'a> PasserJson<'a> {
+    fn of(passer: &'a Sender) -> Self {
+        Self { address: passer.address.as_ref().map(Address::as_str), trust: passer.trust.into() }
     }
 }
 

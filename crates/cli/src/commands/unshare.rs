@@ -52,8 +52,17 @@ fn from_person(app: &App, id: &str, text: &str) -> Result<(), Fault> {
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
     let id = file_id(&session, &me, id)?;
-    session.run(session.client.revoke(&me, id, &address))?;
+    let user = session.run(session.client.revoke(&me, id, &address))?;
     app.console.say(format!("{id}  no longer shared with {}", safe(address.as_str())))?;
     app.console.note("what they fetched before stays with them");
+    for holder in session.run(session.client.passed_on_by(id, user))? {
+        let who = match &holder.address {
+            Some(address) => safe(address.as_str()),
+            None => format!("account {}", holder.user_id),
+        };
+        app.console.note(format!(
+            "they passed it on to {who}, who keeps access: wax stop {id} ends it for everybody"
+        ));
+    }
     app.console.result(&UnshareJson { id: id.to_string(), address: address.as_str(), unshared: true })
 }

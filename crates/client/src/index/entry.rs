@@ -24,6 +24,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) max_downloads: Option<u32>,
     /// Who signed, and how they stood to the pins then.
     pub(crate) signed: Signed,
+    /// Who passed it on, if it was not its author who shared it.
+    pub(crate) passed: Option<Passed<'a>>,
     /// Nobody signed.
     pub(crate) is_anonymous: bool,
     /// The drop box of one's own that it came into.
@@ -53,6 +55,13 @@ pub(crate) struct Signed {
     pub(crate) pinned: Option<RootId>,
     /// The keys were not the pinned ones, and nothing linked them.
     pub(crate) changed: bool,
+}
+
+/// Who signed the grant in the place of the author.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Passed<'a> {
+    pub(crate) signed: Signed,
+    pub(crate) address: &'a str,
 }
 
 /// Longest text that is kept of a media type, bytes.
@@ -92,6 +101,7 @@ impl<'a> Entry<'a> {
             downloads: 0,
             max_downloads: None,
             signed: Signed { root: none, newest: none, pinned: None, changed: false },
+            passed: None,
             is_anonymous: false,
             box_id: None,
             name: "",
@@ -126,12 +136,18 @@ impl<'a> Entry<'a> {
         out.extend_from_slice(self.signed.root.as_bytes());
         write_root(&mut out, Some(self.signed.newest), self.signed.root);
         write_root(&mut out, self.signed.pinned, self.signed.newest);
+        out.push(u8::from(self.passed.is_some()));
+        if let Some(Passed { signed, address }) = self.passed {
+            out.extend_from_slice(signed.root.as_bytes());
+            write_root(&mut out, Some(signed.newest), signed.root);
+            write_root(&mut out, signed.pinned, signed.newest);
+            out.push(u8::from(signed.changed));
+            write_text(&mut out, address);
+        }
         out.push(u8::from(self.box_id.is_some()));
         out.extend(self.box_id.iter().flat_map(|id| *id.as_bytes()));
         for text in [self.name, cut(self.media_type), self.address] {
-            let text = &text.as_bytes()[..text.len().min(usize::from(u16::MAX))];
-            out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
-            out.extend_from_slice(text);
+            write_text(&mut out, text);
         }
         out
     }
@@ -154,6 +170,11 @@ impl<'a> Entry<'a> {
         let root = RootId::from_bytes(rest.array()?);
         let newest = rest.root(root)??;
         let pinned = rest.root(newest)?;
+        let passed = match rest.array()? {
+            [0] => None,
+            [1] => Some(rest.passed()?),
+            _ => return None,
+        };
         let box_id = match rest.array()? {
             [0] => None,
             [1] => Some(BoxId::from_bytes(rest.array()?)),
@@ -177,6 +198,7 @@ impl<'a> Entry<'a> {
             downloads,
             max_downloads: (most > 0).then_some(most),
             signed: Signed { root, newest, pinned, changed: has(CHANGED) },
+            passed,
             is_anonymous: has(ANONYMOUS),
             box_id,
             name,
@@ -223,6 +245,13 @@ fn write_root(out: &mut Vec<u8>, root: Option<RootId>, like: RootId) {
     }
 }
 
+/// u16 length and bytes.
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    let text = &text.as_bytes()[..text.len().min(usize::from(u16::MAX))];
+    out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
+    out.extend_from_slice(text);
+}
+
 fn cut(text: &str) -> &str {
     let mut end = text.len().min(KIND_MAX);
     while !text.is_char_boundary(end) {
@@ -247,6 +276,18 @@ impl<'a> Rest<'a> {
             [2] => Some(Some(RootId::from_bytes(self.array()?))),
             _ => None,
         }
+    }
+
+    fn passed(&mut self) -> Option<Passed<'a>> {
+        let root = RootId::from_bytes(self.array()?);
+        let newest = self.root(root)??;
+        let pinned = self.root(newest)?;
+        let changed = match self.array()? {
+            [0] => false,
+            [1] => true,
+            _ => return None,
+        };
+        Some(Passed { signed: Signed { root, newest, pinned, changed }, address: self.text()? })
     }
 
     fn text(&mut self) -> Option<&'a str> {
@@ -288,6 +329,15 @@ pub(super) mod tests {
             Entry { signed: Signed { newest: other, pinned: Some(other), ..plain.signed }, ..plain },
             Entry { signed: Signed { pinned: Some(other), changed: true, ..plain.signed }, ..plain },
             Entry { is_anonymous: true, box_id: Some(BoxId::from_bytes([5; 16])), address: "", ..plain },
+            Entry { passed: Some(Passed { signed: plain.signed, address: "carol@other.example" }), ..plain },
+            Entry {
+                passed: Some(Passed {
+                    signed: Signed { newest: other, pinned: None, changed: true, ..plain.signed },
+                    address: "",
+                }),
+                box_id: Some(BoxId::from_bytes([6; 16])),
+                ..plain
+            },
             Entry::refused(plain.file_id),
         ];
         for row in rows {

@@ -61,9 +61,14 @@ impl Judge {
         if row.role == Role::Author {
             return Trust::Own;
         }
-        match self.pinned.get(row.address) {
+        self.trust_in(row.address, &row.signed)
+    }
+
+    /// The same of who passed it on, if somebody did who is not oneself.
+    pub(super) fn trust_in(&self, address: &str, signed: &Signed) -> Trust {
+        match self.pinned.get(address) {
             None => Trust::FirstContact,
-            Some(standing) => standing.trust(&row.signed),
+            Some(standing) => standing.trust(signed),
         }
     }
 }

@@ -61,8 +61,8 @@ impl Client {
                     }
                     State::Listed if row.expires_at > now => {
                         listing.total += 1;
-                        if let Some(trust) = wanted.takes(&row, judge) {
-                            best.take(&wanted, &row, &bytes, trust);
+                        if let Some(trusts) = wanted.takes(&row, judge) {
+                            best.take(&wanted, &row, &bytes, trusts);
                         }
                     }
                     _ => {}
@@ -158,7 +158,14 @@ fn doubtful(index: &Index, judge: &Judge) -> Result<Vec<FileId>, Damaged> {
         let row = Entry::read(&bytes).ok_or(Damaged::Damaged)?;
         let is_doubtful = match row.state {
             State::Refused => true,
-            State::Listed => row.signed.changed || judge.trust(&row) == Trust::Changed,
+            State::Listed => {
+                let passer = row
+                    .passed
+                    .map(|passed| (passed.signed.changed, judge.trust_in(passed.address, &passed.signed)));
+                row.signed.changed
+                    || judge.trust(&row) == Trust::Changed
+                    || passer.is_some_and(|(changed, trust)| changed || trust == Trust::Changed)
+            }
             State::Gone => false,
         };
         if is_doubtful {

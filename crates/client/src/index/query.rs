@@ -68,9 +68,12 @@ struct Key {
     file_id: FileId,
 }
 
+/// How far the sender is trusted, and whoever passed it on, if somebody did.
+pub(super) type Trusts = (Trust, Option<Trust>);
+
 /// The first rows of an order: at most twice as many as asked for are held, and some.
 pub(super) struct Best {
-    rows: Vec<(Key, Vec<u8>, Trust)>,
+    rows: Vec<(Key, Vec<u8>, Trusts)>,
     limit: usize,
     reverse: bool,
     pub(super) matched: u64,
@@ -91,7 +94,7 @@ impl<'q> Wanted<'q> {
     }
 
     /// Whether a row is asked for, and how far its sender is trusted.
-    pub(super) fn takes(&self, row: &Entry<'_>, judge: &Judge) -> Option<Trust> {
+    pub(super) fn takes(&self, row: &Entry<'_>, judge: &Judge) -> Option<Trusts> {
         let query = self.query;
         let by_numbers = row.state == State::Listed
             && row.expires_at > self.now
@@ -105,7 +108,10 @@ impl<'q> Wanted<'q> {
             return None;
         }
         let trust = judge.trust(row);
-        (!query.unverified || !matches!(trust, Trust::Own | Trust::Verified)).then_some(trust)
+        let passer = row.passed.map(|passed| judge.trust_in(passed.address, &passed.signed));
+        let is_verified = |trust: Trust| matches!(trust, Trust::Own | Trust::Verified);
+        let all_verified = is_verified(trust) && passer.is_none_or(is_verified);
+        (!query.unverified || !all_verified).then_some((trust, passer))
     }
 
     fn reads(&self, row: &Entry<'_>) -> bool {
@@ -163,14 +169,14 @@ impl Best {
         }
     }
 
-    pub(super) fn take(&mut self, wanted: &Wanted<'_>, row: &Entry<'_>, bytes: &[u8], trust: Trust) {
+    pub(super) fn take(&mut self, wanted: &Wanted<'_>, row: &Entry<'_>, bytes: &[u8], trusts: Trusts) {
         self.matched += 1;
         let key = wanted.key(row);
         let is_behind = |worst: &Key| if self.reverse { key < *worst } else { key > *worst };
         if self.worst.as_ref().is_some_and(is_behind) {
             return;
         }
-        self.rows.push((key, bytes.to_vec(), trust));
+        self.rows.push((key, bytes.to_vec(), trusts));
         if self.rows.len() >= self.limit.saturating_mul(2).saturating_add(1_024) {
             self.cut();
         }
@@ -187,11 +193,23 @@ impl Best {
     /// The rows in their order.
     pub(super) fn files(mut self) -> Vec<FileSummary> {
         self.cut();
-        self.rows.iter().filter_map(|(_, bytes, trust)| summary(&Entry::read(bytes)?, *trust)).collect()
+        self.rows
+            .iter()
+            .filter_map(|(_, bytes, (trust, passer))| summary(&Entry::read(bytes)?, *trust, *passer))
+            .collect()
     }
 }
 
-fn summary(row: &Entry<'_>, trust: Trust) -> Option<FileSummary> {
+fn summary(row: &Entry<'_>, trust: Trust, passer: Option<Trust>) -> Option<FileSummary> {
+    let passed_by = match row.passed.zip(passer) {
+        None => None,
+        Some((passed, trust)) => Some(Sender {
+            address: Some(Address::parse(passed.address).ok()?),
+            root_id: passed.signed.root,
+            trust,
+            retired_root: passed.signed.root != passed.signed.newest,
+        }),
+    };
     Some(FileSummary {
         file_id: row.file_id,
         role: row.role,
@@ -211,6 +229,7 @@ fn summary(row: &Entry<'_>, trust: Trust) -> Option<FileSummary> {
             trust,
             retired_root: row.signed.root != row.signed.newest,
         },
+        passed_by,
         created: row.created,
         expires_at: row.expires_at,
         downloads: row.downloads,
@@ -311,7 +330,7 @@ mod tests {
         for n in 0..50_000_u32 {
             let created = i64::from(n.wrapping_mul(2_654_435_761) >> 8);
             let row = Entry { created, ..sample(1, 1, "x") };
-            best.take(&wanted, &row, &row.write(), Trust::Pinned);
+            best.take(&wanted, &row, &row.write(), (Trust::Pinned, None));
             assert!(best.rows.len() < 1_030);
         }
         assert_eq!(best.matched, 50_000);

@@ -1,15 +1,16 @@
 //! Keeping the index current: what the server says has changed is verified before it is put in.
 
-use super::entry::{self, Entry, Signed, State};
+use super::entry::{self, Entry, Passed, Signed, State};
 use super::store::{Damaged, Index};
 use crate::client::Inner;
-use crate::files::{Author, OpenFileInfo, with_query};
+use crate::files::{OpenFileInfo, with_query};
 use crate::keys::Unlocked;
 use crate::opener::Opener;
 use crate::pins::Pins;
 use crate::seen::Seen;
 use crate::signed::SignedParts;
-use crate::{Address, Class, Error, FileId, Phase, Progress, Result, Role, RootId, Trust};
+use crate::signers::{Giver, Signer};
+use crate::{Address, Class, Error, FileId, Phase, Progress, Result, Role, RootId, Sender, Trust};
 use envelope::Manifest;
 use format::metadata::{Compression, Padding};
 use proto::limits::PAGE_MAX;
@@ -28,12 +29,13 @@ const ROWS_MAX: u64 = 1 << 24;
 /// Keys of senders that were judged while refreshing, by what the server showed of them.
 #[derive(Default)]
 struct Authors {
-    known: HashMap<([u8; 32], RootId), Author>,
+    known: HashMap<([u8; 32], RootId), Signer>,
 }
 
 /// What became of one file of a page.
 enum Checked {
-    Opened(Box<OpenFileInfo>, RootId),
+    /// With the newest roots of its author and of whoever passed it on.
+    Opened(Box<OpenFileInfo>, RootId, RootId),
     Refused(FileId),
 }
 
@@ -134,7 +136,7 @@ impl Inner {
             let file_id = info.file_id;
             let author = match SignedParts::parse(info) {
                 Ok(parts) if parts.is_unsigned() => Ok((parts, None)),
-                Ok(parts) => authors.of(self, me, &parts).await.map(|author| (parts, Some(author))),
+                Ok(parts) => authors.both(self, me, &parts).await.map(|both| (parts, Some(both))),
                 Err(error) => Err(error),
             };
             match author {
@@ -147,10 +149,10 @@ impl Inner {
         let mut seen = Seen::load(&self.home)?;
         for one in checked {
             let (id, row) = match one {
-                Checked::Opened(file, newest) if seen.accept_listed(&file.manifest) => {
-                    (file.info.file_id, row(&file, newest, &pins)?)
+                Checked::Opened(file, newest, passer) if seen.accept_listed(&file.manifest) => {
+                    (file.info.file_id, row(&file, newest, passer, &pins)?)
                 }
-                Checked::Opened(file, _) => (file.info.file_id, Entry::refused(file.info.file_id).write()),
+                Checked::Opened(file, ..) => (file.info.file_id, Entry::refused(file.info.file_id).write()),
                 Checked::Refused(id) => (id, Entry::refused(id).write()),
             };
             index.mark.note_refusal(id, Entry::read(&row).is_some_and(|row| row.state == State::Refused));
@@ -161,18 +163,20 @@ impl Inner {
 }
 
 /// Verifies and unwraps on all cores.
-fn open_all(me: &Unlocked, files: Vec<(SignedParts, Option<Author>)>) -> Result<Vec<Checked>> {
+fn open_all(me: &Unlocked, files: Vec<(SignedParts, Option<(Signer, Giver)>)>) -> Result<Vec<Checked>> {
     files
         .into_par_iter()
-        .map(|(parts, author)| {
+        .map(|(parts, signers)| {
             let file_id = parts.info.file_id;
-            let newest = author.as_ref().map_or(RootId::ZERO, Author::newest_root);
-            let opened = match author {
-                Some(author) => parts.open(Opener::Person(me), author, None),
+            let newest = signers.as_ref().map_or(RootId::ZERO, |(author, _)| author.newest_root());
+            let passer = signers.as_ref().and_then(|(_, giver)| giver.passer());
+            let passer = passer.map_or(RootId::ZERO, Signer::newest_root);
+            let opened = match signers {
+                Some((author, giver)) => parts.open(Opener::Person(me), author, giver, None),
                 None => parts.open_unsigned(Opener::Person(me)),
             };
             match opened {
-                Ok(file) => Ok(Checked::Opened(Box::new(file), newest)),
+                Ok(file) => Ok(Checked::Opened(Box::new(file), newest, passer)),
                 Err(error) if is_refusal(&error) => Ok(Checked::Refused(file_id)),
                 Err(error) => Err(error),
             }
@@ -185,7 +189,14 @@ fn is_refusal(error: &Error) -> bool {
 }
 
 impl Authors {
-    async fn of(&mut self, inner: &Inner, me: &Unlocked, parts: &SignedParts) -> Result<Author> {
+    /// Who signed the file, and who its grant.
+    async fn both(&mut self, inner: &Inner, me: &Unlocked, parts: &SignedParts) -> Result<(Signer, Giver)> {
+        let author = self.of(inner, me, parts).await?;
+        let giver = inner.giver(Opener::Person(me), &parts.info, &parts.grant, &author, false).await?;
+        Ok((author, giver))
+    }
+
+    async fn of(&mut self, inner: &Inner, me: &Unlocked, parts: &SignedParts) -> Result<Signer> {
         let root = parts.manifest.author_root_id();
         // The account is part of what is judged: a bundle is its owner's alone.
         let shown = [parts.info.author.as_bytes().as_slice(), &parts.info.author_bundle.0];
@@ -193,7 +204,7 @@ impl Authors {
         if let Some(author) = self.known.get(&key) {
             return Ok(author.clone());
         }
-        let author = inner.author_of(Opener::Person(me), parts, false).await?.for_a_list();
+        let author = inner.author_of(Opener::Person(me), parts, false).await?;
         if self.known.len() >= AUTHORS_MAX {
             self.known.clear();
         }
@@ -202,8 +213,23 @@ impl Authors {
     }
 }
 
-fn row(file: &OpenFileInfo, newest: RootId, pins: &Pins) -> Result<Vec<u8>> {
+fn signed(sender: &Sender, newest: RootId, pins: &Pins) -> Result<Signed> {
+    let pinned = match &sender.address {
+        Some(address) => pins.root_of(address)?,
+        None => None,
+    };
+    Ok(Signed { root: sender.root_id, newest, pinned, changed: sender.trust == Trust::Changed })
+}
+
+fn row(file: &OpenFileInfo, newest: RootId, passer: RootId, pins: &Pins) -> Result<Vec<u8>> {
     let (info, metadata, sender) = (&file.info, &file.opened.metadata, &file.sender);
+    let passed = match &file.passed_by {
+        None => None,
+        Some(by) => Some(Passed {
+            signed: signed(by, passer, pins)?,
+            address: by.address.as_ref().map(Address::as_str).unwrap_or_default(),
+        }),
+    };
     let (revision, digest) = revision(&file.manifest);
     let row = Entry {
         file_id: info.file_id,
@@ -221,15 +247,8 @@ fn row(file: &OpenFileInfo, newest: RootId, pins: &Pins) -> Result<Vec<u8>> {
         expires_at: info.expires_at,
         downloads: info.downloads,
         max_downloads: info.max_downloads.filter(|most| *most > 0),
-        signed: Signed {
-            root: sender.root_id,
-            newest,
-            pinned: match &sender.address {
-                Some(address) => pins.root_of(address)?,
-                None => None,
-            },
-            changed: sender.trust == Trust::Changed,
-        },
+        signed: signed(sender, newest, pins)?,
+        passed,
         is_anonymous: sender.trust == Trust::Anonymous,
         box_id: info.box_id,
         name: metadata.name.as_str(),

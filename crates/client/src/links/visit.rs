@@ -152,12 +152,23 @@ impl Inner {
             downloads: shown.downloads,
             max_downloads: shown.max_downloads,
             box_id: None,
+            passed_by: None,
             recipients: Vec::new(),
             keys: Vec::new(),
             receipts: Vec::new(),
         };
         let author_key = Some(*author);
-        Ok(OpenFileInfo { info, manifest, grant, opened, sender, recipient: None, author_key, judged: None })
+        Ok(OpenFileInfo {
+            info,
+            manifest,
+            grant,
+            opened,
+            sender,
+            recipient: None,
+            author_key,
+            passed_by: None,
+            judged: Vec::new(),
+        })
     }
 
     /// How far the sender is known here. Pins are of the configured server: what another one calls by the same address

@@ -137,7 +137,7 @@ impl Inner {
         let tickets = Arc::new(Tickets::new(Arc::clone(self), server, file_id, leave, download_id));
         let author = file.author_key.ok_or(Error::NotAuthentic)?;
         let media_type = file.opened.metadata.media_type.clone();
-        let sender = file.sender.clone();
+        let (sender, passed_by) = (file.sender.clone(), file.passed_by.clone());
         let list = self.list(file, &tickets, progress, cancel).await?;
         let folder = Folder::decode(&list).map_err(|_| Error::NotAuthentic)?;
         let all = folder.members().len() as u64;
@@ -148,6 +148,7 @@ impl Inner {
             path,
             bytes,
             sender,
+            passed_by,
             folder: Some(folder),
         };
         let Some(standing) = standing else {

@@ -122,12 +122,8 @@ impl Inner {
             let file_id = info.file_id;
             match self.open_info(Opener::Person(me), info, None, true).await {
                 Ok(file) if seen.accept(&file.manifest) => {
-                    if let Some(judged) = &file.judged {
-                        self.pin_all(std::slice::from_ref(judged)).await?;
-                    }
-                    if let (Trust::FirstContact, Some(address)) = (file.sender.trust, &file.sender.address) {
-                        progress.note(&Note::FirstContact { address: address.clone() });
-                    }
+                    self.pin_all(&file.judged).await?;
+                    file.note_first_contacts(progress);
                     files.push(file);
                 }
                 Ok(_) => on_received(file_id, Err(Error::NotAuthentic)),

@@ -19,7 +19,7 @@ use crate::keys::Unlocked;
 use crate::links::Visit;
 use crate::opener::Opener;
 use crate::receipts::Opening;
-use crate::{Cancel, Client, FileId, Note, Phase, Progress, Result, RsaPrivateKey, Sender, Trust};
+use crate::{Cancel, Client, FileId, Phase, Progress, Result, RsaPrivateKey, Sender};
 use envelope::PartShape;
 pub use folder::{FolderReceived, InFolder};
 use format::metadata::Compression;
@@ -107,6 +107,8 @@ pub struct Received {
     pub bytes: u64,
     /// Who sent it.
     pub sender: Sender,
+    /// Who passed it on, by their signature; absent: the sender gave it.
+    pub passed_by: Option<Sender>,
     /// Of a folder.
     pub folder: Option<FolderReceived>,
 }
@@ -156,12 +158,8 @@ impl Client {
         let inner = &self.inner;
         let patience = inner.options.retry_for;
         let file = crate::http::retrying(patience, progress, cancel, || inner.file(opener, file_id)).await?;
-        if let Some(judged) = &file.judged {
-            inner.pin_all(std::slice::from_ref(judged)).await?;
-        }
-        if let (Trust::FirstContact, Some(address)) = (file.sender.trust, &file.sender.address) {
-            progress.note(&Note::FirstContact { address: address.clone() });
-        }
+        inner.pin_all(&file.judged).await?;
+        file.note_first_contacts(progress);
         // Whoever looks at a list has opened nothing of it yet.
         let opening = Opening::of(&file).filter(|_| !matches!(target, Target::List));
         let received = inner.fetch(file, target, progress, cancel).await?;
@@ -263,6 +261,7 @@ impl Inner {
             path,
             bytes: metadata.original_size,
             sender: file.sender,
+            passed_by: file.passed_by,
             folder: None,
         })
     }

@@ -157,7 +157,7 @@ impl Client {
     }
 
     /// Bundles of everybody but oneself, checked and pinned.
-    async fn recipients(
+    pub(crate) async fn recipients(
         &self,
         me: &Unlocked,
         to: &[Address],
@@ -187,7 +187,7 @@ impl Client {
     }
 }
 
-fn each_once(mut keys: Vec<RsaPublicKey>) -> Vec<RsaPublicKey> {
+pub(crate) fn each_once(mut keys: Vec<RsaPublicKey>) -> Vec<RsaPublicKey> {
     keys.sort_by_key(|key| key.recipient_id(None));
     keys.dedup();
     keys

@@ -59,7 +59,7 @@ async fn members_are_asked_for_by_their_folder_alone(db: &dyn Database) {
     send(db, member(alice, file(2))).await;
     send(db, member(alice, file(3))).await;
     assert_eq!(db.list_files(alice, None, 10, NOW).await.unwrap(), [], "in nobody's list");
-    assert!(!db.is_member_of(file(9), file(1), NOW).await.unwrap());
+    assert!(!db.is_member_of(file(9), file(1), 0, NOW).await.unwrap());
     send(db, folder(alice, file(9), &[bob], &[file(1), file(2)])).await;
     for who in [alice, bob] {
         let listed = db.list_files(who, None, 10, NOW).await.unwrap();
@@ -67,9 +67,9 @@ async fn members_are_asked_for_by_their_folder_alone(db: &dyn Database) {
         assert_eq!(db.file_for(who, file(1), NOW).await.unwrap(), FileAccess::Nothing);
         assert_eq!(db.take_ticket(ticket(who, file(1))).await.unwrap(), TicketAnswer::Nothing);
     }
-    assert!(db.is_member_of(file(9), file(1), NOW).await.unwrap());
-    assert!(!db.is_member_of(file(9), file(3), NOW).await.unwrap(), "a member of nothing");
-    assert!(!db.is_member_of(file(1), file(9), NOW).await.unwrap(), "the other way round");
+    assert!(db.is_member_of(file(9), file(1), 0, NOW).await.unwrap());
+    assert!(!db.is_member_of(file(9), file(3), 0, NOW).await.unwrap(), "a member of nothing");
+    assert!(!db.is_member_of(file(1), file(9), 0, NOW).await.unwrap(), "the other way round");
     let shown = db.members_among(file(9), &[file(1)], NOW).await.unwrap();
     assert_eq!(shown, [MemberView { file_id: file(1), manifest: vec![0x4D; 834], part_len: MIB }]);
     assert_eq!(
@@ -121,7 +121,7 @@ async fn a_member_is_in_one_folder(db: &dyn Database) {
     send(db, member(alice, file(1))).await;
     send(db, folder(alice, file(8), &[], &[file(1)])).await;
     assert_eq!(finish(db, folder(alice, file(9), &[], &[file(1)])).await, FinishAnswer::BadMember);
-    assert!(!db.is_member_of(file(9), file(1), NOW).await.unwrap());
+    assert!(!db.is_member_of(file(9), file(1), 0, NOW).await.unwrap());
 }
 
 async fn members_end_with_their_folder(db: &dyn Database) {
@@ -135,7 +135,7 @@ async fn members_end_with_their_folder(db: &dyn Database) {
         "longer than by itself"
     );
     let at_the_end = NOW.plus(20 * DAY);
-    assert!(!db.is_member_of(file(9), file(1), at_the_end).await.unwrap());
+    assert!(!db.is_member_of(file(9), file(1), 0, at_the_end).await.unwrap());
     assert_eq!(among(db, file(9), &[file(1)], at_the_end).await, []);
     expire(db, at_the_end, 2).await;
     assert_eq!(db.usage(alice).await.unwrap(), crate::Usage::default());
@@ -162,7 +162,7 @@ async fn a_folder_that_is_removed_frees_its_members_at_once(db: &dyn Database) {
     assert_eq!(db.usage(alice).await.unwrap().charged_bytes, 4 * MIB);
     assert_eq!(db.delete_file(alice, file(9), NOW, &[]).await.unwrap(), DeleteAnswer::Deleted);
     assert_eq!(db.usage(alice).await.unwrap().charged_bytes, MIB);
-    assert!(!db.is_member_of(file(9), file(1), NOW).await.unwrap());
+    assert!(!db.is_member_of(file(9), file(1), 0, NOW).await.unwrap());
     assert!(db.file_layout(file(1)).await.unwrap().is_none_or(|layout| layout.expires_at <= NOW));
     expire(db, NOW, 2).await;
     let usage = db.usage(alice).await.unwrap();

@@ -23,6 +23,7 @@ mod pins;
 mod receipts;
 mod resets;
 mod sessions;
+mod sharing;
 mod uploads;
 mod v0;
 mod vaults;
@@ -58,6 +59,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     uploads::run(&fixture).await;
     files::run(&fixture).await;
     changes::run(&fixture).await;
+    sharing::run(&fixture).await;
     links::run(&fixture).await;
     boxes::run(&fixture).await;
     v0::run(&fixture).await;
@@ -186,6 +188,11 @@ fn new_finish(owner: UserId, file_id: FileId, body_len: u64, recipients: &[UserI
         now: NOW.plus(60),
         events: Vec::new(),
     }
+}
+
+/// Who holds a grant.
+async fn holders(db: &dyn Database, file_id: FileId) -> Vec<UserId> {
+    db.holders_of(file_id).await.unwrap().iter().map(|holder| holder.user).collect()
 }
 
 /// A file of one part of 1 MiB, finished as `change` says.

@@ -186,7 +186,7 @@ impl Boxes for Sqlite {
         sqlx::query(
             "SELECT f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
                 f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
-                f.manifest_digest, f.manifest, f.box_id, f.box_owner, g.bytes AS grant_bytes, g.listed_at
+                f.manifest_digest, f.manifest, f.box_id, f.box_owner, g.bytes AS grant_bytes, g.given_by, g.listed_at
              FROM files f JOIN grants g ON g.file_id = f.file_id AND g.user_id = $1
              WHERE f.box_id = $6 AND f.box_owner = $1 AND (g.listed_at, g.file_id) < ($2, $3)
                  AND f.state = 1 AND f.expires_at > $4

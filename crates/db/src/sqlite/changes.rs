@@ -12,7 +12,7 @@ use crate::{Change, Changes, DbError, UnixTime};
 pub(super) const CHANGED: &str = "SELECT c.seq, c.file_id AS changed, f.file_id IS NOT NULL AS is_there,
         f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
         f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
-        f.manifest_digest, f.manifest, f.box_id, f.box_owner, g.bytes AS grant_bytes, g.listed_at
+        f.manifest_digest, f.manifest, f.box_id, f.box_owner, g.bytes AS grant_bytes, g.given_by, g.listed_at
     FROM changes c
         LEFT JOIN grants g ON g.file_id = c.file_id AND g.user_id = c.user_id AND g.listed_at IS NOT NULL
         LEFT JOIN files f ON f.file_id = g.file_id AND f.state = 1 AND f.expires_at > $3

@@ -29,15 +29,18 @@ pub(super) const EXPIRED: u64 = 3;
 pub(super) const LIST: &str =
     "SELECT f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
         f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
-        f.manifest_digest, f.manifest, f.box_id, f.box_owner, g.bytes AS grant_bytes, g.listed_at
+        f.manifest_digest, f.manifest, f.box_id, f.box_owner, g.bytes AS grant_bytes, g.given_by,
+        g.listed_at
     FROM grants g JOIN files f ON f.file_id = g.file_id
     WHERE g.user_id = $1 AND (g.listed_at, g.file_id) < ($2, $3) AND f.state = 1 AND f.expires_at > $4
     ORDER BY g.listed_at DESC, g.file_id DESC LIMIT $5";
 
 /// A file that a person may reach, living or expired.
-const REACH: &str = "SELECT f.state, f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
+const REACH: &str =
+    "SELECT f.state, f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
         f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
-        f.manifest_digest, f.manifest, f.box_id, f.box_owner, g.bytes AS grant_bytes, COALESCE(g.listed_at, f.finished_at) AS listed_at
+        f.manifest_digest, f.manifest, f.box_id, f.box_owner, g.bytes AS grant_bytes, g.given_by,
+        COALESCE(g.listed_at, f.finished_at) AS listed_at
     FROM files f JOIN grants g ON g.file_id = f.file_id AND g.user_id = $1
     WHERE f.file_id = $2 AND f.state IN (1, 3)";
 
@@ -51,7 +54,8 @@ const MEMBER: &str = "FROM members m
 const REACH_BY_KEY: &str =
     "SELECT f.state, f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
         f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
-        f.manifest_digest, f.manifest, f.box_id, f.box_owner, k.bytes AS grant_bytes, f.finished_at AS listed_at
+        f.manifest_digest, f.manifest, f.box_id, f.box_owner, k.bytes AS grant_bytes, NULL AS given_by,
+        f.finished_at AS listed_at
     FROM key_grants k JOIN files f ON f.file_id = k.file_id
     WHERE k.recipient_id = $1 AND k.file_id = $2 AND f.state IN (1, 3)";
 
@@ -142,6 +146,14 @@ impl Files for Sqlite {
         .bind(take.now.0)
         .execute(&mut *tx)
         .await?;
+        if counts && take.recipient.is_none() {
+            sqlx::query("UPDATE grants SET downloads = downloads + 1, fetched_at = $3 WHERE file_id = $1 AND user_id = $2")
+                .bind(file)
+                .bind(user)
+                .bind(take.now.0)
+                .execute(&mut *tx)
+                .await?;
+        }
         let owner = UserId::from_bytes(row.octets("owner")?);
         let owned = |event: &NewEvent| NewEvent { owner: Some(owner), ..event.clone() };
         append(&mut tx, &take.events.iter().map(owned).collect::<Vec<_>>()).await?;
@@ -151,7 +163,7 @@ impl Files for Sqlite {
 
     async fn file_layout(&self, file_id: FileId) -> Result<Option<FileLayout>, DbError> {
         let row = sqlx::query(
-            "SELECT part_len, body_len, body_root, leaves_blob, expires_at FROM files
+            "SELECT part_len, body_len, body_root, leaves_blob, expires_at, ticket_round FROM files
              WHERE file_id = $1 AND state = 1 AND part_len > 0",
         )
         .bind(file_id.as_bytes().as_slice())
@@ -164,6 +176,7 @@ impl Files for Sqlite {
                 body_root: Digest::from_bytes(row.octets("body_root")?),
                 leaves_blob: row.maybe_blob("leaves_blob")?,
                 expires_at: row.time("expires_at")?,
+                ticket_round: row.small("ticket_round")?,
             })
         })
         .transpose()
@@ -205,22 +218,19 @@ impl Files for Sqlite {
             .collect()
     }
 
-    async fn is_member_of(&self, folder: FileId, member: FileId, now: UnixTime) -> Result<bool, DbError> {
+    async fn is_member_of(
+        &self,
+        folder: FileId,
+        member: FileId,
+        round: u32,
+        now: UnixTime,
+    ) -> Result<bool, DbError> {
         let mut query = QueryBuilder::new("SELECT 1 ");
         query.push(MEMBER).push_bind(folder.as_bytes().to_vec());
         query.push(" AND m.member_id = ").push_bind(member.as_bytes().to_vec());
+        query.push(" AND b.ticket_round = ").push_bind(i64::from(round));
         query.push(" AND b.expires_at > ").push_bind(now.0);
         Ok(query.build().fetch_optional(&self.readers).await?.is_some())
-    }
-
-    async fn recipients_of(&self, file_id: FileId) -> Result<Vec<UserId>, DbError> {
-        sqlx::query("SELECT user_id FROM grants WHERE file_id = $1 ORDER BY user_id LIMIT 1000")
-            .bind(file_id.as_bytes().as_slice())
-            .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(|row| row.octets("user_id").map(UserId::from_bytes))
-            .collect()
     }
 
     async fn keys_of(&self, file_id: FileId) -> Result<Vec<RecipientId>, DbError> {
@@ -514,6 +524,7 @@ pub(super) fn view(row: &SqliteRow, user: UserId) -> Result<FileView, DbError> {
         received_bytes: row.natural("received_bytes")?,
         received_parts: row.natural("received_parts")?,
         box_id: box_of(row, user)?,
+        given_by: super::sharing::given_by(row)?,
     })
 }
 

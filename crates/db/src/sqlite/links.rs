@@ -19,7 +19,8 @@ use crate::{
 const BEHIND: &str =
     "SELECT f.state, f.file_id, f.owner, f.part_len, f.finished_at, f.expires_at, f.received_bytes,
         f.received_parts, f.downloads, f.max_downloads, f.revision, f.body_len, f.content_id, f.author_root,
-        f.manifest_digest, f.manifest, f.box_id, f.box_owner, l.bytes AS grant_bytes, f.finished_at AS listed_at, l.public_key,
+        f.manifest_digest, f.manifest, f.box_id, f.box_owner, l.bytes AS grant_bytes, NULL AS given_by,
+        f.finished_at AS listed_at, f.ticket_round, l.public_key,
         l.expires_at AS link_ends, l.downloads AS link_downloads, l.max_downloads AS link_max
     FROM links l JOIN files f ON f.file_id = l.file_id JOIN accounts a ON a.user_id = f.owner
     WHERE l.link_id = $1 AND f.state IN (1, 3) AND a.suspended_at IS NULL";
@@ -239,6 +240,7 @@ async fn opened(
         downloads: row.small("link_downloads")?,
         max_downloads: limit(row, "link_max")?,
         ends_at: link_ends.map_or(file.expires_at, |at| at.min(file.expires_at)),
+        ticket_round: row.small("ticket_round")?,
         file: FileView { role: Role::Recipient, box_id: None, ..file },
     };
     let used = |count: u32, max: Option<u32>| max.is_some_and(|max| count >= max);

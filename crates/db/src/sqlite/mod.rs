@@ -24,6 +24,7 @@ mod receipts;
 mod resets;
 mod rows;
 mod sessions;
+mod sharing;
 mod snapshot;
 #[cfg(test)]
 mod tests;

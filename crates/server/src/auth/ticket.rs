@@ -8,9 +8,9 @@ use proto::{B64, Code, Token};
 use crate::error::{Answer, Refusal};
 use crate::secrets::Keys;
 
-const VERSION: u8 = 1;
-/// version 1 ‖ user 16 ‖ file 16 ‖ download 16 ‖ end 8.
-const BODY_LEN: usize = 57;
+const VERSION: u8 = 2;
+/// version 1 ‖ user 16 ‖ file 16 ‖ download 16 ‖ end 8 ‖ round 4.
+const BODY_LEN: usize = 61;
 const MAC_LEN: usize = 32;
 
 /// What a ticket says.
@@ -20,12 +20,14 @@ pub(crate) struct Ticket {
     pub(crate) file_id: FileId,
     pub(crate) download: DownloadId,
     pub(crate) expires_at: i64,
+    /// The round that the file's tickets were in; in a later one it is void.
+    pub(crate) round: u32,
 }
 
 impl Ticket {
     /// A ticket that begins now.
-    pub(crate) fn new(user: UserId, file_id: FileId, download: DownloadId, now: i64) -> Self {
-        Self { user, file_id, download, expires_at: now + TICKET_SECONDS }
+    pub(crate) fn new(user: UserId, file_id: FileId, download: DownloadId, round: u32, now: i64) -> Self {
+        Self { user, file_id, download, expires_at: now + TICKET_SECONDS, round }
     }
 
     /// Its text, which only this server's key makes.
@@ -36,6 +38,7 @@ impl Ticket {
         bytes.extend_from_slice(self.file_id.as_bytes());
         bytes.extend_from_slice(self.download.as_bytes());
         bytes.extend_from_slice(&self.expires_at.to_be_bytes());
+        bytes.extend_from_slice(&self.round.to_be_bytes());
         let mac = keys.ticket_mac(&bytes);
         bytes.extend_from_slice(&mac);
         Token::new(B64(bytes).to_text())
@@ -65,6 +68,7 @@ impl Ticket {
             file_id: FileId::from_bytes(body[17..33].try_into().ok()?),
             download: DownloadId::from_bytes(body[33..49].try_into().ok()?),
             expires_at: i64::from_be_bytes(body[49..57].try_into().ok()?),
+            round: u32::from_be_bytes(body[57..61].try_into().ok()?),
         })
     }
 }
@@ -79,7 +83,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::open(&Secrets::default(), dir.path()).unwrap();
         let file = FileId::from_bytes([7; 16]);
-        let ticket = Ticket::new(UserId::from_bytes([1; 16]), file, DownloadId::from_bytes([2; 16]), 1_000);
+        let ticket =
+            Ticket::new(UserId::from_bytes([1; 16]), file, DownloadId::from_bytes([2; 16]), 3, 1_000);
         let text = ticket.seal(&keys);
         let text = text.expose_secret();
         assert_eq!(Ticket::open(text, &keys, 1_599).unwrap(), ticket);

@@ -128,6 +128,24 @@ impl Scene<'_> {
                 let download_id = file_id().to_string();
                 request.json(&proto::TicketRequest { download_id, recipient })
             }
+            ("POST", paths::GRANTS) => {
+                let manifest = self.manifest.as_ref().unwrap();
+                let head = GrantHead {
+                    grantor_root_id: actor.root_id(),
+                    ..crate::stage::sealed::grant_head(manifest, &self.alice)
+                };
+                let to = proto::GrantTo { user_id: Some(self.alice.user), grant: B64(grant(&head, actor)) };
+                request.json(&proto::Share { grants: vec![to] })
+            }
+            ("PUT", paths::MANIFEST) => {
+                let manifest = self.manifest.as_ref().unwrap();
+                let next = crate::files::sharing::renamed(manifest, actor);
+                request.json(&proto::Rename { manifest: B64(next.as_bytes().to_vec()) })
+            }
+            ("PUT", paths::TERMS) => {
+                let expires_at = stage.now() + 3_600;
+                request.json(&proto::ChangeFile { expires_at, max_downloads: None })
+            }
             ("PUT", paths::MY_GRANT) => {
                 let head = GrantHead {
                     wrap: Wrap::XWing,
@@ -167,7 +185,7 @@ impl Scene<'_> {
             }
             ("POST", paths::V0_UPLOAD | paths::V0_UPLOAD_ROOT) => request.json(&crate::v0::upload(&[])),
             ("POST", path) if crate::v0::takes_no_body(path) => request,
-            ("POST", paths::LINK_NONCE) => request,
+            ("POST", paths::LINK_NONCE | paths::STOP) => request,
             ("POST", paths::LINK_OPEN) => request.json(self.proof.as_ref().unwrap()),
             ("PUT", paths::LINK) => {
                 request.json(&proto::ChangeLink { expires_at: None, max_downloads: Some(5) })

@@ -73,7 +73,8 @@ async fn who_names_file_and_key_gets_that_grant_and_nobody_else_learns_of_it() {
     assert!(dave.get(&stage, paths::FILES).await.json::<FilePage>().files.is_empty());
     assert_eq!(alice.get(&stage, paths::FILES).await.json::<FilePage>().files.len(), 1);
     let info: FileInfo = alice.get(&stage, &parcel.file_path()).await.json();
-    assert_eq!((info.recipients, info.keys), (vec![alice.user], vec![key(7), key(8)]));
+    let holders: Vec<_> = info.recipients.iter().map(|holder| holder.user_id).collect();
+    assert_eq!((holders, info.keys), (vec![alice.user], vec![key(7), key(8)]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

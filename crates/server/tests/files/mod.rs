@@ -6,4 +6,5 @@ mod keys;
 mod list;
 mod members;
 mod replace;
+pub(crate) mod sharing;
 mod ticket;

@@ -37,7 +37,7 @@ pub(crate) fn json(seeds: &Seeds) -> Outcome {
     let uuid = "abababab-abab-4bab-8bab-abababababab";
     let node = "c0".repeat(32);
     let file = format!(
-        r#"{{"file_id":"{uuid}","role":"author","manifest":"AAAA","grant":"AAAA","author":"{uuid}","author_bundle":"AAAA","part_len":1048576,"created":1,"expires_at":2,"downloads":0,"max_downloads":3,"recipients":["{uuid}"]}}"#
+        r#"{{"file_id":"{uuid}","role":"author","manifest":"AAAA","grant":"AAAA","author":"{uuid}","author_bundle":"AAAA","part_len":1048576,"created":1,"expires_at":2,"downloads":0,"max_downloads":3,"recipients":[{{"user_id":"{uuid}","given_by":"{uuid}","since":1,"downloads":2,"fetched_at":3}}],"passed_by":{{"user_id":"{uuid}","bundle":"AAAA"}}}}"#
     );
     let upload = format!(
         r#"{{"file_id":"{uuid}","part_len":1048576,"body_len":5,"expires_at":2,"received_bytes":1,"received_parts":1,"parts":[{{"n":0,"len":5,"node":"{node}"}}]}}"#

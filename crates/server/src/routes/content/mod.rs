@@ -48,7 +48,9 @@ impl FromRequestParts<App> for Shown {
 /// How a living file is laid out, for a good ticket of its own or of the folder that it is a member of.
 async fn layout(app: &App, shown: &Shown, file_id: FileId) -> Answer<FileLayout> {
     let ticket = Ticket::open(&shown.0, &app.keys, app.now())?;
-    if ticket.file_id != file_id && !app.db.is_member_of(ticket.file_id, file_id, app.time()).await? {
+    if ticket.file_id != file_id
+        && !app.db.is_member_of(ticket.file_id, file_id, ticket.round, app.time()).await?
+    {
         return Err(Ticket::refused());
     }
     laid_out(app, &ticket, file_id).await
@@ -59,6 +61,10 @@ async fn laid_out(app: &App, ticket: &Ticket, file_id: FileId) -> Answer<FileLay
         return Err(Refusal::suspended());
     }
     let layout = app.db.file_layout(file_id).await?.ok_or_else(Refusal::not_found)?;
+    // The round of a folder was looked at with its members.
+    if ticket.file_id == file_id && ticket.round != layout.ticket_round {
+        return Err(Ticket::refused());
+    }
     if layout.expires_at <= app.time() {
         return Err(Refusal::new(Code::Expired, "The file has expired. Ask its sender to send it again."));
     }

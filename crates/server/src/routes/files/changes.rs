@@ -50,18 +50,14 @@ pub(crate) async fn list(
     let more = changes.len() >= limit as usize;
     // An empty page was asked of a list that holds nothing new; where it begins, the era is noted.
     let seq = changes.last().map_or(if after == 0 && !more { last } else { after }, |change| change.seq);
-    let mut authors: Vec<UserId> =
-        changes.iter().filter_map(|change| Some(change.file.as_ref()?.author)).collect();
-    authors.sort_unstable();
-    authors.dedup();
-    let bundles = directory::newest_of(&app, &authors).await?;
+    let mut people: Vec<UserId> =
+        changes.iter().filter_map(|change| change.file.as_deref()).flat_map(super::shown).collect();
+    people.sort_unstable();
+    people.dedup();
+    let bundles = directory::newest_of(&app, &people).await?;
     let (mut files, mut gone) = (Vec::new(), Vec::new());
     for change in changes {
-        let info = change.file.and_then(|view| {
-            let bundle = bundles.get(&view.author)?.clone();
-            super::info(*view, bundle)
-        });
-        match info {
+        match change.file.and_then(|view| super::info(*view, &bundles)) {
             Some(info) => files.push(info),
             None => gone.push(change.file_id),
         }

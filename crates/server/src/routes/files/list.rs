@@ -40,17 +40,11 @@ pub(crate) async fn list(
     };
     let is_full = views.len() >= limit as usize;
     let next = views.last().filter(|_| is_full).map(|last| write_cursor(&last.cursor()));
-    let mut authors: Vec<_> = views.iter().map(|view| view.author).collect();
-    authors.sort_unstable();
-    authors.dedup();
-    let bundles = directory::newest_of(&app, &authors).await?;
-    let files = views
-        .into_iter()
-        .filter_map(|view| {
-            let bundle = bundles.get(&view.author)?.clone();
-            super::info(view, bundle)
-        })
-        .collect();
+    let mut people: Vec<_> = views.iter().flat_map(super::shown).collect();
+    people.sort_unstable();
+    people.dedup();
+    let bundles = directory::newest_of(&app, &people).await?;
+    let files = views.into_iter().filter_map(|view| super::info(view, &bundles)).collect();
     Ok(reply(&FilePage { files, next }))
 }
 

@@ -1,17 +1,23 @@
-//! Files: list, changes, one, ticket, receipt, delete, take back, wrap again.
+//! Files: list, changes, one, ticket, receipt, delete, share, take back, wrap again, rename, change.
 
 pub(crate) mod batch;
+pub(crate) mod change;
 pub(crate) mod changes;
 pub(crate) mod delete;
 pub(crate) mod info;
 pub(crate) mod list;
 pub(crate) mod receipt;
+pub(crate) mod rename;
 pub(crate) mod replace;
 pub(crate) mod revoke;
+pub(crate) mod share;
+pub(crate) mod stop;
 pub(crate) mod ticket;
 
+use std::collections::HashMap;
+
 use db::{FileAccess, FileView, Role};
-use proto::{B64, Code, FileId, FileInfo, RecipientId, UserId};
+use proto::{B64, Code, FileId, FileInfo, PassedBy, RecipientId, UserId};
 
 use crate::error::{Answer, Refusal};
 use crate::state::App;
@@ -38,8 +44,16 @@ pub(crate) fn expired() -> Refusal {
     Refusal::new(Code::Expired, "The file has expired. Ask its sender to send it again.")
 }
 
-/// The reply's row; `None` for one without a grant, of which there is none.
-fn info(view: FileView, author_bundle: Vec<u8>) -> Option<FileInfo> {
+/// The accounts whose bundles a row shows.
+fn shown(view: &FileView) -> impl Iterator<Item = UserId> {
+    std::iter::once(view.author).chain(view.given_by)
+}
+
+/// The reply's row; `None` for one without a grant, of which there is none, or whose author has no bundle.
+fn info(view: FileView, bundles: &HashMap<UserId, Vec<u8>>) -> Option<FileInfo> {
+    let bundle = |user: &UserId| bundles.get(user).cloned().map(B64);
+    let author_bundle = bundle(&view.author)?;
+    let passed_by = view.given_by.map(|user_id| PassedBy { user_id, bundle: bundle(&user_id) });
     Some(FileInfo {
         file_id: view.file_id,
         role: match view.role {
@@ -49,13 +63,14 @@ fn info(view: FileView, author_bundle: Vec<u8>) -> Option<FileInfo> {
         manifest: B64(view.manifest),
         grant: B64(view.grant?),
         author: view.author,
-        author_bundle: B64(author_bundle),
+        author_bundle,
         part_len: view.part_len,
         created: view.created_at.0,
         expires_at: view.expires_at.0,
         downloads: view.downloads,
         max_downloads: view.max_downloads,
         box_id: view.box_id,
+        passed_by,
         // A list does not say; one file does, to its author.
         recipients: Vec::new(),
         keys: Vec::new(),

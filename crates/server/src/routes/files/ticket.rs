@@ -26,6 +26,8 @@ pub(crate) async fn take(
     let download_id = DownloadId::from_bytes(*download.as_bytes());
     let scribe = Scribe::of(&app, caller.user, &agent).await?;
     let fetched = NewEvent { file_id: Some(file_id), ..scribe.account(Kind::FileFetched) };
+    // Read before leave is given: whatever ends in between ends this ticket as well.
+    let round = app.db.file_layout(file_id).await?.map_or(0, |layout| layout.ticket_round);
     let answer = app
         .db
         .take_ticket(TakeTicket {
@@ -49,6 +51,6 @@ pub(crate) async fn take(
         TicketAnswer::Expired => return Err(super::expired()),
         TicketAnswer::Nothing => return Err(Refusal::not_found()),
     }
-    let ticket = Ticket::new(caller.user, file_id, download_id, app.now());
+    let ticket = Ticket::new(caller.user, file_id, download_id, round, app.now());
     Ok(reply(&proto::Ticket { ticket: ticket.seal(&app.keys), expires_at: ticket.expires_at }))
 }

@@ -103,7 +103,7 @@ async fn show(app: &App, view: LinkView, download: DownloadId, look: bool) -> An
     let author_chain =
         chain.into_iter().map(|stored| directory::octets(app, stored).map(B64)).collect::<Answer<_>>()?;
     let leave = (!look).then(|| {
-        let ticket = Ticket::new(file.author, file.file_id, download, app.now());
+        let ticket = Ticket::new(file.author, file.file_id, download, view.ticket_round, app.now());
         proto::Ticket { ticket: ticket.seal(&app.keys), expires_at: ticket.expires_at }
     });
     Ok(reply(&OpenedLink {

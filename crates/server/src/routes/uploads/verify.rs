@@ -67,6 +67,27 @@ impl Signed {
         manifest
             .verify(bundle.root_key())
             .map_err(|_| rejected("The manifest is not signed by your root key."))?;
+        let judged = self.check_grants(bundle, bundles)?;
+        if !is_member && !judged.iter().any(|grant| grant.user == Some(author)) {
+            return Err(rejected("A grant to yourself is missing."));
+        }
+        Ok(judged)
+    }
+
+    /// Judges grants that are given to a file that is there, by `giver`. The manifest was judged when the file appeared.
+    pub(crate) fn check_given(
+        &self,
+        giver: UserId,
+        bundles: &HashMap<UserId, Bundle>,
+    ) -> Answer<Vec<NewGrant>> {
+        let bundle = bundles
+            .get(&giver)
+            .ok_or_else(|| rejected("Publish your bundle first: grants are signed by its root key."))?;
+        self.check_grants(bundle, bundles)
+    }
+
+    /// Judges the grants, all given by the root of `giver`.
+    fn check_grants(&self, giver: &Bundle, bundles: &HashMap<UserId, Bundle>) -> Answer<Vec<NewGrant>> {
         let (mut seen, mut keys) = (HashSet::new(), HashSet::new());
         let mut judged = Vec::with_capacity(self.grants.len());
         for (user, grant) in &self.grants {
@@ -92,15 +113,12 @@ impl Signed {
                 }
                 None => {}
             }
-            self.check_grant(grant, bundle)?;
+            self.check_grant(grant, giver)?;
             judged.push(NewGrant {
                 user: *user,
                 recipient: grant.recipient_id(),
                 bytes: grant.as_bytes().to_vec(),
             });
-        }
-        if !is_member && !seen.contains(&author) {
-            return Err(rejected("A grant to yourself is missing."));
         }
         Ok(judged)
     }
@@ -138,7 +156,7 @@ impl Signed {
         }])
     }
 
-    fn check_grant(&self, grant: &Grant, author: &Bundle) -> Answer<()> {
+    fn check_grant(&self, grant: &Grant, giver: &Bundle) -> Answer<()> {
         let manifest = &self.manifest;
         if grant.suite() != Suite::Signed {
             return Err(rejected("A grant is not signed."));
@@ -146,13 +164,13 @@ impl Signed {
         if grant.file_id() != manifest.file_id() || grant.content_id() != manifest.content_id() {
             return Err(rejected("A grant is of another file."));
         }
-        if grant.grantor_root_id() != author.root_id() {
+        if grant.grantor_root_id() != giver.root_id() {
             return Err(rejected("A grant is given by another root key than yours."));
         }
         if grant.min_revision() > manifest.revision() {
             return Err(rejected("A grant asks for a later revision than the manifest's."));
         }
-        grant.verify(author.root_key()).map_err(|_| rejected("A grant is not signed by your root key."))
+        grant.verify(giver.root_key()).map_err(|_| rejected("A grant is not signed by your root key."))
     }
 }
 
