@@ -16,7 +16,7 @@ scripts/threats.sh
 step "tests"
 cargo nextest run --locked --workspace --no-fail-fast
 step "the documented API by a client in Python"
-scripts/v0.sh
+WAXD="${CARGO_TARGET_DIR:-target}/debug/waxd" scripts/v0.sh
 step "the independent reader"
 scripts/reader.sh
 step "examples in the documentation"
