@@ -97,8 +97,9 @@ async fn an_upload_dropped_in_the_middle_goes_on_and_sends_nothing_twice() {
     let request = SendRequest::file(&path, vec![bob.address.clone()]);
     let sent = next.client.send(&next.keys, request, &told, &Cancel::new()).await.unwrap();
     assert_eq!(sent.file_id, unfinished[0].file_id, "the same upload goes on");
-    assert_eq!((sent.resumed_parts, sent.parts), (4, 10));
-    assert!(told.notes.lock().unwrap().contains(&Note::Resumed { parts: 4, of: 10 }));
+    // A part that was on its way when its sender was dropped may have arrived unseen, and then counts.
+    assert!((4..10).contains(&sent.resumed_parts) && sent.parts == 10, "{sent:?}");
+    assert!(told.notes.lock().unwrap().contains(&Note::Resumed { parts: sent.resumed_parts, of: 10 }));
     assert_eq!((sent.received_bytes, sent.received_parts), (sent.body_len, 10), "counted by the server");
     assert_eq!(proxy.part_bytes.load(Ordering::SeqCst), sent.body_len, "counted on the way");
     let got = bob.receive(sent.file_id).await.unwrap();
