@@ -466,6 +466,14 @@ async fn everything_at_once_brings_folders_too_and_only_once() {
     assert_same(&root, &bob.folder.join("photos"));
 }
 
+/// Which of the members has the longest content.
+fn large(list: &MemberList) -> usize {
+    let body_len = |member: &proto::MemberInfo| {
+        envelope::Manifest::parse(member.manifest.0.as_slice()).unwrap().body_len()
+    };
+    (0..list.members.len()).max_by_key(|n| body_len(&list.members[*n])).unwrap()
+}
+
 /// A lie about what is shown of members.
 type Lie = Box<dyn Fn(&MembersRequest, &mut MemberList) + Send + Sync>;
 
@@ -525,7 +533,16 @@ async fn a_server_that_swaps_drops_adds_or_alters_members_is_refused() {
         ),
         ("altered", Box::new(|_, list| list.members[0].manifest.0[200] ^= 1)),
         ("by another", Box::new(move |_, list| list.members[0].manifest = evil.manifest.clone())),
-        ("of an odd length", Box::new(|_, list| list.members[0].part_len = 3)),
+        // Whichever is shown last: what was shown before it is not written either.
+        ("of an odd length", Box::new(|_, list| list.members.last_mut().unwrap().part_len = 3)),
+        // The one that is fetched last.
+        (
+            "large and of an odd length",
+            Box::new(|_, list| {
+                let n = large(list);
+                list.members[n].part_len = 3;
+            }),
+        ),
     ];
     for (what, lie) in lies {
         let asked: Arc<Mutex<Option<MembersRequest>>> = Arc::default();
@@ -553,7 +570,7 @@ async fn a_server_that_swaps_drops_adds_or_alters_members_is_refused() {
             .expect_err(what);
         let fits = match what {
             "dropped" | "twice" => matches!(error, Error::FolderIncomplete(1)),
-            "of an odd length" => matches!(error, Error::NotAServer { .. }),
+            "of an odd length" | "large and of an odd length" => matches!(error, Error::NotAServer { .. }),
             _ => matches!(error, Error::NotAuthentic),
         };
         assert!(fits, "{what}: {error:?}");

@@ -244,8 +244,9 @@ impl Inner {
             Kept(Arc::new(Mutex::new(Zeroizing::new(Vec::with_capacity(len.ok_or(Error::NotAuthentic)?)))));
         let OpenFileInfo { info, manifest, opened, .. } = file;
         let one = OpenedMember { opener: opened.opener, metadata: opened.metadata, shape: opened.shape };
+        let cut = cut(info.part_len, &one, tickets)?;
         let out = Out::Writer(Box::new(kept.clone()));
-        self.one(&manifest, info.part_len, one, out, tickets, (&Notes(progress), cancel)).await?;
+        self.one(&manifest, cut, one, out, tickets, (&Notes(progress), cancel)).await?;
         let mut kept = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(std::mem::take(&mut *kept))
     }
@@ -261,14 +262,14 @@ impl Inner {
                     Manifest::parse(info.manifest.0.as_slice()).map_err(|_| Error::NotAuthentic)?;
                 let opened =
                     open_member(member, &manifest, shared.author).map_err(|_| Error::NotAuthentic)?;
+                // Of all of them before the first is written.
+                let cut = cut(info.part_len, &opened, &shared.tickets)?;
                 match shared.root.look(safe, member.size, opened.metadata.modified_ms)? {
                     There::Same => shared.sum.add(member.size),
                     There::Other if shared.on_conflict == OnConflict::Refuse => {
                         return Err(Error::TargetExists(shared.root.path().join(safe)));
                     }
-                    There::Nothing | There::Other => {
-                        todo.push((member.size, safe, info.part_len, manifest, opened))
-                    }
+                    There::Nothing | There::Other => todo.push((member.size, safe, cut, manifest, opened)),
                 }
             }
             fetched += todo.len() as u64;
@@ -276,18 +277,18 @@ impl Inner {
             check_room(shared.root.path(), needed)?;
             let (small, large): (Vec<_>, Vec<_>) =
                 todo.into_iter().partition(|(size, ..)| *size <= SEGMENT_PLAIN as u64);
-            let each = small.into_iter().map(|(size, safe, part_len, manifest, opened)| async move {
+            let each = small.into_iter().map(|(size, safe, cut, manifest, opened)| async move {
                 let out = Out::Landing(Box::new(shared.root.place(safe, shared.on_conflict)?));
                 let watch = (&Notes(shared.sum.inner) as &dyn Progress, shared.cancel);
-                self.one(&manifest, part_len, opened, out, &shared.tickets, watch).await?;
+                self.one(&manifest, cut, opened, out, &shared.tickets, watch).await?;
                 shared.sum.add(size);
                 Ok::<_, Error>(())
             });
             stream::iter(each).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
-            for (size, safe, part_len, manifest, opened) in large {
+            for (size, safe, cut, manifest, opened) in large {
                 let out = Out::Landing(Box::new(shared.root.place(safe, shared.on_conflict)?));
                 let watch = (&shared.sum as &dyn Progress, shared.cancel);
-                self.one(&manifest, part_len, opened, out, &shared.tickets, watch).await?;
+                self.one(&manifest, cut, opened, out, &shared.tickets, watch).await?;
                 shared.sum.add(size);
             }
         }
@@ -316,15 +317,13 @@ impl Inner {
     async fn one(
         self: &Arc<Self>,
         manifest: &Manifest,
-        part_len: u64,
+        cut: PartShape,
         opened: OpenedMember,
         out: Out,
         tickets: &Arc<Tickets>,
         (progress, cancel): (&dyn Progress, &Cancel),
     ) -> Result<()> {
         let OpenedMember { opener, metadata, shape } = opened;
-        let cut = PartShape::from_part_len(part_len).ok().filter(|cut| cut.holds(shape));
-        let cut = cut.ok_or(tickets.server().odd("parts of an impossible length"))?;
         let fetch = Fetch {
             inner: Arc::clone(self),
             file_id: manifest.file_id(),
@@ -341,6 +340,12 @@ impl Inner {
         };
         Box::pin(fetch::run(fetch, out, &metadata, progress, cancel)).await.map(drop)
     }
+}
+
+/// How content is cut into parts, if what the server says of it can be.
+fn cut(part_len: u64, opened: &OpenedMember, tickets: &Tickets) -> Result<PartShape> {
+    let cut = PartShape::from_part_len(part_len).ok().filter(|cut| cut.holds(opened.shape));
+    cut.ok_or_else(|| tickets.server().odd("parts of an impossible length"))
 }
 
 /// The members and the empty folders that are wanted under their safe paths, and how many of these differ from the sealed ones.
