@@ -3,9 +3,11 @@
 //! The demo and the tests of the whole tell their stories with it. Nothing here can open a sealed file: it
 //! starts programs, compares digests, searches bytes and reads what the kernel says of memory.
 
+mod balancer;
 mod certificate;
 mod clock;
 mod digest;
+mod haproxy;
 mod memory;
 mod nginx;
 mod parcel;
@@ -17,8 +19,10 @@ mod search;
 mod server;
 mod wire;
 
+pub use balancer::{Balancer, BalancerOptions};
 pub use clock::WrongClock;
 pub use digest::{sha256_from, sha256_of};
+pub use haproxy::Haproxy;
 pub use memory::{Watch, peak_of};
 pub use nginx::{Nginx, Role, is_installed as nginx_is_installed};
 pub use parcel::Parcel;

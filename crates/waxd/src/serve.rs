@@ -7,8 +7,9 @@ use std::str::FromStr as _;
 
 use server::logging::{self, LogFormat};
 use server::{Config, Running, Server};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
+
+use crate::signals::Signals;
 
 /// What `waxd serve` can be told; every flag is also an environment variable.
 #[derive(clap::Args, Debug)]
@@ -37,7 +38,8 @@ pub(crate) fn run(args: ServeArgs) -> ExitCode {
     }
 }
 
-fn default_level() -> LevelFilter {
+/// What RUST_LOG says, if it is a level.
+pub(crate) fn default_level() -> LevelFilter {
     let named = std::env::var("RUST_LOG").ok().and_then(|text| LevelFilter::from_str(&text).ok());
     named.unwrap_or(LevelFilter::INFO)
 }
@@ -70,22 +72,4 @@ fn announce(running: &Running) -> std::io::Result<()> {
     }
     writeln!(out)?;
     out.flush()
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
