@@ -2,6 +2,10 @@
 
 use std::error::Error;
 
+use sqlx::postgres::PgDatabaseError;
+
+use crate::{postgres, sqlite};
+
 /// What can go wrong with the database. None of them names a path or holds a value of a row.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,6 +36,18 @@ pub enum DbError {
     /// The schema could not be brought up to date: a migration was changed after it had been applied, or failed.
     #[error("the database schema does not fit this version")]
     Schema(#[source] Box<dyn Error + Send + Sync>),
+    /// The server of the database cannot be reached, or the connection was lost on the way: then what was asked may or may
+    /// not have happened.
+    #[error("the database cannot be reached")]
+    Away(#[source] Box<dyn Error + Send + Sync>),
+    /// Everything in it was moved to another database, which is the one to use.
+    #[error("everything in this database was moved to PostgreSQL; set DATABASE_URL to go on there")]
+    Moved,
+    /// Something was being moved into it, and not all of it arrived.
+    #[error(
+        "a move into this database was begun and did not end; run `waxd admin migrate` again, or give an empty database"
+    )]
+    HalfMoved,
     /// The database was closed by this process.
     #[error("the database is closed")]
     Closed,
@@ -47,5 +63,26 @@ impl DbError {
     /// Whether the same call may succeed if it is repeated soon.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Busy)
+    }
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut => Self::Busy,
+            sqlx::Error::PoolClosed => Self::Closed,
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                Self::Damaged("a column of a wrong type")
+            }
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Away(Box::new(error)),
+            sqlx::Error::Database(ref told) => {
+                let meaning = match told.try_downcast_ref::<PgDatabaseError>() {
+                    Some(told) => postgres::errors::meaning(told),
+                    None => sqlite::errors::meaning(&**told),
+                };
+                meaning.unwrap_or_else(|| Self::Engine(Box::new(error)))
+            }
+            _ => Self::Engine(Box::new(error)),
+        }
     }
 }

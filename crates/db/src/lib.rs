@@ -6,7 +6,8 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Changes`], [`Sharing`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`], [`Live`], [`Notices`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Changes`], [`Sharing`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`], [`Live`], [`Notices`], [`KeyCheck`]. [`Sqlite`] is the driver for one machine, [`Postgres`] the one for several; the sentences are
+//! written once (`sql/`) and compiled for each. Every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
@@ -22,11 +23,14 @@ mod error;
 mod factors;
 mod files;
 mod jobs;
+mod key_check;
 mod links;
 mod live;
+mod moving;
 mod notices;
 mod passkeys;
 mod pins;
+mod postgres;
 mod receipts;
 mod resets;
 mod sessions;
@@ -57,13 +61,16 @@ pub use files::{
     ReplaceAnswer, ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, Usage,
 };
 pub use jobs::{Doomed, FencingToken, Job, Jobs, Lease, Purged, Retention};
+pub use key_check::KeyCheck;
 pub use links::{
     LinkKey, LinkView, Links, MakeLinkAnswer, NewLimits, NewLink, OpenLink, OpenLinkAnswer, StoredLink,
 };
 pub use live::{Happening, HappeningKind, Live, LiveSpan};
+pub use moving::{MoveError, MovedTable, move_to_postgres};
 pub use notices::{DueNotice, Notices};
 pub use passkeys::{AddPasskeyAnswer, Ceremony, NewPasskey, Passkeys, StoredPasskey, UsedPasskey};
 pub use pins::{NewPins, Pins, StorePinsAnswer, StoredPins};
+pub use postgres::Postgres;
 pub use receipts::{NewReceipt, ReceiptAnswer, Receipts, StoredReceipt};
 pub use resets::{NewReset, Reset, Resets};
 pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
@@ -112,6 +119,7 @@ pub trait Database:
     + Erasure
     + Live
     + Notices
+    + KeyCheck
 {
     /// Whether the database answers. Called by readiness checks, every second or so.
     async fn ping(&self) -> Result<(), DbError>;

@@ -151,6 +151,9 @@ impl From<DbError> for Refusal {
             DbError::Busy => {
                 Self::new(Code::Unavailable, "The database is busy. Try again.").retry_after(1).because(error)
             }
+            DbError::Away(_) => Self::new(Code::Unavailable, "The database cannot be reached. Try again.")
+                .retry_after(2)
+                .because(error),
             DbError::StorageFull => storage_full(error),
             DbError::Suspended => Self::suspended(),
             DbError::Closed => Self::new(Code::Unavailable, "The server is stopping. Try again.")

@@ -21,6 +21,7 @@ pub mod audit;
 mod auth;
 mod clock;
 pub mod config;
+mod database;
 mod error;
 mod http;
 mod jobs;

@@ -6,7 +6,7 @@ use std::path::Path;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use aws_lc_rs::{digest, hkdf, hmac};
-use db::{CeremonyHash, CodeMac, CredentialMac, Lookup, PasskeyId, RefreshHash, StoredBundle};
+use db::{CeremonyHash, CodeMac, CredentialMac, Digest, Lookup, PasskeyId, RefreshHash, StoredBundle};
 use envelope::Address;
 use envelope::audit::Head;
 use envelope::ed25519::PublicKey;
@@ -36,6 +36,7 @@ enum Purpose {
     AuditKeys,
     AuditHead,
     V0Encryption,
+    KeyCheck,
 }
 
 impl Purpose {
@@ -57,6 +58,7 @@ impl Purpose {
             Self::AuditKeys => b"waxwing/v1/server/audit-keys",
             Self::AuditHead => b"waxwing/v1/server/audit-head",
             Self::V0Encryption => b"waxwing/v1/server/v0-encryption",
+            Self::KeyCheck => b"waxwing/v1/server/key-check",
         }
     }
 }
@@ -120,6 +122,7 @@ pub(crate) struct Keys {
     audit_keys: RandomizedNonceKey,
     audit_head: Ed25519KeyPair,
     v0: RandomizedNonceKey,
+    check: Digest,
     /// Ed25519 seeds of access tokens: the one that signs, then those still believed.
     pub(crate) access_seeds: Vec<Zeroizing<[u8; 32]>>,
 }
@@ -164,8 +167,15 @@ impl Keys {
             audit_keys: aead(Purpose::AuditKeys),
             audit_head: audit_head(secret_key),
             v0: aead(Purpose::V0Encryption),
+            check: Digest::from_bytes(*subkey(secret_key, Purpose::KeyCheck)),
             access_seeds: vec![subkey(jwt_secret, Purpose::AccessToken)],
         }
+    }
+
+    /// What a database keeps to know these keys by. It follows from `SECRET_KEY` as a subkey that is used for nothing else, and
+    /// opens nothing.
+    pub(crate) fn check(&self) -> Digest {
+        self.check
     }
 
     /// By what an address is found again.

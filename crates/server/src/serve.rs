@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use blobs::{BlobError, Blobs, LocalBlobs};
-use db::{Database, DbError, Sqlite};
+use db::DbError;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -19,6 +19,7 @@ use crate::arriving::Arriving;
 use crate::auth::{AccessTokens, RelyingParty};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, PublicUrl, Relay};
+use crate::database;
 use crate::jobs::{self, JobError, JobReport};
 use crate::listener::Listener;
 use crate::live::Live;
@@ -55,6 +56,12 @@ pub enum StartError {
     /// The database.
     #[error("the database cannot be opened: {0}")]
     Database(#[from] DbError),
+    /// The database belongs to other keys.
+    #[error(
+        "this server's SECRET_KEY is not the one that the database was filled with, so nobody could sign in: give all servers \
+         of a database the same one, by SECRET_KEY or as secrets/secret_key in their data folders"
+    )]
+    OtherKeys,
     /// The blob store.
     #[error("the storage cannot be opened: {0}")]
     Blobs(#[from] BlobError),
@@ -121,7 +128,11 @@ impl Server {
             Some(blobs) => blobs,
             None => Arc::new(LocalBlobs::open(config.storage.blob_dir()).await?),
         };
-        let db: Arc<dyn Database> = Arc::new(Sqlite::open(data.join("waxwing.db")).await?);
+        let db = database::open(&config).await?;
+        if !database::fits(&*db, &keys).await? {
+            db.close().await;
+            return Err(StartError::OtherKeys);
+        }
         let address = config.listen.listen;
         let bind = |source| StartError::Bind { address, source };
         let tcp = TcpListener::bind(address).await.map_err(bind)?;

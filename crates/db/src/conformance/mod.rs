@@ -14,6 +14,7 @@ mod erasure;
 mod factors;
 mod files;
 mod jobs;
+mod key_check;
 mod links;
 mod live;
 mod members;
@@ -69,6 +70,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     resets::run(&fixture).await;
     erasure::run(&fixture).await;
     jobs::run(&fixture).await;
+    key_check::run(&fixture).await;
     audit::run(&fixture).await;
     receipts::run(&fixture).await;
     administration::run(&fixture).await;

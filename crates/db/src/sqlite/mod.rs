@@ -3,34 +3,15 @@
 //! Every sentence that changes something is one `BEGIN IMMEDIATE` transaction on the writing connection, so that
 //! within a process writers queue instead of colliding; other processes on the same machine are waited for.
 
-mod accounts;
-mod administration;
-mod audit;
-mod boxes;
-mod changes;
-mod directory;
-mod erasure;
-mod factors;
-mod files;
-mod finish;
-mod jobs;
-mod links;
-mod live;
-mod notices;
-mod passkeys;
-mod pins;
+#[macro_use]
+mod engine;
+pub(crate) mod errors;
 mod place;
-mod receipts;
-mod resets;
-mod rows;
-mod sessions;
-mod sharing;
 mod snapshot;
+#[path = "../sql/mod.rs"]
+mod sql;
 #[cfg(test)]
 mod tests;
-mod uploads;
-mod v0;
-mod vaults;
 
 use std::path::Path;
 use std::time::Duration;
@@ -43,7 +24,6 @@ use sqlx::sqlite::{
 use sqlx::{Connection, Sqlite as Engine, Transaction};
 
 use crate::{Database, DbError, Stats};
-use rows::Columns;
 
 /// Connections that only read.
 const READERS: u32 = 4;
@@ -53,6 +33,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a connection waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The `user_version` of a database from which everything was moved away.
+pub(crate) const MOVED: i64 = 0x6D6F_7665;
 
 /// The database in one SQLite file.
 pub struct Sqlite {
@@ -106,6 +89,10 @@ impl Sqlite {
         let mut migrator = sqlx::migrate!("./migrations/sqlite");
         // Versions N and N−1 run together: what a newer one added does not disturb.
         migrator.set_ignore_missing(true);
+        let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&writer).await?;
+        if version == MOVED {
+            return Err(DbError::Moved);
+        }
         migrator.run(&writer).await.map_err(schema_error)?;
         drop(turn);
         let readers = pool()
@@ -140,9 +127,14 @@ impl Sqlite {
         Ok(Self { writer: pool.clone(), readers: pool })
     }
 
-    /// A transaction that may write, from its first moment on.
+    /// A transaction that may write, from its first moment on: nobody else writes meanwhile.
     async fn write(&self) -> Result<Transaction<'static, Engine>, DbError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// A transaction that may write beside others where the engine allows it, which this one does not.
+    async fn write_beside(&self) -> Result<Transaction<'static, Engine>, DbError> {
+        self.write().await
     }
 }
 
@@ -168,22 +160,7 @@ impl Database for Sqlite {
     }
 
     async fn stats(&self) -> Result<Stats, DbError> {
-        let row = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM accounts WHERE erased_at IS NULL) AS accounts,
-                    (SELECT COUNT(*) FROM files WHERE state = 1) AS files,
-                    (SELECT COUNT(*) FROM files WHERE state = 0) AS open_uploads,
-                    (SELECT CAST(COALESCE(SUM(charged_bytes), 0) AS BIGINT) FROM accounts) AS charged_bytes,
-                    (SELECT COUNT(*) FROM doomed_blobs) AS doomed_blobs",
-        )
-        .fetch_one(&self.readers)
-        .await?;
-        Ok(Stats {
-            accounts: row.natural("accounts")?,
-            files: row.natural("files")?,
-            open_uploads: row.natural("open_uploads")?,
-            charged_bytes: row.natural("charged_bytes")?,
-            doomed_blobs: row.natural("doomed_blobs")?,
-        })
+        self.totals().await
     }
 
     async fn close(&self) {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use envelope::ids::UserId;
 use sqlx::Row;
 
+use super::sql::{audit, changes, files, jobs, live, notices};
 use super::*;
 use crate::{Accounts, Hit, HitAnswer, Lookup, NewAccount, UnixTime};
 

@@ -20,7 +20,7 @@ use futures::TryStreamExt as _;
 
 use super::copying::Copier;
 use super::manifest::{self, Held, Manifest, ManifestError, Said};
-use super::{AdminError, Damaged, at, blocking, open_blobs, open_database};
+use super::{AdminError, Damaged, at, blocking, open_blobs, open_sqlite};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::private_file;
@@ -90,7 +90,10 @@ impl Backup {
     /// # Errors
     /// A folder that is not a server's, or a secret that cannot be read.
     pub async fn open(config: &Config) -> Result<Self, AdminError> {
-        let db = open_database(config).await?;
+        if config.secrets.database_url().is_some() {
+            return Err(AdminError::NotWithPostgres);
+        }
+        let db = open_sqlite(config).await?;
         let log_key = secrets::log_key(&config.secrets, &config.storage.data.join("secrets"));
         Ok(Self {
             db,

@@ -3,6 +3,7 @@
 mod backup;
 mod copying;
 mod manifest;
+mod migrate;
 mod restore;
 mod sessions;
 mod upkeep;
@@ -10,13 +11,15 @@ mod users;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use blobs::{BlobError, LocalBlobs};
-use db::{Database as _, DbError, Sqlite};
+use db::{Database, DbError, Sqlite};
 use envelope::Address;
 use envelope::ids::UserId;
 
 use crate::config::Config;
+use crate::database;
 use crate::jobs::JobError;
 use crate::mail::MailError;
 use crate::stored::ReadError;
@@ -24,7 +27,9 @@ use crate::stored::ReadError;
 pub use crate::stored::{Damage, Piece};
 pub use backup::{Backup, BackupOptions, BackupReport};
 pub use blobs::ListedBlob as Orphan;
+pub use db::MovedTable;
 pub use manifest::ManifestError;
+pub use migrate::{Migrate, begin_again};
 pub use restore::{Restore, RestoreReport};
 pub use sessions::OpenSession;
 pub use upkeep::{Damaged, GcReport, OrphanTotals, ScrubReport, Upkeep};
@@ -37,6 +42,26 @@ pub enum AdminError {
     /// The folder is not a server's.
     #[error("{} holds no database of a server", .0.display())]
     NoDatabase(PathBuf),
+    /// What was asked for is done otherwise with PostgreSQL.
+    #[error(
+        "the database is PostgreSQL, which has its own tools for this: `pg_dump` first, then a copy of the folder of blobs; \
+         the book's page on administration tells the steps"
+    )]
+    NotWithPostgres,
+    /// A backup is one of SQLite.
+    #[error(
+        "a backup is restored as SQLite: leave out DATABASE_URL, restore, and then move everything with `waxd admin migrate`"
+    )]
+    RestoredAsSqlite,
+    /// Nothing says where to.
+    #[error("say where to: --to postgres://…, or DATABASE_URL or DATABASE_URL_FILE in the environment")]
+    NoTarget,
+    /// A move between databases.
+    #[error(transparent)]
+    Move(db::MoveError),
+    /// The database belongs to other keys.
+    #[error("this SECRET_KEY is not the one that the database was filled with; nothing was done")]
+    OtherKeys,
     /// The server's secrets.
     #[error("the server's secrets cannot be read: {0}")]
     Secrets(io::Error),
@@ -134,13 +159,23 @@ impl From<ReadError> for AdminError {
 
 /// Opens the database of the configured data folder, also while a server runs on it. Nothing is made: a mistyped
 /// folder stays as it is.
-async fn open_database(config: &Config) -> Result<Sqlite, AdminError> {
+async fn open_database(config: &Config) -> Result<Arc<dyn Database>, AdminError> {
+    if config.secrets.database_url().is_none() {
+        return Ok(Arc::new(open_sqlite(config).await?));
+    }
+    // Opened to read, it must be a server's; only then may its schema be brought up to date.
+    database::open_read_only(config).await?.close().await;
+    Ok(database::open(config).await?)
+}
+
+/// Opens the SQLite file of the configured data folder.
+async fn open_sqlite(config: &Config) -> Result<Sqlite, AdminError> {
     let data: &Path = &config.storage.data;
-    let database = data.join("waxwing.db");
-    if !database.is_file() {
+    let file = data.join(database::FILE);
+    if !file.is_file() {
         return Err(AdminError::NoDatabase(data.to_owned()));
     }
-    Ok(Sqlite::open(database).await?)
+    Ok(Sqlite::open(file).await?)
 }
 
 /// Opens the blobs of the configured data folder; they are there.
@@ -165,7 +200,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Ends the connections whatever came of the work.
-async fn closing<T>(db: &Sqlite, outcome: Result<T, AdminError>) -> Result<T, AdminError> {
+async fn closing<T>(db: &dyn Database, outcome: Result<T, AdminError>) -> Result<T, AdminError> {
     db.close().await;
     outcome
 }

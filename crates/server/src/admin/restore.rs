@@ -57,6 +57,9 @@ impl Restore {
         config: &Config,
         each: impl FnMut(&Damaged) + Send,
     ) -> Result<RestoreReport, AdminError> {
+        if config.secrets.database_url().is_some() {
+            return Err(AdminError::RestoredAsSqlite);
+        }
         let manifest = Manifest::read(&self.from)
             .map_err(|source| AdminError::Manifest { path: self.from.clone(), source })?;
         let (data, blobs) = (config.storage.data.clone(), config.storage.blob_dir());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use blobs::{Blobs, ListedBlob, LocalBlobs};
-use db::{Database as _, Files as _, Job, Jobs as _, Lease, Sqlite, UnixTime, Uploads as _};
+use db::{Database, Job, Lease, UnixTime};
 use proto::FileId;
 
 use super::{AdminError, open_blobs, open_database};
@@ -18,7 +18,7 @@ const LEASE_SECONDS: u32 = 300;
 
 /// Database and blobs of a data folder.
 pub struct Upkeep {
-    db: Sqlite,
+    db: Arc<dyn Database>,
     blobs: Box<dyn Blobs>,
     clock: Arc<dyn Clock>,
 }
@@ -129,7 +129,7 @@ impl Upkeep {
     /// The database; a blob that cannot be read is a finding.
     pub async fn scrub(&self, mut each: impl FnMut(&Damaged)) -> Result<ScrubReport, AdminError> {
         let mut report = ScrubReport::default();
-        let mut files = Recordings::of(&self.db);
+        let mut files = Recordings::of(&*self.db);
         while let Some(file) = files.next().await? {
             report.files += 1;
             let mut found = |piece, damage| {
@@ -184,6 +184,6 @@ impl Upkeep {
     }
 
     fn ground(&self) -> Ground<'_> {
-        Ground { db: &self.db, blobs: &*self.blobs, clock: &*self.clock }
+        Ground { db: &*self.db, blobs: &*self.blobs, clock: &*self.clock }
     }
 }

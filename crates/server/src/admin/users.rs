@@ -3,10 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use db::{
-    Accounts as _, Administration as _, Audit as _, Database as _, Factors as _, InviteAnswer, NewEvent,
-    NewInvitation, Sessions as _, Sqlite, SuspendAnswer, UnixTime,
-};
+use db::{Database, InviteAnswer, NewEvent, NewInvitation, SuspendAnswer, UnixTime};
 use envelope::Address;
 use envelope::audit::Kind;
 use envelope::ids::{EventId, UserId};
@@ -14,6 +11,7 @@ use envelope::ids::{EventId, UserId};
 use super::{AdminError, open_database};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::database;
 use crate::mail::{Invitation, Post};
 use crate::secrets::Keys;
 
@@ -23,7 +21,7 @@ const DAY: i64 = 86_400;
 
 /// The accounts of a data folder.
 pub struct Users {
-    pub(super) db: Sqlite,
+    pub(super) db: Arc<dyn Database>,
     pub(super) keys: Keys,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -100,7 +98,11 @@ impl Users {
     pub async fn open(config: &Config) -> Result<Self, AdminError> {
         let db = open_database(config).await?;
         let keys = Keys::open(&config.secrets, &config.storage.data.join("secrets"));
-        Ok(Self { db, keys: keys.map_err(AdminError::Secrets)?, clock: Arc::new(SystemClock) })
+        let keys = keys.map_err(AdminError::Secrets)?;
+        if !database::fits(&*db, &keys).await? {
+            return Err(AdminError::OtherKeys);
+        }
+        Ok(Self { db, keys, clock: Arc::new(SystemClock) })
     }
 
     /// By another clock than the system's.

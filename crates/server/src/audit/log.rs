@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use db::{Database as _, DbError, Sqlite};
+use db::{Database, DbError};
 use envelope::ParseError;
 use envelope::audit::Head;
 use envelope::ed25519::PublicKey;
@@ -12,11 +13,11 @@ use envelope::merkle::Node;
 
 use super::{Findings, check, export};
 use crate::config::Config;
-use crate::secrets;
+use crate::{database, secrets};
 
 /// The log of a data folder.
 pub struct Log {
-    db: Sqlite,
+    db: Arc<dyn Database>,
     key: PublicKey,
 }
 
@@ -51,7 +52,7 @@ impl Log {
         let path = data.join("secrets");
         let key =
             secrets::log_key(&config.secrets, &path).map_err(|source| LogError::Secret { path, source })?;
-        Ok(Self { db: Sqlite::open_read_only(data.join("waxwing.db")).await?, key })
+        Ok(Self { db: database::open_read_only(config).await?, key })
     }
 
     /// Checks every leaf, batch, head and signature. `known` is a head that somebody has seen: without it an end that
@@ -60,7 +61,7 @@ impl Log {
     /// # Errors
     /// The database; what is wrong with the log itself is among the findings.
     pub async fn check(&self, known: Option<Known>) -> Result<Findings, LogError> {
-        Ok(check::check(&self.db, &self.key, known).await?)
+        Ok(check::check(&*self.db, &self.key, known).await?)
     }
 
     /// Writes the whole log as lines of JSON; personal fields stay sealed. Gives the newest head.
@@ -68,7 +69,7 @@ impl Log {
     /// # Errors
     /// The database, or `out`.
     pub async fn export(&self, out: &mut (dyn Write + Send)) -> Result<Option<Head>, LogError> {
-        export::export(&self.db, &self.key, out).await
+        export::export(&*self.db, &self.key, out).await
     }
 
     /// Ends the connections.

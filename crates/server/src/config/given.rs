@@ -47,6 +47,8 @@ pub struct Secrets {
     pub jwt_secret_previous: Option<GivenSecret>,
     /// `SMTP_PASSWORD`: signs in at the mail relay, which decides how long it is.
     pub smtp_password: Option<GivenSecret>,
+    /// `DATABASE_URL`: a PostgreSQL database, with the password for it; absent: SQLite in the data folder.
+    pub database_url: Option<GivenSecret>,
 }
 
 impl Secrets {
@@ -56,7 +58,13 @@ impl Secrets {
             jwt_secret: one("JWT_SECRET", &read)?,
             jwt_secret_previous: one("JWT_SECRET_PREVIOUS", &read)?,
             smtp_password: one("SMTP_PASSWORD", &read)?,
+            database_url: one("DATABASE_URL", &read)?,
         })
+    }
+
+    /// The PostgreSQL database that was named.
+    pub(crate) fn database_url(&self) -> Option<&str> {
+        self.database_url.as_ref().map(GivenSecret::expose_secret_text)
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {

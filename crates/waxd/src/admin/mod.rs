@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod migrate;
 mod sessions;
 mod size;
 mod upkeep;
@@ -55,6 +56,13 @@ enum Command {
     ///
     /// Exit codes: 0 restored, 1 restored but for damaged pieces that were accepted, 2 nothing was restored.
     Restore(backup::RestoreArgs),
+    /// Move everything from the data folder's SQLite database into an empty PostgreSQL one; no server may be running
+    ///
+    /// Blobs and secrets stay where they are. Every row is read back and compared before any of it counts; cut off, it has
+    /// moved nothing and can be run again.
+    Migrate(migrate::MigrateArgs),
+    /// Go on with a PostgreSQL database that was brought back from a dump: every session ends; no server may be running
+    BeginAgain(migrate::BeginAgainArgs),
 }
 
 pub(crate) fn run(args: AdminArgs) -> ExitCode {
@@ -67,6 +75,8 @@ pub(crate) fn run(args: AdminArgs) -> ExitCode {
         Command::Scrub(args) => upkeep::scrub(args),
         Command::Backup(args) => backup::backup(args),
         Command::Restore(args) => backup::restore(args),
+        Command::Migrate(args) => migrate::migrate(args),
+        Command::BeginAgain(args) => migrate::begin(args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("waxd: {}", server::logging::chain(&*error));

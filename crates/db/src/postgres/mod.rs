@@ -1,0 +1,165 @@
+//! PostgreSQL, for several servers on several machines.
+//!
+//! The shared sentences count on writers being one at a time. Here a lock that ends with its transaction says so, across all
+//! servers ([`Postgres::write`]); what is safe by the locks of single rows goes beside it (`write_beside`, and sentences of
+//! one statement). Why, and what it costs: decision 31.
+
+mod check;
+#[macro_use]
+mod engine;
+pub(crate) mod errors;
+mod options;
+#[path = "../sql/mod.rs"]
+mod sql;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, Transaction};
+
+use crate::{Database, DbError, Stats};
+use engine::Engine;
+
+/// Connections that only read.
+const READERS: u32 = 8;
+
+/// Connections that write beside each other.
+const WRITERS: u32 = 6;
+
+/// How long a call waits for a connection of ours, a new one included.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a readiness check may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// "waxwing", as the number of the lock that writers take. Locks are per database.
+const WRITERS_TURN: i64 = 0x0077_6178_7769_6E67;
+
+/// The database in a PostgreSQL server.
+pub struct Postgres {
+    /// One connection for those who take turns: what waits for the turn waits here, and holds no other connection.
+    turn: PgPool,
+    /// For what goes beside the turn.
+    writer: PgPool,
+    readers: PgPool,
+}
+
+impl Postgres {
+    /// Opens the database that a URL (`postgres://user:password@host:port/name?sslmode=…`) names, and brings its schema up to
+    /// date. Servers that start together take turns. A schema with additions by a newer version is accepted.
+    ///
+    /// Connections to another machine are over TLS and the server's certificate is checked, unless `sslmode` says otherwise.
+    ///
+    /// # Errors
+    /// [`DbError::Open`], [`DbError::Away`], [`DbError::Schema`], and whatever the engine reports.
+    pub async fn open(url: &str) -> Result<Self, DbError> {
+        let options = options::parse(url)?;
+        bring_up_to_date(&options).await?;
+        check::usable(&options).await?;
+        Self::with_pools(&options, false).await
+    }
+
+    /// Opens a database that servers may be using, to read and nothing else: the schema stays as it is, and every sentence
+    /// that would write fails.
+    ///
+    /// # Errors
+    /// As [`Postgres::open`]; [`DbError::Schema`] if it is no database of a server.
+    pub async fn open_read_only(url: &str) -> Result<Self, DbError> {
+        let options = options::parse(url)?;
+        if !check::is_servers(&options).await? {
+            return Err(DbError::Schema("it is no database of a server".into()));
+        }
+        Self::with_pools(&options, true).await
+    }
+
+    /// A connection to a database that is to be filled, with its schema up to date and without bounds in time.
+    pub(crate) async fn connect_to_fill(url: &str) -> Result<PgConnection, DbError> {
+        let options = options::parse(url)?;
+        bring_up_to_date(&options).await?;
+        check::settings(&options).await?;
+        options.connect().await.map_err(errors::opening)
+    }
+
+    async fn with_pools(options: &PgConnectOptions, only_read: bool) -> Result<Self, DbError> {
+        let pool = |most: u32, only_read: bool| {
+            let settings = if only_read { options::READING } else { options::WRITING };
+            PgPoolOptions::new()
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .max_connections(most)
+                .after_connect(move |connection, _| {
+                    Box::pin(async move {
+                        sqlx::raw_sql(settings).execute(connection).await?;
+                        Ok(())
+                    })
+                })
+                .connect_lazy_with(options.clone())
+        };
+        let db =
+            Self { turn: pool(1, only_read), writer: pool(WRITERS, only_read), readers: pool(READERS, true) };
+        db.ping().await?;
+        Ok(db)
+    }
+
+    /// A transaction that may write, from its first moment on: nobody else who asks for the turn writes meanwhile, at any
+    /// server. What it reads is as the one before left it: the lock is given up only when a commit can be seen.
+    async fn write(&self) -> Result<Transaction<'static, Engine>, DbError> {
+        let mut tx = begin(&self.turn).await?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(WRITERS_TURN).execute(&mut *tx).await?;
+        Ok(tx)
+    }
+
+    /// A transaction that may write beside others. Whoever uses it says why the locks of its rows are enough; it takes
+    /// no number in an order (`numbers`), or those with the turn would wait for it.
+    async fn write_beside(&self) -> Result<Transaction<'static, Engine>, DbError> {
+        begin(&self.writer).await
+    }
+}
+
+/// Begins a transaction in a task of its own: a caller that goes away between the word and its answer would leave a
+/// connection behind that is in a transaction and does not know it.
+async fn begin(pool: &PgPool) -> Result<Transaction<'static, Engine>, DbError> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin().await });
+    begun.await.map_err(|_| DbError::Closed)?.map_err(Into::into)
+}
+
+/// Applies what is new of the schema, on a connection of its own that waits as long as it takes.
+async fn bring_up_to_date(options: &PgConnectOptions) -> Result<(), DbError> {
+    let mut connection = options.connect().await.map_err(errors::opening)?;
+    let mut migrator = sqlx::migrate!("./migrations/postgres");
+    // Versions N and N−1 run together: what a newer one added does not disturb.
+    migrator.set_ignore_missing(true);
+    migrator.run(&mut connection).await.map_err(schema_error)?;
+    connection.close().await?;
+    Ok(())
+}
+
+fn schema_error(error: MigrateError) -> DbError {
+    match error {
+        MigrateError::Execute(error) => error.into(),
+        other => DbError::Schema(Box::new(other)),
+    }
+}
+
+#[async_trait]
+impl Database for Postgres {
+    async fn ping(&self) -> Result<(), DbError> {
+        let asked = sqlx::query("SELECT 1").execute(&self.readers);
+        match tokio::time::timeout(PING_TIMEOUT, asked).await {
+            Ok(answer) => answer.map(|_| ()).map_err(Into::into),
+            Err(_) => Err(DbError::Away(Box::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))),
+        }
+    }
+
+    async fn stats(&self) -> Result<Stats, DbError> {
+        self.totals().await
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.turn.close().await;
+        self.writer.close().await;
+    }
+}

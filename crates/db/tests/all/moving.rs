@@ -1,0 +1,177 @@
+//! Everything that a SQLite database holds arrives in PostgreSQL, or nothing does.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use db::conformance;
+use db::{
+    Accounts as _, Database as _, DbError, Live as _, Lookup, MoveError, NewAccount, Postgres, Sqlite,
+    UnixTime, move_to_postgres,
+};
+use envelope::ids::UserId;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _};
+use stage::postgres::{Databases, missing, sql};
+
+use crate::SqliteFixture;
+
+async fn person(db: &dyn db::Database, n: u8) {
+    let new = NewAccount {
+        lookup: Lookup::from_bytes([n; 32]),
+        sealed_address: vec![n; 40],
+        user: UserId::from_bytes([n; 16]),
+        now: UnixTime(0),
+    };
+    db.find_or_create_account(new).await.unwrap();
+}
+
+async fn raw(file: &PathBuf) -> SqliteConnection {
+    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file)).await.unwrap()
+}
+
+/// What the stories of the suite leave behind, database by database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_the_stories_left_arrives_row_by_row_and_numbers_go_on() {
+    if let Some(why) = missing() {
+        eprintln!("not run: {why}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let files = RefCell::new(Vec::new());
+    conformance::run_all(|| {
+        let path = folder.path().join(format!("{}.db", files.borrow().len()));
+        files.borrow_mut().push(path.clone());
+        Box::new(SqliteFixture { path })
+    })
+    .await;
+    let databases = Databases::open().unwrap();
+    let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
+    for file in files.into_inner() {
+        let url = databases.database().unwrap();
+        let moved = Box::pin(move_to_postgres(&file, &url)).await.unwrap();
+        let mut source = raw(&file).await;
+        for table in &moved {
+            let ask = AssertSqlSafe(format!("SELECT COUNT(*) FROM {}", table.name));
+            let counted: i64 = sqlx::query_scalar(ask).fetch_one(&mut source).await.unwrap();
+            assert_eq!(u64::try_from(counted).unwrap(), table.rows, "{}", table.name);
+            *rows.entry(table.name).or_default() += table.rows;
+        }
+        let last: i64 = sqlx::query_scalar(
+            "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'happenings'), 0)",
+        )
+        .fetch_one(&mut source)
+        .await
+        .unwrap();
+        let db = Postgres::open(&url).await.unwrap();
+        assert_eq!(i64::try_from(db.live_span().await.unwrap().last).unwrap(), last);
+        db.close().await;
+    }
+    let empty: Vec<_> = rows.iter().filter(|(_, rows)| **rows == 0).map(|(name, _)| name).collect();
+    assert!(empty.is_empty(), "the stories fill every table: {empty:?}");
+}
+
+#[tokio::test]
+async fn a_source_that_somebody_uses_and_a_target_that_is_not_empty_are_refused() {
+    if let Some(why) = missing() {
+        eprintln!("not run: {why}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("waxwing.db");
+    let databases = Databases::open().unwrap();
+    let (empty, used) = (databases.database().unwrap(), databases.database().unwrap());
+    let source = Sqlite::open(&file).await.unwrap();
+    person(&source, 1).await;
+    let refused = Box::pin(move_to_postgres(&file, &empty)).await;
+    assert!(matches!(refused, Err(MoveError::InUse)), "{refused:?}");
+    source.close().await;
+    let other = Postgres::open(&used).await.unwrap();
+    person(&other, 2).await;
+    let refused = Box::pin(move_to_postgres(&file, &used)).await;
+    assert!(matches!(refused, Err(MoveError::NotEmpty("accounts"))), "{refused:?}");
+    assert_eq!(other.stats().await.unwrap().accounts, 1);
+    // Neither of the two is any the worse for it.
+    Postgres::open(&used).await.unwrap();
+    Sqlite::open(&file).await.unwrap().close().await;
+    Box::pin(move_to_postgres(&file, &empty)).await.unwrap();
+    // Nobody goes on with the old one by mistake.
+    assert!(matches!(Sqlite::open(&file).await.map(|_| ()), Err(DbError::Moved)));
+    let again = Box::pin(move_to_postgres(&file, &databases.database().unwrap())).await;
+    assert!(matches!(again, Err(MoveError::AlreadyMoved)), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_move_that_is_cut_off_leaves_a_target_that_no_server_takes_for_a_new_one() {
+    if let Some(why) = missing() {
+        eprintln!("not run: {why}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("waxwing.db");
+    let source = Sqlite::open(&file).await.unwrap();
+    for n in 0..200 {
+        person(&source, n).await;
+    }
+    source.close().await;
+    let databases = Databases::open().unwrap();
+    let url = databases.database().unwrap();
+    // Let go at ever later points, until one comes to its end.
+    let (mut half, mut steps) = (0, 0_u32);
+    loop {
+        let mut moving = Box::pin(move_to_postgres(&file, &url));
+        let mut done = None;
+        for _ in 0..steps {
+            if let std::task::Poll::Ready(answer) = futures::poll!(&mut moving) {
+                done = Some(answer);
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_micros(200)).await;
+        }
+        drop(moving);
+        match done {
+            Some(Ok(_)) => break,
+            // The connections that were dropped a moment ago may not have ended yet.
+            Some(Err(MoveError::InUse | MoveError::Target(DbError::Busy))) | None => {}
+            Some(Err(error)) => panic!("{error:?}"),
+        }
+        // Rows are there whole or not at all, and where a move was begun no server starts.
+        let rows = sql(&url, "SELECT COUNT(*) FROM accounts");
+        assert!(rows.is_err() || rows.as_deref().is_ok_and(|rows| rows == "0"), "{rows:?}");
+        let begun = sql(&url, "SELECT COUNT(*) FROM moving").is_ok_and(|rows| rows == "1");
+        if begun {
+            let opened = Postgres::open(&url).await.map(|_| ());
+            assert!(matches!(opened, Err(DbError::HalfMoved)), "{opened:?}");
+            half += 1;
+        }
+        steps = steps * 3 / 2 + 8;
+    }
+    assert!(half > 0, "some were cut off on the way");
+    let db = Postgres::open(&url).await.unwrap();
+    assert_eq!(db.stats().await.unwrap().accounts, 200);
+}
+
+#[tokio::test]
+async fn a_row_that_arrives_otherwise_is_noticed_and_nothing_counts() {
+    if let Some(why) = missing() {
+        eprintln!("not run: {why}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("waxwing.db");
+    let source = Sqlite::open(&file).await.unwrap();
+    person(&source, 1).await;
+    source.close().await;
+    let fill = "INSERT INTO doomed_blobs (blob, doomed_at) VALUES ('B', 1), ('a', 2)";
+    sqlx::query(fill).execute(&mut raw(&file).await).await.unwrap();
+    let databases = Databases::open().unwrap();
+    let url = databases.database().unwrap();
+    Postgres::open(&url).await.unwrap().close().await;
+    // A target that keeps them in another order: of the same number of rows, each is another's.
+    let other_order = "ALTER TABLE doomed_blobs ALTER COLUMN blob TYPE TEXT COLLATE \"und-x-icu\"";
+    sql(&url, other_order).unwrap();
+    let refused = Box::pin(move_to_postgres(&file, &url)).await;
+    assert!(matches!(refused, Err(MoveError::Differs { table: "doomed_blobs", row: 1 })), "{refused:?}");
+    assert_eq!(sql(&url, "SELECT COUNT(*) FROM accounts").unwrap(), "0");
+    assert!(Sqlite::open(&file).await.is_ok(), "the source is as it was");
+}

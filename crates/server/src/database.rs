@@ -1,0 +1,39 @@
+//! Which database: PostgreSQL where the operator names one, else the SQLite file of the data folder.
+
+use std::sync::Arc;
+
+use db::{Database, DbError, Postgres, Sqlite, UnixTime};
+
+use crate::config::Config;
+use crate::secrets::Keys;
+
+/// The SQLite file's name in a data folder.
+pub(crate) const FILE: &str = "waxwing.db";
+
+/// Opens the configured database, making what is missing of it.
+pub(crate) async fn open(config: &Config) -> Result<Arc<dyn Database>, DbError> {
+    Ok(match config.secrets.database_url() {
+        Some(url) => Arc::new(Postgres::open(url).await?),
+        None => Arc::new(Sqlite::open(config.storage.data.join(FILE)).await?),
+    })
+}
+
+/// Opens the configured database, which other processes may use, to read and nothing else.
+pub(crate) async fn open_read_only(config: &Config) -> Result<Arc<dyn Database>, DbError> {
+    Ok(match config.secrets.database_url() {
+        Some(url) => Arc::new(Postgres::open_read_only(url).await?),
+        None => Arc::new(Sqlite::open_read_only(config.storage.data.join(FILE)).await?),
+    })
+}
+
+/// Whether these keys are those that the database was filled with. One that never knew its keys is asked for an address that
+/// rests in it.
+pub(crate) async fn fits(db: &dyn Database, keys: &Keys) -> Result<bool, DbError> {
+    let some = db.list_accounts(None, 1, UnixTime(0)).await?.pop();
+    let opens =
+        some.is_none_or(|row| keys.open_address(&row.account.lookup, row.account.sealed_address).is_some());
+    if !opens {
+        return Ok(false);
+    }
+    Ok(db.keep_key_check(keys.check()).await? == keys.check())
+}
