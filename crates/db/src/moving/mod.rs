@@ -158,7 +158,7 @@ async fn fill(
         .execute(&mut *target)
         .await
         .map_err(at_target)?;
-    let mut tx = target.begin().await.map_err(at_target)?;
+    let mut tx = sqlx::Connection::begin(&mut *target).await.map_err(at_target)?;
     for name in TABLES {
         // Nobody else writes into it meanwhile, and nothing that arrives is told of as if it happened now.
         let lock =

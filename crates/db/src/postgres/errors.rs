@@ -28,6 +28,7 @@ pub(crate) fn meaning(error: &PgDatabaseError) -> Option<DbError> {
 pub(super) fn opening(error: sqlx::Error) -> DbError {
     match error.into() {
         DbError::Engine(error) => DbError::Open(error),
+        DbError::Busy => DbError::Away("no connection was made in time".into()),
         other => other,
     }
 }

@@ -15,9 +15,9 @@ mod sql;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::Transaction;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Transaction};
 
 use crate::{Database, DbError, Stats};
 use engine::Engine;
@@ -30,6 +30,9 @@ const WRITERS: u32 = 6;
 
 /// How long a call waits for a connection of ours, a new one included.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a server that starts waits for the database.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a readiness check may take.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -56,8 +59,10 @@ impl Postgres {
     /// [`DbError::Open`], [`DbError::Away`], [`DbError::Schema`], and whatever the engine reports.
     pub async fn open(url: &str) -> Result<Self, DbError> {
         let options = options::parse(url)?;
-        bring_up_to_date(&options).await?;
-        check::usable(&options).await?;
+        let first = one(&options).await?;
+        bring_up_to_date(&first).await?;
+        check::usable(&first).await?;
+        first.close().await;
         Self::with_pools(&options, false).await
     }
 
@@ -68,7 +73,10 @@ impl Postgres {
     /// As [`Postgres::open`]; [`DbError::Schema`] if it is no database of a server.
     pub async fn open_read_only(url: &str) -> Result<Self, DbError> {
         let options = options::parse(url)?;
-        if !check::is_servers(&options).await? {
+        let first = one(&options).await?;
+        let is_servers = check::is_servers(&first).await?;
+        first.close().await;
+        if !is_servers {
             return Err(DbError::Schema("it is no database of a server".into()));
         }
         Self::with_pools(&options, true).await
@@ -76,10 +84,10 @@ impl Postgres {
 
     /// A connection to a database that is to be filled, with its schema up to date and without bounds in time.
     pub(crate) async fn connect_to_fill(url: &str) -> Result<PgConnection, DbError> {
-        let options = options::parse(url)?;
-        bring_up_to_date(&options).await?;
-        check::settings(&options).await?;
-        options.connect().await.map_err(errors::opening)
+        let first = one(&options::parse(url)?).await?;
+        bring_up_to_date(&first).await?;
+        check::settings(&first).await?;
+        Ok(first.acquire().await?.detach())
     }
 
     async fn with_pools(options: &PgConnectOptions, only_read: bool) -> Result<Self, DbError> {
@@ -125,15 +133,18 @@ async fn begin(pool: &PgPool) -> Result<Transaction<'static, Engine>, DbError> {
     begun.await.map_err(|_| DbError::Closed)?.map_err(Into::into)
 }
 
-/// Applies what is new of the schema, on a connection of its own that waits as long as it takes.
-async fn bring_up_to_date(options: &PgConnectOptions) -> Result<(), DbError> {
-    let mut connection = options.connect().await.map_err(errors::opening)?;
+/// One connection without bounds in time, for what is done before anything else.
+async fn one(options: &PgConnectOptions) -> Result<PgPool, DbError> {
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(OPENING_TIMEOUT);
+    pool.connect_with(options.clone()).await.map_err(errors::opening)
+}
+
+/// Applies what is new of the schema. Servers that come together wait for each other here as long as it takes.
+async fn bring_up_to_date(first: &PgPool) -> Result<(), DbError> {
     let mut migrator = sqlx::migrate!("./migrations/postgres");
     // Versions N and N−1 run together: what a newer one added does not disturb.
     migrator.set_ignore_missing(true);
-    migrator.run(&mut connection).await.map_err(schema_error)?;
-    connection.close().await?;
-    Ok(())
+    migrator.run(first).await.map_err(schema_error)
 }
 
 fn schema_error(error: MigrateError) -> DbError {

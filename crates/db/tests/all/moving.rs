@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use db::conformance;
 use db::{
-    Accounts as _, Database as _, DbError, Live as _, Lookup, MoveError, NewAccount, Postgres, Sqlite,
-    UnixTime, move_to_postgres,
+    Database as _, DbError, Live as _, Lookup, MoveError, NewAccount, Postgres, Sqlite, UnixTime,
+    move_to_postgres,
 };
 use envelope::ids::UserId;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
