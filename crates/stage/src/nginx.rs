@@ -19,6 +19,17 @@ pub enum Role {
         /// The longest body in MiB; 0 is none.
         body_mib: u32,
     },
+    /// The same, by word of somebody who looks after it.
+    Before {
+        /// Where the server is; TLS is spoken there as well.
+        upstream: u16,
+        /// The longest body in MiB; 0 is none.
+        body_mib: u32,
+        /// For what name its certificate is.
+        name: &'static str,
+        /// Directives beside `proxy_pass`; `$connection_upgrade` is made as usual.
+        lines: &'static str,
+    },
 }
 
 /// A running nginx; it ends with this.
@@ -42,7 +53,8 @@ impl Nginx {
         for part in ["files", "temp"] {
             std::fs::create_dir_all(folder.join(part)).doing("making folders for nginx")?;
         }
-        certificate::write(&folder)?;
+        let name = if let Role::Before { name, .. } = role { name } else { "localhost" };
+        certificate::write(&folder, name)?;
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).doing("finding a port")?.port();
         let config = folder.join("nginx.conf");
@@ -92,6 +104,7 @@ pub fn is_installed() -> bool {
 /// Two workers as on the machine's two cores, large bodies straight to disk or to the server.
 fn configuration(folder: &Path, port: u16, role: Role) -> String {
     let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
+    let protocols = if matches!(role, Role::Before { .. }) { "ssl http2" } else { "ssl" };
     let (limit, location) = match role {
         Role::Files => (0, "dav_methods PUT DELETE;".to_owned()),
         Role::Proxy { upstream, body_mib } => (
@@ -101,6 +114,9 @@ fn configuration(folder: &Path, port: u16, role: Role) -> String {
       proxy_buffering off;"
             ),
         ),
+        Role::Before { upstream, body_mib, lines, .. } => {
+            (body_mib, format!("proxy_pass https://127.0.0.1:{upstream};\n      {lines}"))
+        }
     };
     format!(
         "{user} worker_processes 2; error_log {folder}/error.log; pid {folder}/nginx.pid;
@@ -109,8 +125,9 @@ http {{
   access_log off; sendfile on; client_max_body_size {limit}m; client_body_buffer_size 1m;
   client_body_temp_path {folder}/temp; proxy_temp_path {folder}/temp; fastcgi_temp_path {folder}/temp;
   uwsgi_temp_path {folder}/temp; scgi_temp_path {folder}/temp;
+  map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
   server {{
-    listen 127.0.0.1:{port} ssl; server_name localhost;
+    listen 127.0.0.1:{port} {protocols}; server_name localhost;
     ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_protocols TLSv1.3;
     root {folder}/files;
     location / {{ {location} }}

@@ -1,7 +1,8 @@
-//! The server of Waxwing: serve, admin, demo.
+//! The server of Waxwing: serve, doctor, admin, demo.
 
 mod admin;
 mod demo;
+mod doctor;
 mod serve;
 
 use std::process::ExitCode;
@@ -20,6 +21,11 @@ struct Waxd {
 enum Command {
     /// Run the server until SIGTERM or SIGINT
     Serve(Box<serve::ServeArgs>),
+    /// Look a server over, and say what to do about each thing that is wrong; it may be running
+    ///
+    /// Takes the flags and the environment of `waxd serve`. Exit codes: 0 nothing is red, 1 something is, 2 nothing could
+    /// be looked at.
+    Doctor(Box<doctor::DoctorArgs>),
     /// Look after a data folder
     Admin(admin::AdminArgs),
     /// Play the whole way of one file on this machine, and search for what leaked
@@ -43,6 +49,7 @@ fn main() -> ExitCode {
     }
     match Waxd::parse().command {
         Command::Serve(args) => serve::run(*args),
+        Command::Doctor(args) => doctor::run(*args),
         Command::Admin(args) => admin::run(args),
         Command::Demo(args) => match demo::run(&args) {
             Ok(()) => ExitCode::SUCCESS,
