@@ -37,6 +37,8 @@ enum Purpose {
     AuditHead,
     V0Encryption,
     KeyCheck,
+    Redis,
+    Doctor,
 }
 
 impl Purpose {
@@ -59,6 +61,8 @@ impl Purpose {
             Self::AuditHead => b"waxwing/v1/server/audit-head",
             Self::V0Encryption => b"waxwing/v1/server/v0-encryption",
             Self::KeyCheck => b"waxwing/v1/server/key-check",
+            Self::Redis => b"waxwing/v1/server/redis",
+            Self::Doctor => b"waxwing/v1/server/doctor",
         }
     }
 }
@@ -123,6 +127,8 @@ pub(crate) struct Keys {
     audit_head: Ed25519KeyPair,
     v0: RandomizedNonceKey,
     check: Digest,
+    redis: hmac::Key,
+    doctor: hmac::Key,
     /// Ed25519 seeds of access tokens: the one that signs, then those still believed.
     pub(crate) access_seeds: Vec<Zeroizing<[u8; 32]>>,
 }
@@ -168,6 +174,8 @@ impl Keys {
             audit_head: audit_head(secret_key),
             v0: aead(Purpose::V0Encryption),
             check: Digest::from_bytes(*subkey(secret_key, Purpose::KeyCheck)),
+            redis: mac(Purpose::Redis),
+            doctor: mac(Purpose::Doctor),
             access_seeds: vec![subkey(jwt_secret, Purpose::AccessToken)],
         }
     }
@@ -262,6 +270,16 @@ impl Keys {
     pub(crate) fn bucket(&self, kind: &str, subject: &[u8]) -> Vec<u8> {
         let hidden = mac(&self.subject, &[kind.as_bytes(), &[0], subject]);
         [kind.as_bytes(), b":", &hidden[..16]].concat()
+    }
+
+    /// A key for what rests in Redis.
+    pub(crate) fn redis_key(&self, use_for: &[u8]) -> [u8; 32] {
+        mac(&self.redis, &[use_for])
+    }
+
+    /// The code that makes a doctor's token good.
+    pub(crate) fn doctor_mac(&self, token: &[u8]) -> [u8; 32] {
+        mac(&self.doctor, &[token])
     }
 
     /// The code that makes a ticket good.
@@ -487,7 +505,7 @@ mod tests {
             user,
             seq,
             bundle: bundle.to_vec(),
-            hash: db::Digest::from_bytes([0; 32]),
+            hash: Digest::from_bytes([0; 32]),
             root: envelope::RootId::from_bytes([0; 32]),
         };
         assert_eq!(keys.open_bundle(stored(alice, 1, &bundle)).unwrap(), b"a bundle of alice@wax.example");

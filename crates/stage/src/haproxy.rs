@@ -30,7 +30,7 @@ impl Haproxy {
     pub fn start(root: &Path, upstream: u16, upstream_ca: &Path) -> Result<Self, StageError> {
         let folder = root.join("haproxy");
         std::fs::create_dir_all(&folder).doing("making a folder for haproxy")?;
-        certificate::write(&folder)?;
+        certificate::write(&folder, "localhost")?;
         // HAProxy wants certificate and key in one file.
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).doing("reading a certificate");
         let both = read("cert.pem")? + &read("key.pem")?;

@@ -1,8 +1,9 @@
-//! The server of Waxwing: serve, balance, admin, demo.
+//! The server of Waxwing: serve, balance, doctor, admin, demo.
 
 mod admin;
 mod balance;
 mod demo;
+mod doctor;
 mod serve;
 mod signals;
 
@@ -24,6 +25,11 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     /// Run the load balancer before several servers until SIGTERM or SIGINT
     Balance(Box<balance::BalanceArgs>),
+    /// Look a server over, and say what to do about each thing that is wrong; it may be running
+    ///
+    /// Takes the flags and the environment of `waxd serve`. Exit codes: 0 nothing is red, 1 something is, 2 nothing could
+    /// be looked at.
+    Doctor(Box<doctor::DoctorArgs>),
     /// Look after a data folder
     Admin(admin::AdminArgs),
     /// Play the whole way of one file on this machine, and search for what leaked
@@ -48,6 +54,7 @@ fn main() -> ExitCode {
     match Waxd::parse().command {
         Command::Serve(args) => serve::run(*args),
         Command::Balance(args) => balance::run(*args),
+        Command::Doctor(args) => doctor::run(*args),
         Command::Admin(args) => admin::run(args),
         Command::Demo(args) => match demo::run(&args) {
             Ok(()) => ExitCode::SUCCESS,

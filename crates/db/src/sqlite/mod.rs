@@ -7,6 +7,7 @@
 mod engine;
 pub(crate) mod errors;
 mod place;
+mod schema;
 mod snapshot;
 #[path = "../sql/mod.rs"]
 mod sql;
@@ -22,6 +23,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection, Sqlite as Engine, Transaction};
+
+pub use schema::SchemaVersions;
 
 use crate::{Database, DbError, Stats};
 

@@ -49,6 +49,8 @@ pub struct Secrets {
     pub smtp_password: Option<GivenSecret>,
     /// `DATABASE_URL`: a PostgreSQL database, with the password for it; absent: SQLite in the data folder.
     pub database_url: Option<GivenSecret>,
+    /// `REDIS_URL`: where Redis is, and perhaps its password.
+    pub redis_url: Option<GivenSecret>,
 }
 
 impl Secrets {
@@ -59,6 +61,7 @@ impl Secrets {
             jwt_secret_previous: one("JWT_SECRET_PREVIOUS", &read)?,
             smtp_password: one("SMTP_PASSWORD", &read)?,
             database_url: one("DATABASE_URL", &read)?,
+            redis_url: one("REDIS_URL", &read)?,
         })
     }
 

@@ -8,6 +8,16 @@ pub struct Listen {
     /// Address and port; port 0 lets the system choose
     #[arg(long, env = "WAXD_LISTEN", value_name = "ADDRESS:PORT", default_value_t = Listen::default().listen)]
     pub listen: SocketAddr,
+    /// Administrative address, where GET /metrics is answered in clear and without a sign-in [default: none;
+    /// 127.0.0.1:9464 where the flag stands alone]
+    #[arg(
+        long,
+        env = "WAXD_ADMIN_LISTEN",
+        value_name = "ADDRESS:PORT",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:9464"
+    )]
+    pub admin_listen: Option<SocketAddr>,
     /// Connections at once; more wait in the system's queue
     #[arg(long, env = "WAXD_MAX_CONNECTIONS", value_name = "N", default_value_t = Listen::default().max_connections)]
     pub max_connections: usize,
@@ -26,6 +36,7 @@ impl Default for Listen {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8443)),
+            admin_listen: None,
             max_connections: 4_096,
             shutdown_seconds: 30,
         }
