@@ -5,6 +5,7 @@
 
 mod certificate;
 mod clock;
+mod cluster;
 mod digest;
 mod memory;
 mod nginx;
@@ -18,6 +19,7 @@ mod server;
 mod wire;
 
 pub use clock::WrongClock;
+pub use cluster::{Cluster, ClusterOptions, PartOfCluster};
 pub use digest::{sha256_from, sha256_of};
 pub use memory::{Watch, peak_of};
 pub use nginx::{Nginx, Role, is_installed as nginx_is_installed};

@@ -1,8 +1,10 @@
-//! The server of Waxwing: serve, admin, demo.
+//! The server of Waxwing: serve, cluster, admin, demo.
 
 mod admin;
+mod cluster;
 mod demo;
 mod serve;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -20,6 +22,8 @@ struct Waxd {
 enum Command {
     /// Run the server until SIGTERM or SIGINT
     Serve(Box<serve::ServeArgs>),
+    /// Run a balancer and several servers on this machine until SIGTERM or SIGINT
+    Cluster(Box<cluster::ClusterArgs>),
     /// Look after a data folder
     Admin(admin::AdminArgs),
     /// Play the whole way of one file on this machine, and search for what leaked
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
     }
     match Waxd::parse().command {
         Command::Serve(args) => serve::run(*args),
+        Command::Cluster(args) => cluster::run(*args),
         Command::Admin(args) => admin::run(args),
         Command::Demo(args) => match demo::run(&args) {
             Ok(()) => ExitCode::SUCCESS,
