@@ -459,6 +459,8 @@ impl Error {
             E::Unreachable { .. } | E::CertificateNotTrusted { .. } | E::TimedOut { .. } => Class::Network,
             E::Broken { .. } | E::NotAServer { .. } => Class::Network,
             E::NotSignedIn | E::SessionEnded | E::SecondFactorNeeded => Class::NotSignedIn,
+            // Something behind the address that was reached is away: as good as not reached.
+            E::Refused(problem) if matches!(problem.status, 408 | 502..=504) => Class::Network,
             E::Refused(_) | E::CodeRejected | E::TooLarge | E::LaterFormat(_) | E::CompatRefused(_) => {
                 Class::Refused
             }

@@ -29,7 +29,7 @@ pub use postfix::Postfix;
 pub use process::{go_on, pause};
 pub use relay::Relay;
 pub use search::{Found, Needles, Searched};
-pub use server::{Server, ServerOptions};
+pub use server::{Server, ServerOptions, code_in};
 pub use wire::{Cut, Waited, Way, Wire};
 
 use std::path::PathBuf;

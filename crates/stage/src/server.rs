@@ -144,8 +144,9 @@ impl Drop for Server {
     }
 }
 
-/// Looks for the newest message to the address and reads its six digits.
-pub(crate) fn code_in(folder: &Path, address: &str) -> Option<String> {
+/// Looks in a mail folder for the newest message to the address and reads its six digits.
+#[must_use]
+pub fn code_in(folder: &Path, address: &str) -> Option<String> {
     let mut messages: Vec<PathBuf> =
         std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     messages.sort();

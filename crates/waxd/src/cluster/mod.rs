@@ -83,7 +83,7 @@ pub(crate) fn run(args: ClusterArgs) -> ExitCode {
 
 fn start(args: ClusterArgs, level: LevelFilter) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let outcome = runtime.block_on(async {
+    let outcome: Result<(), Box<dyn Error>> = runtime.block_on(async {
         let mut signals = Signals::listen(args.until_stdin_ends)?;
         let hang_up = signal(SignalKind::hangup())?;
         let plan = Plan::of(args, level)?;
@@ -97,11 +97,11 @@ fn start(args: ClusterArgs, level: LevelFilter) -> Result<(), Box<dyn Error>> {
             () = cluster.stop() => tracing::info!("stopped"),
             () = signals.next() => tracing::warn!("stopped at once, as asked a second time"),
         }
-        served
+        Ok(served?)
     });
     // Children that are left die with their handles.
     runtime.shutdown_timeout(Duration::from_secs(5));
-    Ok(outcome?)
+    outcome
 }
 
 /// What runs.
