@@ -58,6 +58,8 @@ cargo_tool() {
 
 need cc gcc
 need make make
+# A library below the balancer is built with it.
+need cmake cmake
 if [ "$goal" = test ]; then
   need git git
   need openssl openssl
@@ -81,6 +83,8 @@ fi
 if [ "$goal" = bench ]; then
   need nginx nginx-light
   need curl curl
+  # A peer of the balancer; where it cannot be had, its rows say "not measured".
+  if on_debian_as_root; then need haproxy haproxy; fi
   need age age
   need ssh-keygen openssh-client
   need /usr/sbin/sshd openssh-server

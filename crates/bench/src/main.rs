@@ -1,5 +1,6 @@
 //! Speed beside tools that do not seal: each row and its peers in the same run on the same machine, in turn.
 
+mod balanced;
 mod containers;
 mod full;
 mod rows;
@@ -54,6 +55,8 @@ enum Rows {
     Send,
     /// `wax get` beside curl from nginx
     Get,
+    /// `wax send` and `wax get` through the balancer, beside no balancer, HAProxy and nginx
+    Balancer,
     /// Many small files beside scp
     Small,
     /// `wax seal` and `wax open` beside age and cp
@@ -128,6 +131,13 @@ fn run(args: &BenchArgs) -> Result<(), StageError> {
         let of_v0 = v0::groups(&path, &beside("waxd")?, args.runs)?;
         table::print_groups(&of_v0);
         groups.extend(of_v0);
+    }
+    if wanted(args, Rows::Balancer) {
+        let root = folder(args)?;
+        let path = root.path().canonicalize().doing("finding the folder")?;
+        let through = balanced::groups(&path, args.size << 20, args.runs)?;
+        table::print_groups(&through);
+        groups.extend(through);
     }
     sheets.extend(full(args)?);
     for sheet in &sheets {

@@ -97,8 +97,12 @@ codes! {
     Internal = "internal", 500, "The server made a mistake";
     /// The operator has not set up what this needs.
     NotOffered = "not_offered", 501, "This server does not offer that";
+    /// A server behind a balancer went away while it was asked.
+    BadGateway = "bad_gateway", 502, "The server went away while it was asked";
     /// Starting, stopping, or waiting for a part of itself.
     Unavailable = "unavailable", 503, "The server cannot answer just now";
+    /// A server behind a balancer was silent for too long.
+    GatewayTimeout = "gateway_timeout", 504, "The server did not answer in time";
     /// The request took too long.
     Timeout = "timeout", 408, "The request took too long";
     /// The server's disk is full.
@@ -111,7 +115,13 @@ impl Code {
     pub const fn is_transient(self) -> bool {
         matches!(
             self,
-            Self::TooMany | Self::Internal | Self::Unavailable | Self::Timeout | Self::NodeMismatch
+            Self::TooMany
+                | Self::Internal
+                | Self::BadGateway
+                | Self::Unavailable
+                | Self::GatewayTimeout
+                | Self::Timeout
+                | Self::NodeMismatch
         )
     }
 }

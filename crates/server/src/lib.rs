@@ -49,4 +49,4 @@ pub use jobs::{JobError, JobReport};
 pub use mail::{Backoff, CodeLetter, MailError, Mailer, Notice, NoticeLetter, RelayError};
 pub use openapi::openapi;
 pub use serve::{Running, Seams, Server, StartError};
-pub use tls::TlsError;
+pub use tls::{DevelopmentAuthority, TlsError};

@@ -10,7 +10,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Our own rooms, whose lines are written with care for what must not be in them.
-const OURS: [&str; 6] = ["server", "db", "blobs", "envelope", "proto", "waxd"];
+const OURS: [&str; 7] = ["server", "balancer", "db", "blobs", "envelope", "proto", "waxd"];
+/// Libraries whose warnings and errors show what others said: requests with their queries and headers.
+const SILENT: [&str; 4] = ["pingora", "pingora_core", "pingora_proxy", "pingora_runtime"];
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -23,10 +25,13 @@ pub enum LogFormat {
 }
 
 /// Lets our own rooms speak up to `level`, and all other code of the process only warn, whatever `level` says:
-/// libraries below us print headers and bodies when they are asked for details.
+/// libraries below us print headers and bodies when they are asked for details. Some do so in their errors: those say nothing.
 #[must_use]
 pub fn filter(level: LevelFilter) -> Targets {
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(OURS.map(|room| (room, level)))
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_targets(OURS.map(|room| (room, level)))
+        .with_targets(SILENT.map(|library| (library, LevelFilter::OFF)))
 }
 
 /// Sends log lines of the whole process to standard error. Called once, by `main`.
@@ -72,5 +77,8 @@ mod tests {
         assert!(filter.would_enable("hyper::proto", &Level::WARN));
         assert!(!filter.would_enable("hyper::proto", &Level::INFO));
         assert!(!filter.would_enable("rustls::conn", &Level::TRACE));
+        assert!(filter.would_enable("balancer::gate", &Level::TRACE));
+        assert!(!filter.would_enable("pingora_proxy", &Level::ERROR));
+        assert!(!filter.would_enable("pingora_core::protocols", &Level::ERROR));
     }
 }

@@ -16,7 +16,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Tls;
 use crate::private_file;
 
@@ -139,6 +139,41 @@ impl Authority {
         let fresh = make_leaf(&self.issuer, &self.names, now)?;
         *self.leaf.write().unwrap_or_else(|poison| poison.into_inner()) = fresh;
         Ok(true)
+    }
+}
+
+/// The development authority of a data folder, for another program on this machine that clients shall trust as they trust the
+/// servers. Its certificate rests in memory alone.
+#[derive(Debug)]
+pub struct DevelopmentAuthority(Arc<Authority>);
+
+impl DevelopmentAuthority {
+    /// Opens the authority that the servers of this data folder use; it is made where there is none yet.
+    ///
+    /// # Errors
+    /// A folder that cannot be used, or a name that is none.
+    pub fn open(data: &Path, names: &[String]) -> Result<Self, TlsError> {
+        Ok(Self(Arc::new(Authority::open(&data.join("tls"), names, &SystemClock)?)))
+    }
+
+    /// Where clients find the certificate of the authority.
+    #[must_use]
+    pub fn ca_file(&self) -> &Path {
+        &self.0.ca_file
+    }
+
+    /// What TLS shows to clients.
+    #[must_use]
+    pub fn identity(&self) -> Arc<dyn ResolvesServerCert> {
+        self.0.clone()
+    }
+
+    /// Makes a new certificate if the present one nears its end; to be called about once a day.
+    ///
+    /// # Errors
+    /// A certificate could not be made; the present one stays.
+    pub fn renew(&self) -> Result<bool, TlsError> {
+        self.0.renew(SystemClock.now())
     }
 }
 

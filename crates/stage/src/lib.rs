@@ -3,10 +3,12 @@
 //! The demo and the tests of the whole tell their stories with it. Nothing here can open a sealed file: it
 //! starts programs, compares digests, searches bytes and reads what the kernel says of memory.
 
+mod balancer;
 mod certificate;
 mod clock;
 mod cluster;
 mod digest;
+mod haproxy;
 mod memory;
 mod nginx;
 mod parcel;
@@ -18,9 +20,11 @@ mod search;
 mod server;
 mod wire;
 
+pub use balancer::{Balancer, BalancerOptions};
 pub use clock::WrongClock;
 pub use cluster::{Cluster, ClusterOptions, PartOfCluster};
 pub use digest::{sha256_from, sha256_of};
+pub use haproxy::Haproxy;
 pub use memory::{Watch, peak_of};
 pub use nginx::{Nginx, Role, is_installed as nginx_is_installed};
 pub use parcel::Parcel;

@@ -33,6 +33,14 @@ pub struct Nginx {
 }
 
 impl Nginx {
+    /// The largest peak of resident memory among its workers, bytes, where the kernel tells it.
+    #[must_use]
+    pub fn peak(&self) -> Option<u64> {
+        let pid = self.child.id();
+        let workers = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        workers.split_whitespace().filter_map(|worker| crate::peak_of(worker.parse().ok()?)).max()
+    }
+
     /// Starts nginx below a folder; whoever asks has seen that it [is installed](is_installed).
     ///
     /// # Errors
@@ -92,13 +100,15 @@ pub fn is_installed() -> bool {
 /// Two workers as on the machine's two cores, large bodies straight to disk or to the server.
 fn configuration(folder: &Path, port: u16, role: Role) -> String {
     let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
-    let (limit, location) = match role {
-        Role::Files => (0, "dav_methods PUT DELETE;".to_owned()),
+    let (limit, behind, location) = match role {
+        Role::Files => (0, String::new(), "dav_methods PUT DELETE;".to_owned()),
         Role::Proxy { upstream, body_mib } => (
             body_mib,
-            format!(
-                "proxy_pass https://127.0.0.1:{upstream}; proxy_http_version 1.1; proxy_request_buffering off;
-      proxy_buffering off;"
+            format!("upstream behind {{ server 127.0.0.1:{upstream}; keepalive 32; }}"),
+            String::from(
+                "proxy_pass https://behind; proxy_http_version 1.1; proxy_request_buffering off;
+      proxy_buffering off; proxy_set_header Connection \"\"; proxy_set_header Host $http_host;
+      proxy_ssl_session_reuse on;",
             ),
         ),
     };
@@ -109,6 +119,7 @@ http {{
   access_log off; sendfile on; client_max_body_size {limit}m; client_body_buffer_size 1m;
   client_body_temp_path {folder}/temp; proxy_temp_path {folder}/temp; fastcgi_temp_path {folder}/temp;
   uwsgi_temp_path {folder}/temp; scgi_temp_path {folder}/temp;
+  {behind}
   server {{
     listen 127.0.0.1:{port} ssl; server_name localhost;
     ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_protocols TLSv1.3;

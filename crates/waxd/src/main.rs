@@ -1,6 +1,7 @@
-//! The server of Waxwing: serve, cluster, admin, demo.
+//! The server of Waxwing: serve, balance, cluster, admin, demo.
 
 mod admin;
+mod balance;
 mod cluster;
 mod demo;
 mod serve;
@@ -24,6 +25,8 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     /// Run a balancer and several servers on this machine until SIGTERM or SIGINT
     Cluster(Box<cluster::ClusterArgs>),
+    /// Run the load balancer before several servers until SIGTERM or SIGINT
+    Balance(Box<balance::BalanceArgs>),
     /// Look after a data folder
     Admin(admin::AdminArgs),
     /// Play the whole way of one file on this machine, and search for what leaked
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     match Waxd::parse().command {
         Command::Serve(args) => serve::run(*args),
         Command::Cluster(args) => cluster::run(*args),
+        Command::Balance(args) => balance::run(*args),
         Command::Admin(args) => admin::run(args),
         Command::Demo(args) => match demo::run(&args) {
             Ok(()) => ExitCode::SUCCESS,

@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use crate::signals::Signals;
-use part::{Part, PartError, Ready};
+use part::{Part, PartError};
 use plan::Plan;
 use words::Words;
 
@@ -130,12 +130,11 @@ impl Cluster {
     async fn start(&mut self, plan: &Plan) -> Result<(), PartError> {
         let words = Words::new(plan.format);
         let mut urls = Vec::new();
-        let mut first = None;
         for command in &plan.servers {
             self.servers.push(Part::keep(command.clone(), words));
             // The first one makes database, keys and authority; the others find them.
-            if first.is_none() {
-                first = Some(self.servers[0].ready().await?);
+            if let [first] = self.servers.as_mut_slice() {
+                first.ready().await?;
             }
         }
         for server in &mut self.servers {
@@ -143,7 +142,7 @@ impl Cluster {
         }
         let balancer = self.balancer.insert(Part::keep(plan.balancer(&urls), words));
         let at = balancer.ready().await?;
-        announce(&at.url, first.and_then(|ready: Ready| ready.ca).as_deref());
+        announce(&at.url, at.ca.as_deref());
         Ok(())
     }
 
