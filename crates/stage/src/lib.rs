@@ -30,7 +30,7 @@ pub use nginx::{Nginx, Role, is_installed as nginx_is_installed};
 pub use parcel::Parcel;
 pub use person::{Done, Person, text_at};
 pub use postfix::Postfix;
-pub use process::{go_on, pause};
+pub use process::{go_on, pause, terminate};
 pub use relay::Relay;
 pub use search::{Found, Needles, Searched};
 pub use server::{Server, ServerOptions, code_in};

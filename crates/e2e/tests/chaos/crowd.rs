@@ -2,6 +2,7 @@
 
 use crate::ground::Ground;
 use e2e::dice::Chance;
+use e2e::scene::executable;
 use stage::{Done, Parcel, Person, sha256_of};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,13 +44,24 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// Begins: each sends to `reader`.
     pub(crate) fn begin(ground: &Ground, reader: &str, chances: Vec<Chance>) -> Self {
+        Self::begin_with(ground, reader, chances, |_| executable("wax"))
+    }
+
+    /// The same with an executable for each.
+    pub(crate) fn begin_with(
+        ground: &Ground,
+        reader: &str,
+        chances: Vec<Chance>,
+        wax: impl Fn(usize) -> PathBuf,
+    ) -> Self {
         let (stop, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let people = chances.into_iter().zip(["Ann", "Ben", "Cid", "Dot", "Eve", "Fay", "Gus", "Hal"]);
+        let people =
+            chances.into_iter().zip(["Ann", "Ben", "Cid", "Dot", "Eve", "Fay", "Gus", "Hal"]).enumerate();
         let threads = people
-            .map(|(chance, name)| {
+            .map(|(n, (chance, name))| {
                 let folder = ground.path(&format!("desk-{name}"));
                 std::fs::create_dir(&folder).unwrap();
-                let (person, reader) = (ground.person(name), reader.to_owned());
+                let (person, reader) = (ground.person_of(name, &wax(n)), reader.to_owned());
                 let (stop, rounds) = (Arc::clone(&stop), Arc::clone(&rounds));
                 std::thread::spawn(move || {
                     let member = Member { person, kept: Vec::new(), acknowledged: Vec::new() };

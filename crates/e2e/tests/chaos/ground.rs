@@ -53,22 +53,25 @@ pub(crate) struct Ground {
 impl Ground {
     /// Starts everything over what is shared.
     pub(crate) fn over(root: Rc<TempDir>, shared: Box<dyn Shared>) -> Self {
+        Self::with_servers_of(root, shared, &executable("waxd"))
+    }
+
+    /// The same with servers of another executable.
+    pub(crate) fn with_servers_of(root: Rc<TempDir>, shared: Box<dyn Shared>, waxd: &Path) -> Self {
         let log = |name: &str| root.path().join(format!("{name}.log"));
         let data = root.path().join("data");
         let servers: Vec<Part> = (0..SERVERS)
             .map(|n| {
                 let name = format!("server {}", n + 1);
                 let mut args: Vec<OsString> = vec!["--data".into(), data.clone().into()];
-                args.extend(
-                    ["--idle-seconds", IDLE, "--shutdown-seconds", "5", "--until-stdin-ends"].map(Into::into),
-                );
+                args.extend(["--idle-seconds", IDLE, "--shutdown-seconds", "5"].map(Into::into));
                 args.extend(
                     ["--trusted-proxies", "127.0.0.0/8", "--sign-ins-per-ip", "100000"].map(Into::into),
                 );
                 args.extend(["--lookups", "1000000"].map(Into::into));
                 args.extend(shared.args(n));
                 let recipe = Recipe {
-                    program: executable("waxd"),
+                    program: waxd.to_owned(),
                     verb: "serve",
                     args,
                     env: shared.env(),
@@ -108,8 +111,13 @@ impl Ground {
 
     /// Somebody new, signed up through the balancer.
     pub(crate) fn person(&self, name: &str) -> Person {
+        self.person_of(name, &executable("wax"))
+    }
+
+    /// The same with another executable of the client.
+    pub(crate) fn person_of(&self, name: &str, wax: &Path) -> Person {
         let address = format!("{}@chaos.example", name.to_lowercase());
-        let mut person = Person::new(name, &address, &executable("wax"), self.root.path()).unwrap();
+        let mut person = Person::new(name, &address, wax, self.root.path()).unwrap();
         person.quiet = true;
         let (mail, ca) = (self.path("data/mail"), self.path("data/tls/ca.pem"));
         person.sign_up_with(&self.url(), &ca, || code_for(&mail, &address)).unwrap();
@@ -223,4 +231,39 @@ fn bring_back(from: &Path, to: &Path) {
         }
     }
     std::fs::remove_dir(from).unwrap();
+}
+
+/// One machine, SQLite, and one folder for all servers: what every version knows.
+pub(crate) struct OneFolder(PathBuf);
+
+impl OneFolder {
+    pub(crate) fn in_folder(root: &Path) -> Self {
+        Self(root.join("data/blobs"))
+    }
+}
+
+impl Shared for OneFolder {
+    fn args(&self, _: usize) -> Vec<OsString> {
+        Vec::new()
+    }
+
+    fn admin_args(&self) -> Vec<OsString> {
+        Vec::new()
+    }
+
+    fn env(&self) -> Vec<(String, OsString)> {
+        Vec::new()
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        vec![self.0.clone()]
+    }
+
+    fn faults(&self) -> u64 {
+        0
+    }
+
+    fn strike(&mut self, _: u64, _: u64) {}
+
+    fn heal(&mut self) {}
 }

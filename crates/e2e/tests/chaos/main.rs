@@ -8,3 +8,4 @@ mod part;
 mod proofs;
 mod random;
 mod strike;
+mod upgrade;

@@ -1,6 +1,6 @@
 //! One part of a cluster as a process that can be killed, stopped and cut off, and comes back at the same place.
 
-use stage::{Cut, Wire, go_on, pause};
+use stage::{Cut, Wire, go_on, pause, terminate};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
@@ -57,6 +57,13 @@ impl Part {
         }
     }
 
+    /// Lets it end in peace and starts another executable in its place.
+    pub(crate) fn replace(&mut self, program: PathBuf) {
+        self.end();
+        self.recipe.program = program;
+        self.revive();
+    }
+
     /// SIGSTOP.
     pub(crate) fn stop(&self) {
         if let Some(pid) = self.pid() {
@@ -79,8 +86,7 @@ impl Part {
     /// Asks it to end and waits for that.
     pub(crate) fn end(&mut self) {
         if let Some(mut child) = self.running.take() {
-            // A part that says that it ends with its standard input does so.
-            drop(child.stdin.take());
+            terminate(child.id());
             child.wait().unwrap();
         }
     }

@@ -44,7 +44,7 @@ impl Fault {
             4 => Self::Stop(which, while_),
             5 | 6 => Self::Cut(which, cut),
             7 => Self::Unreachable(which, while_),
-            _ => Self::Shared(dice.below(ground.shared.faults()), dice.below(1 << 32)),
+            _ => Self::Shared(dice.below(ground.shared.faults().max(1)), dice.below(1 << 32)),
         }
     }
 
