@@ -79,7 +79,7 @@ fn balance(args: BalanceArgs) -> Result<(), Box<dyn Error>> {
         tracing::info!("stopping; running requests may finish");
         tokio::select! {
             () = running.shutdown() => tracing::info!("stopped"),
-            () = signals.next() => tracing::warn!("stopped at once, as asked a second time"),
+            _ = signals.next() => tracing::warn!("stopped at once, as asked a second time"),
         }
         Ok(())
     })

@@ -9,7 +9,7 @@ use server::logging::{self, LogFormat};
 use server::{Config, Running, Server};
 use tracing::level_filters::LevelFilter;
 
-use crate::signals::Signals;
+use crate::signals::{Asked, Signals};
 
 /// What `waxd serve` can be told; every flag is also an environment variable.
 #[derive(clap::Args, Debug)]
@@ -56,11 +56,17 @@ fn serve(config: Config, until_stdin_ends: bool) -> Result<(), Box<dyn Error>> {
         let running = Server::start(config).await?;
         announce(&running)?;
         tracing::info!(address = %running.address(), "ready");
-        signals.next().await;
+        let asked = signals.next().await;
         tracing::info!("stopping; running requests may finish");
+        let end = async {
+            if asked == Asked::ToEnd {
+                running.drain().await;
+            }
+            running.shutdown().await;
+        };
         tokio::select! {
-            () = async { running.drain().await; running.shutdown().await } => tracing::info!("stopped"),
-            () = signals.next() => tracing::warn!("stopped at once, as asked a second time"),
+            () = end => tracing::info!("stopped"),
+            _ = signals.next() => tracing::warn!("stopped at once, as asked a second time"),
         }
         Ok(())
     })

@@ -5,6 +5,15 @@ use std::io::Read as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+/// What was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// SIGTERM: end in order.
+    ToEnd,
+    /// SIGINT, or the end of whoever started this: nobody is left to whom notice would have to be given.
+    ToEndNow,
+}
+
 /// Listens for them.
 pub(crate) struct Signals {
     terminate: Signal,
@@ -21,7 +30,7 @@ impl Signals {
             std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
                 let (mut stdin, mut piece) = (std::io::stdin().lock(), [0; 256]);
                 while matches!(stdin.read(&mut piece), Ok(1..)) {}
-                drop(ended.blocking_send(()));
+                let _ = ended.blocking_send(());
             })?;
         }
         Ok(Self {
@@ -32,11 +41,11 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            Some(()) = self.end_of_stdin.recv() => {}
+            _ = self.terminate.recv() => Asked::ToEnd,
+            _ = self.interrupt.recv() => Asked::ToEndNow,
+            Some(()) = self.end_of_stdin.recv() => Asked::ToEndNow,
         }
     }
 }

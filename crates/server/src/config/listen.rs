@@ -18,7 +18,7 @@ pub struct Listen {
     /// Seconds that running parts get to finish after SIGTERM or SIGINT
     #[arg(long, env = "WAXD_SHUTDOWN_SECONDS", value_name = "SECONDS", default_value_t = Listen::default().shutdown_seconds)]
     pub shutdown_seconds: u64,
-    /// Seconds after SIGTERM or SIGINT in which it says that it is not ready but answers as ever, so that a balancer sends
+    /// Seconds after SIGTERM (not SIGINT) in which it says that it is not ready but answers as ever, so that a balancer sends
     /// its requests elsewhere first
     #[arg(long, env = "WAXD_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = Listen::default().drain_seconds)]
     pub drain_seconds: u64,

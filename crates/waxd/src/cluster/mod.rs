@@ -90,12 +90,12 @@ fn start(args: ClusterArgs, level: LevelFilter) -> Result<(), Box<dyn Error>> {
         let mut cluster = Cluster::default();
         let served = tokio::select! {
             served = cluster.live(&plan, hang_up) => served,
-            () = signals.next() => Ok(()),
+            _ = signals.next() => Ok(()),
         };
         tracing::info!("stopping; running requests may finish");
         tokio::select! {
             () = cluster.stop() => tracing::info!("stopped"),
-            () = signals.next() => tracing::warn!("stopped at once, as asked a second time"),
+            _ = signals.next() => tracing::warn!("stopped at once, as asked a second time"),
         }
         Ok(served?)
     });

@@ -168,7 +168,9 @@ impl Keeper {
             let again = format!("{:.1} s", pause.as_secs_f32());
             tracing::warn!(part = %self.command.name, ended = %why, again_in = %again, "a part died and is started again");
             match tokio::time::timeout(pause, self.ordered.recv()).await {
-                Ok(Some(Order::Restart(done))) => drop(done.send(())),
+                Ok(Some(Order::Restart(done))) => {
+                    let _ = done.send(());
+                }
                 Ok(Some(Order::Stop) | None) => return,
                 Err(_) => {}
             }
@@ -180,6 +182,8 @@ impl Keeper {
     async fn once(&mut self) -> Result<Ended, String> {
         self.told.send_replace(Standing::Starting);
         let mut child = self.spawn().map_err(|error| format!("it cannot be started: {error}"))?;
+        // Held here, for whoever waits for a child lets go of its standard input first.
+        let _stdin = child.stdin.take();
         let (ready, becomes_ready) = oneshot::channel();
         if let Some(stdout) = child.stdout.take() {
             tokio::spawn(listen(stdout, ready));
@@ -244,9 +248,11 @@ impl Keeper {
     /// Asks the child to end, and waits no longer than it may take.
     async fn end(&mut self, mut child: Child, order: Option<Order>) -> Result<Ended, String> {
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        // Notice is given where others go on; where all end, nobody is left to send requests elsewhere.
+        let signal = if matches!(order, Some(Order::Restart(_))) { Signal::TERM } else { Signal::INT };
         if let Some(pid) = pid {
             // Gone already: then there is nobody to wait for.
-            drop(kill_process(pid, Signal::TERM));
+            let _ = kill_process(pid, signal);
         }
         if tokio::time::timeout(self.command.ending, child.wait()).await.is_err() {
             tracing::warn!(part = %self.command.name, "a part did not end in time and is killed");
@@ -256,7 +262,7 @@ impl Keeper {
             Some(Order::Restart(done)) => {
                 self.told.send_replace(Standing::Starting);
                 // Whoever asked may have been stopped since.
-                drop(done.send(()));
+                let _ = done.send(());
                 Ok(Ended::Restarted)
             }
             Some(Order::Stop) | None => Ok(Ended::Stopped),
