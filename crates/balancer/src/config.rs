@@ -39,6 +39,12 @@ pub struct Config {
     /// Proxies before the balancer whose X-Forwarded-For is believed: addresses and networks, separated by commas
     #[arg(long, env = "WAXD_BALANCE_TRUSTED_PROXIES", value_name = "ADDRESSES", default_value_t = Trusted::default())]
     pub trusted_proxies: Trusted,
+    /// Socket by which a successor gets the listening address, in a folder that only this account enters
+    #[arg(long, env = "WAXD_BALANCE_HAND_OVER", value_name = "FILE")]
+    pub hand_over: Option<PathBuf>,
+    /// Take the listening address over from the balancer that runs with the same --hand-over, once it gets SIGQUIT
+    #[arg(long, requires = "hand_over")]
+    pub take_over: bool,
     /// Seconds between two checks of a server
     #[arg(long, env = "WAXD_BALANCE_CHECK_SECONDS", value_name = "SECONDS", default_value_t = Config::default().check_seconds)]
     pub check_seconds: f64,
@@ -106,6 +112,8 @@ impl Default for Config {
             tls_key: None,
             admin_listen: None,
             trusted_proxies: Trusted::default(),
+            hand_over: None,
+            take_over: false,
             check_seconds: 1.0,
             limits: Limits::default(),
         }

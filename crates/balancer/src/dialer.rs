@@ -13,6 +13,7 @@ use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, ErrorType, OrErr as _, Result};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -22,6 +23,8 @@ use crate::wire::Wire;
 /// How long an idle connection to a server is kept: shorter than servers keep theirs, so that it is seldom the server that
 /// hangs up while a request is on its way.
 const IDLE: Duration = Duration::from_secs(15);
+/// What is read of a connection at once: TLS by itself asks the system for a quarter of a record at a time.
+const READ: usize = 64 << 10;
 /// By this Pingora asks us, not itself, for a connection; it never leaves the process.
 const OURS: &[u8] = b"waxwing-tls";
 
@@ -42,11 +45,11 @@ impl Dialer {
         &self,
         address: std::net::SocketAddr,
         name: ServerName<'static>,
-    ) -> std::io::Result<TlsStream<TcpStream>> {
+    ) -> std::io::Result<TlsStream<BufReader<TcpStream>>> {
         let connect = async {
             let tcp = TcpStream::connect(address).await?;
             tcp.set_nodelay(true)?;
-            self.tls.connect(name, tcp).await
+            self.tls.connect(name, BufReader::with_capacity(READ, tcp)).await
         };
         tokio::time::timeout(self.patience, connect)
             .await
@@ -79,7 +82,7 @@ impl Connector for Dialer {
             .or_err(ErrorType::InternalError, "a server without a name")?;
         let stream =
             self.dial(*address, name).await.or_err(ErrorType::ConnectError, "a server was not reached")?;
-        let fd = stream.get_ref().0.as_raw_fd();
+        let fd = stream.get_ref().0.get_ref().as_raw_fd();
         Ok((Connection::Stream(Box::new(Wire::new(stream, fd, Some(*address)))), false))
     }
 

@@ -34,6 +34,9 @@ const HTTP2_FRAME: u32 = 64 << 10;
 const HTTP2_STREAMS: u32 = 64;
 const HTTP2_HEADER_LIST: u32 = 32 << 10;
 
+/// How long a client that was just accepted may take to begin when the end comes.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Limits of HTTP/2.
 pub(crate) fn http2_options() -> H2Options {
     let mut options = default_h2_options();
@@ -110,13 +113,35 @@ impl Door {
         if is_http2 {
             proxy.process_new(Box::new(wire), shutdown).await;
         } else {
-            self.converse(proxy, Box::new(wire), shutdown, head).await;
+            self.converse(proxy, wire, shutdown, head).await;
+        }
+    }
+
+    /// Whether a new client of HTTP/1.1 begins to speak. Pingora hangs up on whoever is silent when the end comes; somebody whose
+    /// connection was accepted a moment ago has a request on the way.
+    async fn begins(&self, wire: &mut ClientWire) -> bool {
+        let end = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            heard = wire.hear() => heard.unwrap_or(false),
+            () = end => false,
         }
     }
 
     /// Requests of HTTP/1.1, one after the other.
-    async fn converse(&self, proxy: &Arc<Proxy>, stream: Stream, shutdown: &ShutdownWatch, head: &Arc<Head>) {
-        let mut session = ServerSession::new_http1(stream);
+    async fn converse(
+        &self,
+        proxy: &Arc<Proxy>,
+        mut wire: ClientWire,
+        shutdown: &ShutdownWatch,
+        head: &Arc<Head>,
+    ) {
+        if !self.begins(&mut wire).await {
+            return;
+        }
+        let mut session = ServerSession::new_http1(Box::new(wire));
         session.set_keepalive((!self.stop.is_cancelled()).then_some(self.idle_seconds));
         let mut kept = proxy.process_new_http(session, shutdown).await;
         while let Some((stream, settings)) = kept.map(ReusedHttpStream::consume) {

@@ -13,6 +13,7 @@
 //! | `gate` | the way of one request, as hooks of Pingora |
 //! | `forwarded`, `refusal`, `route` | headers about the client, answers of the balancer itself, what the log may say |
 //! | `door`, `wire`, `dialer`, `tls` | connections of clients and to servers |
+//! | `hand_over` | the listening address, to a successor |
 //! | `metrics`, `admin` | what is counted, and where it is read |
 
 mod admin;
@@ -23,6 +24,7 @@ mod discovery;
 mod door;
 mod forwarded;
 mod gate;
+mod hand_over;
 mod metrics;
 mod pool;
 mod refusal;
@@ -35,5 +37,6 @@ mod upstream;
 mod wire;
 
 pub use config::{Config, ConfigError};
+pub use hand_over::HandOverError;
 pub use serve::{Balancer, Running, StartError};
 pub use tls::TlsError;

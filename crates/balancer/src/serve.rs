@@ -2,18 +2,17 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::IntoRawFd as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pingora::apps::HttpServerOptions;
 use pingora::proxy::ProxyServiceBuilder;
-use pingora::server::Fds;
 use pingora::server::configuration::ServerConf;
 use pingora::services::Service as _;
 use rustls::server::ResolvesServerCert;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -27,18 +26,17 @@ use crate::dialer::Dialer;
 use crate::discovery::ListError;
 use crate::door::{Door, http2_options};
 use crate::gate::Gate;
+use crate::hand_over::{self, HandOverError, Listening};
 use crate::metrics::{Metrics, add};
 use crate::pool::Pool;
 use crate::tls::{self, FileIdentity, TlsError};
 
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 1024;
 /// How often files are looked at.
 const LOOK_AT_FILES: Duration = Duration::from_secs(1);
 /// Servers that one request is tried at.
 const TRIES: usize = 3;
 /// Idle connections to servers that are kept.
-const KEPT: usize = 256;
+const KEPT: usize = 128;
 
 /// Why a balancer does not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +51,9 @@ pub enum StartError {
     /// The list of servers.
     #[error("the servers are not known")]
     List(#[from] ListError),
+    /// The predecessor did not hand its address over.
+    #[error(transparent)]
+    HandOver(#[from] HandOverError),
     /// An address to listen on.
     #[error("{address} cannot be listened on")]
     Bind {
@@ -98,7 +99,8 @@ impl Balancer {
 
 /// A balancer that passes requests on.
 pub struct Running {
-    address: SocketAddr,
+    place: Listening,
+    hand_over: Option<PathBuf>,
     admin: Option<SocketAddr>,
     metrics: Arc<Metrics>,
     pool: Arc<Pool>,
@@ -119,9 +121,11 @@ impl Running {
         pool: Arc<Pool>,
         files: Option<Arc<FileIdentity>>,
     ) -> Result<Self, StartError> {
-        let listener = bind(config.listen)?;
-        let bound =
-            listener.local_addr().map_err(|source| StartError::Bind { address: config.listen, source })?;
+        let address = config.listen;
+        let place = match config.hand_over.clone().filter(|_| config.take_over) {
+            Some(path) => hand_over::take(path).await?,
+            None => hand_over::bind(address).map_err(|source| StartError::Bind { address, source })?,
+        };
         let metrics = Arc::new(Metrics::default());
         let (stop, abort, end) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
@@ -151,11 +155,12 @@ impl Running {
             stop: stop.clone(),
         };
         let (shutdown, watching) = watch::channel(false);
-        let listening = listen(gate, dialer, door, listener, bound, watching)?;
+        let listening = listen(gate, dialer, door, &place, watching);
         tokio::spawn(look_at_files(pool.clone(), files, metrics.clone(), end.clone()));
         let patience = Duration::from_secs(config.limits.shutdown_seconds);
         Ok(Self {
-            address: bound,
+            place,
+            hand_over: config.hand_over,
             admin,
             metrics,
             pool,
@@ -172,7 +177,7 @@ impl Running {
     /// The address that was bound.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.place.address
     }
 
     /// Where metrics are read, if anywhere.
@@ -184,12 +189,23 @@ impl Running {
     /// Where a client on the same machine reaches the balancer.
     #[must_use]
     pub fn url(&self) -> String {
-        let host = match self.address.ip() {
+        let host = match self.place.address.ip() {
             ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
             IpAddr::V6(six) => format!("[{six}]"),
             IpAddr::V4(four) => four.to_string(),
         };
-        format!("https://{host}:{}", self.address.port())
+        format!("https://{host}:{}", self.place.address.port())
+    }
+
+    /// Hands the listening address to a successor that was told to take it over. This one goes on until it is shut down.
+    ///
+    /// # Errors
+    /// No socket was configured, others could meddle with it, or no successor came within a few seconds.
+    pub async fn hand_over(&self) -> Result<(), HandOverError> {
+        match self.hand_over.clone() {
+            Some(path) => hand_over::give(path, self.place.fds.clone()).await,
+            None => Err(HandOverError::NotConfigured),
+        }
     }
 
     /// Stops accepting, lets running requests finish in bounded time, and ends.
@@ -212,18 +228,8 @@ impl Running {
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Running").field("address", &self.place.address).finish_non_exhaustive()
     }
-}
-
-fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bound = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    bound().map_err(|source| StartError::Bind { address, source })
 }
 
 /// Hands the bound socket to Pingora's own loop, which calls the door for each connection.
@@ -231,10 +237,9 @@ fn listen(
     gate: Gate,
     dialer: Dialer,
     door: Door,
-    listener: TcpListener,
-    bound: SocketAddr,
+    place: &Listening,
     shutdown: watch::Receiver<bool>,
-) -> Result<JoinHandle<()>, StartError> {
+) -> JoinHandle<()> {
     let conf = ServerConf {
         max_retries: TRIES,
         upstream_keepalive_pool_size: KEPT,
@@ -252,13 +257,9 @@ fn listen(
     if let Some(proxy) = service.app_logic_mut() {
         proxy.h2_options = Some(http2_options());
     }
-    let address = bound.to_string();
-    service.add_tcp(&address);
-    let socket = listener.into_std().map_err(|source| StartError::Bind { address: bound, source })?;
-    let mut fds = Fds::new();
-    fds.add(address, socket.into_raw_fd());
-    let fds = Arc::new(parking_lot::Mutex::new(fds));
-    Ok(tokio::spawn(async move { service.start_service(Some(fds), shutdown, 1).await }))
+    service.add_tcp(&place.address.to_string());
+    let fds = place.fds.clone();
+    tokio::spawn(async move { service.start_service(Some(fds), shutdown, 1).await })
 }
 
 async fn watch_over(

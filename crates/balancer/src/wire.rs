@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::{Buf as _, Bytes};
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
@@ -19,13 +20,17 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
     UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// Most octets of the head of a request before it is complete. What is complete is judged more closely by the gate.
 const HEAD_MAX: usize = 64 << 10;
 /// What an HTTP/2 client says first: the preface and the head of a settings frame (RFC 9113, section 3.4).
 const GREETING: usize = 24 + 9;
+/// Octets of a TLS record at most.
+const RECORD: usize = 16 << 10;
+/// What is heard ahead at most; most heads are shorter.
+const HEARD: usize = 4 << 10;
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -115,6 +120,10 @@ pub(crate) struct Wire<S> {
     socket: Arc<SocketDigest>,
     tls: Arc<SslDigest>,
     guard: Option<Guard>,
+    /// What was heard before anybody asked.
+    ahead: Bytes,
+    /// What went wrong behind octets that were still handed out.
+    fault: Option<io::Error>,
 }
 
 impl<S> Wire<S> {
@@ -124,7 +133,16 @@ impl<S> Wire<S> {
         // A fresh cell takes its first value.
         let _ = socket.peer_addr.set(peer.map(SocketAddr::Inet));
         let tls = Arc::new(SslDigest::new("", "", None, None, Vec::new()));
-        Self { inner, fd, alpn: None, socket: Arc::new(socket), tls, guard: None }
+        Self {
+            inner,
+            fd,
+            alpn: None,
+            socket: Arc::new(socket),
+            tls,
+            guard: None,
+            ahead: Bytes::new(),
+            fault: None,
+        }
     }
 
     /// A client's connection, whose heads are watched.
@@ -146,14 +164,53 @@ impl<S> std::fmt::Debug for Wire<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Wire<S> {
+    /// Waits until the other end says something, and keeps it for whoever reads next. `false` where it ended instead.
+    pub(crate) async fn hear(&mut self) -> io::Result<bool> {
+        let mut room = vec![0; HEARD];
+        let n = self.read(&mut room).await?;
+        room.truncate(n);
+        self.ahead = room.into();
+        Ok(n > 0)
+    }
+
+    /// TLS gives a record at a time; what else is here already is taken along, so that bodies travel in pieces as large as there
+    /// is room for.
+    fn read_all_there_is(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(fault) = self.fault.take() {
+            return Poll::Ready(Err(fault));
+        }
+        let mut before = buf.filled().len();
+        let first = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if !matches!(first, Poll::Ready(Ok(()))) {
+            return first;
+        }
+        while buf.filled().len() > before && buf.remaining() >= RECORD {
+            before = buf.filled().len();
+            match Pin::new(&mut self.inner).poll_read(cx, buf) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(fault)) => self.fault = Some(fault),
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let n = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead[..n]);
+            self.ahead.advance(n);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let polled = self.read_all_there_is(cx, buf);
         match self.guard.as_mut() {
             None => polled,
             Some(guard) => guard.judge(cx, polled.map_ok(|()| buf.filled().len() - before)),
@@ -233,8 +290,6 @@ impl<S> Peek for Wire<S> {}
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
-
     use super::*;
 
     fn watched(is_http2: bool) -> (Wire<tokio::io::DuplexStream>, tokio::io::DuplexStream, Arc<Head>) {

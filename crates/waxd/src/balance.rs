@@ -10,6 +10,7 @@ use std::time::Duration;
 use balancer::{Balancer, Config, Running};
 use server::DevelopmentAuthority;
 use server::logging::{self, LogFormat};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use crate::serve::default_level;
@@ -75,7 +76,7 @@ fn balance(args: BalanceArgs) -> Result<(), Box<dyn Error>> {
         if let Some(authority) = shown.clone() {
             tokio::spawn(keep_renewed(authority));
         }
-        signals.next().await;
+        until_asked(&running, &mut signals).await?;
         tracing::info!("stopping; running requests may finish");
         tokio::select! {
             () = running.shutdown() => tracing::info!("stopped"),
@@ -83,6 +84,23 @@ fn balance(args: BalanceArgs) -> Result<(), Box<dyn Error>> {
         }
         Ok(())
     })
+}
+
+/// Waits until it is told to stop, or until SIGQUIT and a successor that takes the address over.
+async fn until_asked(running: &Running, signals: &mut Signals) -> std::io::Result<()> {
+    let mut quit = signal(SignalKind::quit())?;
+    loop {
+        tokio::select! {
+            () = signals.next() => return Ok(()),
+            _ = quit.recv() => match running.hand_over().await {
+                Ok(()) => {
+                    tracing::info!("a successor listens");
+                    return Ok(());
+                }
+                Err(error) => tracing::error!(cause = %error, "the address was not handed over; going on"),
+            },
+        }
+    }
 }
 
 /// The lines that say where the balancer is: `ready URL ca FILE`, as `waxd serve` says it, and before it `metrics URL`.

@@ -86,3 +86,37 @@ async fn a_client_that_says_nothing_is_not_waited_for() {
     };
     assert!(tokio::time::timeout(PATIENCE, all).await.is_ok(), "a silent connection was kept");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_successor_takes_the_address_over_and_no_connection_is_refused() {
+    let ground = Arc::new(Ground::new());
+    let server = ground.server().await;
+    let folder = ground.path("private");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let socket = folder.join("socket");
+    let first = ground.balancer_with(&[&server], |config| config.hand_over = Some(socket.clone())).await;
+    let mut client = ground.client(&first).await;
+    let held = tokio::spawn(async move { client.send_request(request("GET", "/held", "")).await.unwrap() });
+    while server.seen("/held") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let takes = |config: &mut balancer::Config| {
+        config.hand_over = Some(socket.clone());
+        config.take_over = true;
+    };
+    // The predecessor may be asked before the successor is there: it waits a little.
+    let servers = [&server];
+    let (second, given) = tokio::join!(ground.balancer_with(&servers, takes), first.hand_over());
+    given.unwrap();
+    assert_eq!(second.address(), first.address());
+    let (second, stopping) = (Arc::new(second), tokio::spawn(first.shutdown()));
+    for _ in 0..50 {
+        assert_eq!(ground.get(&second, "/x").await.status(), 200);
+    }
+    assert!(!stopping.is_finished(), "a request was cut off");
+    server.behaviour.release.notify_one();
+    assert_eq!(held.await.unwrap().status(), 200);
+    tokio::time::timeout(PATIENCE, stopping).await.expect("it does not end").unwrap();
+    assert_eq!(ground.get(&second, "/x").await.status(), 200);
+}
