@@ -67,10 +67,11 @@ if [ "$goal" = test ]; then
   need_venv
   # The tests of power loss watch a server with it; they are for Linux alone.
   [ "$(uname)" != Linux ] || need strace strace
-  # Where these cannot be installed, the tests of a proxy before the server and of letters through a real relay say that
-  # they were not run.
+  # Where these cannot be installed, the tests of a proxy before the server, of a Redis and of letters through a real relay
+  # say that they were not run.
   if on_debian_as_root; then
     need nginx nginx-light
+    need redis-server redis-server
     # Without a configuration of its own the package starts no mail server on this machine; tests bring theirs.
     have debconf-set-selections && ! have postfix &&
       echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections

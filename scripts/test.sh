@@ -15,6 +15,13 @@ step "every threat has its tests"
 scripts/threats.sh
 step "tests"
 cargo nextest run --locked --workspace --no-fail-fast
+if command -v redis-server >/dev/null; then
+  for redis in up down dying; do
+    step "limits with a Redis that is $redis"
+    WAXWING_TEST_REDIS=$redis cargo nextest run --locked -p server --no-fail-fast \
+      -E 'kind(test) & (test(/limit|several|proxies|code|boxes|links|factor|directory|v0|events|vault|pins/) - test(/^redis::/))'
+  done
+fi
 step "the documented API by a client in Python"
 WAXD="${CARGO_TARGET_DIR:-target}/debug/waxd" scripts/v0.sh
 step "the independent reader"

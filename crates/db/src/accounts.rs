@@ -53,6 +53,13 @@ pub trait Accounts: Send + Sync {
     ///
     /// Counted in fixed windows that start with the first hit; a hit above the limit does not prolong the wait.
     async fn count_hit(&self, hit: Hit) -> Result<HitAnswer, DbError>;
+
+    /// Counts several hits at once where all of them are within the limit, and none where they are not: for a caller that
+    /// hands them out later. The seconds until their window ends, at least 1; `None` where they were not counted.
+    ///
+    /// Windows are those of [`Accounts::count_hit`]. Hits belong to the window in which they were counted: what is left
+    /// of them when it ends is worth nothing.
+    async fn reserve_hits(&self, hit: Hit, count: u32) -> Result<Option<u32>, DbError>;
 }
 
 /// A one-time code that is to be sent.

@@ -70,7 +70,7 @@ pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
 pub use sharing::{
     AddHolders, AddHoldersAnswer, Holder, NewManifest, NewTerms, RenameAnswer, Sharing, Stopped,
 };
-pub use sqlite::Sqlite;
+pub use sqlite::{SchemaVersions, Sqlite};
 pub use types::{
     BlobRef, CeremonyHash, CodeMac, CredentialMac, Digest, DownloadId, HalfHash, Lookup, PasskeyId,
     RefreshHash, SessionId, UnixTime,

@@ -136,4 +136,7 @@ pub struct Health {
     pub s3_available: bool,
     /// Whether mail can be sent.
     pub email_available: bool,
+    /// Whether Redis answers; absent where none is configured. The server works without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis_available: Option<bool>,
 }

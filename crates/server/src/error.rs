@@ -87,6 +87,16 @@ impl Refusal {
         .because(cause)
     }
 
+    /// The limit that refuses, if it is one.
+    pub(crate) fn limit_name(&self) -> Option<&'static str> {
+        self.limit.map(|limit| limit.name)
+    }
+
+    /// Whether the fault behind it is one of these.
+    pub(crate) fn was_caused_by(&self, is: impl Fn(&DbError) -> bool) -> bool {
+        self.cause.as_ref().and_then(|cause| cause.downcast_ref()).is_some_and(is)
+    }
+
     /// Logs what an operator must know; refusals that a client brings about are no faults.
     fn log(&self) {
         let Some(cause) = &self.cause else { return };

@@ -9,9 +9,12 @@
 //! | `listener`, `observe`, `router` | connections, the layer around every request, the paths |
 //! | `routes/<noun>/<verb>` | what is answered |
 //! | `auth` | codes, tokens, tickets, and who calls |
+//! | `metrics` | what is counted of itself, on an administrative listener |
 //! | `error` | the one place that turns faults into problem details |
+//! | `fleeting` | what several servers share in Redis for a short while |
 //! | `audit` | what is written into the audit log, how it is sealed and checked |
 //! | `jobs` | expiry, deletion, orphans, sealing |
+//! | `doctor` | what is looked at when an operator asks whether all is well |
 //! | `admin`, `stored` | what an operator does beside the server; whether stored bytes are those that were recorded |
 //! | `tls`, `secrets`, `mail`, `clock` | the authority, the server's own keys, letters, time |
 
@@ -21,7 +24,9 @@ pub mod audit;
 mod auth;
 mod clock;
 pub mod config;
+pub mod doctor;
 mod error;
+mod fleeting;
 mod http;
 mod jobs;
 mod limited;
@@ -29,6 +34,7 @@ mod listener;
 mod live;
 pub mod logging;
 mod mail;
+mod metrics;
 mod observe;
 mod openapi;
 mod patience;
@@ -45,6 +51,7 @@ mod tls;
 
 pub use clock::{Clock, SettableClock, SystemClock};
 pub use config::Config;
+pub use fleeting::RedisSetupError;
 pub use jobs::{JobError, JobReport};
 pub use mail::{Backoff, CodeLetter, MailError, Mailer, Notice, NoticeLetter, RelayError};
 pub use openapi::openapi;

@@ -1,8 +1,10 @@
-//! Counted limits: one hit for each request, in the database, so that they hold over all servers that share it.
+//! Counted limits: one hit for each request, in the database, so that they hold over all servers that share it. Where there is
+//! Redis, the database counts some hits ahead and servers take them from there.
 
-use db::{Hit, HitAnswer};
+use db::{DbError, Hit, HitAnswer};
 
 use crate::error::{Answer, Refusal};
+use crate::fleeting::{Fleeting, Taken};
 use crate::state::App;
 
 const HOUR: u32 = 3_600;
@@ -36,9 +38,47 @@ impl Limit {
             max: self.max,
             now: app.time(),
         };
-        match app.db.count_hit(hit).await? {
-            HitAnswer::Allowed { .. } => Ok(()),
-            HitAnswer::TooMany { retry_after_secs } => Err(Refusal::too_many(self, retry_after_secs)),
+        match take(app, hit).await? {
+            None => Ok(()),
+            Some(seconds) => Err(Refusal::too_many(self, seconds)),
         }
     }
+}
+
+/// Takes a hit, or says how many seconds there will be none.
+///
+/// A request is let through only for a hit that the database counted, in its own window, and no hit lets two through: what
+/// Redis loses is never given back.
+async fn take(app: &App, hit: Hit) -> Result<Option<u32>, DbError> {
+    let Some(shared) = app.fleeting.as_ref().filter(|shared| shared.serves(hit.max)) else {
+        return count(app, hit).await;
+    };
+    match shared.take(&hit.bucket, hit.window_secs, hit.now).await {
+        Taken::One => return Ok(None),
+        Taken::Spent { ends } => return Ok(Some(hit.now.seconds_until(ends).max(1))),
+        Taken::Away => return count(app, hit).await,
+        Taken::Nothing => {}
+    }
+    let block = Fleeting::block_of(hit.max);
+    // The last hits are counted one by one, so that nobody is refused while a block is on its way to Redis.
+    let ahead = Hit { max: hit.max - block, ..hit.clone() };
+    if let Some(reset_secs) = app.db.reserve_hits(ahead, block).await? {
+        shared.put(&hit.bucket, block - 1, hit.now, reset_secs).await;
+        return Ok(None);
+    }
+    let (bucket, window, now) = (hit.bucket.clone(), hit.window_secs, hit.now);
+    let Some(wait) = count(app, hit).await? else { return Ok(None) };
+    // Another server may have put some there since.
+    if shared.take(&bucket, window, now).await == Taken::One {
+        return Ok(None);
+    }
+    shared.spend(&bucket, now, wait).await;
+    Ok(Some(wait))
+}
+
+async fn count(app: &App, hit: Hit) -> Result<Option<u32>, DbError> {
+    Ok(match app.db.count_hit(hit).await? {
+        HitAnswer::Allowed { .. } => None,
+        HitAnswer::TooMany { retry_after_secs } => Some(retry_after_secs),
+    })
 }

@@ -3,13 +3,16 @@
 use std::time::Instant;
 
 use axum::body::HttpBody as _;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use db::DbError;
 use proto::Code;
 
 use crate::error::{Refusal, refusal_for};
+use crate::metrics::{Answered, Metrics, class_of};
+use crate::state::App;
 
 /// Most header fields of a request.
 const HEADERS_MAX: usize = 64;
@@ -19,8 +22,9 @@ const HEADER_BYTES_MAX: usize = 16 << 10;
 const TARGET_MAX: usize = 2 << 10;
 
 /// Wraps every request, known path or not.
-pub(crate) async fn observe(request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let _under_way = app.metrics.begin();
     let id = uuid::Uuid::from_bytes(crate::random::uuid()).to_string();
     let method = request.method().clone();
     let route = request
@@ -34,7 +38,7 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     } else {
         next.run(request).await
     };
-    let mut response = as_problem(inner, &id);
+    let mut response = as_problem(inner, &id, &app.metrics);
     let bytes_out = response.body().size_hint().exact();
     let headers = response.headers_mut();
     harden(headers);
@@ -42,6 +46,13 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
         headers.insert(proto::headers::REQUEST_ID, value);
     }
     let bytes_out = bytes_out.or_else(|| length(headers)).unwrap_or(0);
+    app.metrics.answered(&Answered {
+        class: class_of(&route),
+        status: response.status().as_u16(),
+        took: started.elapsed(),
+        bytes_in,
+        bytes_out,
+    });
     tracing::info!(
         request = %id,
         method = %method,
@@ -68,7 +79,7 @@ fn is_too_large(request: &Request) -> bool {
     headers.len() > HEADERS_MAX || bytes > HEADER_BYTES_MAX || target > TARGET_MAX
 }
 
-fn as_problem(mut response: Response, id: &str) -> Response {
+fn as_problem(mut response: Response, id: &str, metrics: &Metrics) -> Response {
     let marked = response.extensions_mut().remove::<Refusal>();
     let refusal = match marked {
         Some(refusal) => refusal,
@@ -77,6 +88,12 @@ fn as_problem(mut response: Response, id: &str) -> Response {
         }
         None => return response,
     };
+    if let Some(limit) = refusal.limit_name() {
+        metrics.refused(limit);
+    }
+    if refusal.was_caused_by(|cause| matches!(cause, DbError::Busy)) {
+        metrics.database_was_busy();
+    }
     let mut problem = refusal.into_problem_response(id);
     for name in [header::ALLOW, header::CONTENT_RANGE] {
         if let Some(value) = response.headers_mut().remove(&name) {

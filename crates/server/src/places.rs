@@ -28,9 +28,14 @@ impl Places {
         Self { free: Arc::new(Semaphore::new(all)), all }
     }
 
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.all - self.free.available_permits().min(self.all)
+    }
+
     /// Whether so many are taken that each should make do with less.
     pub(crate) fn are_crowded(&self) -> bool {
-        self.all - self.free.available_permits().min(self.all) > MANY
+        self.taken() > MANY
     }
 
     /// A place, held until dropped; after a while a polite refusal instead.

@@ -13,8 +13,8 @@ use tower_http::timeout::TimeoutLayer;
 use crate::error::Refusal;
 use crate::observe;
 use crate::routes::{
-    account, activity, auth, boxes, content, directory, events, files, health, links, pages, pins, uploads,
-    v0, vault,
+    account, activity, auth, boxes, content, directory, doctor, events, files, health, links, pages, pins,
+    uploads, v0, vault,
 };
 use crate::state::App;
 
@@ -120,6 +120,11 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::LEAVES, get(content::leaves::fetch))
         .route(paths::CONTENT, get(content::part::fetch))
         .route(paths::EVENTS, get(events::watch))
+        .route(doctor::BODY, put(doctor::body))
+        .route(doctor::DRIP, get(doctor::drip))
+        .route(doctor::RANGE, get(doctor::range))
+        .route(doctor::FRESH, get(doctor::fresh))
+        .route(doctor::SOCKET, get(doctor::socket))
         .route(paths::V0_UPLOAD, post(v0::upload::take))
         .route(paths::V0_UPLOAD_ROOT, post(v0::upload::take))
         .route(paths::V0_FILE, get(v0::file::fetch).delete(v0::delete::delete))
@@ -132,7 +137,7 @@ pub(crate) fn router(app: App) -> Router {
         .layer(axum::middleware::from_fn_with_state(app.clone(), crate::http::refuse_old))
         .layer(
             ServiceBuilder::new()
-                .layer(axum::middleware::from_fn(observe::observe))
+                .layer(axum::middleware::from_fn_with_state(app.clone(), observe::observe))
                 .layer(CatchPanicLayer::custom(observe::panicked)),
         )
         .with_state(app)

@@ -36,6 +36,8 @@ enum Purpose {
     AuditKeys,
     AuditHead,
     V0Encryption,
+    Redis,
+    Doctor,
 }
 
 impl Purpose {
@@ -57,6 +59,8 @@ impl Purpose {
             Self::AuditKeys => b"waxwing/v1/server/audit-keys",
             Self::AuditHead => b"waxwing/v1/server/audit-head",
             Self::V0Encryption => b"waxwing/v1/server/v0-encryption",
+            Self::Redis => b"waxwing/v1/server/redis",
+            Self::Doctor => b"waxwing/v1/server/doctor",
         }
     }
 }
@@ -120,6 +124,8 @@ pub(crate) struct Keys {
     audit_keys: RandomizedNonceKey,
     audit_head: Ed25519KeyPair,
     v0: RandomizedNonceKey,
+    redis: hmac::Key,
+    doctor: hmac::Key,
     /// Ed25519 seeds of access tokens: the one that signs, then those still believed.
     pub(crate) access_seeds: Vec<Zeroizing<[u8; 32]>>,
 }
@@ -164,6 +170,8 @@ impl Keys {
             audit_keys: aead(Purpose::AuditKeys),
             audit_head: audit_head(secret_key),
             v0: aead(Purpose::V0Encryption),
+            redis: mac(Purpose::Redis),
+            doctor: mac(Purpose::Doctor),
             access_seeds: vec![subkey(jwt_secret, Purpose::AccessToken)],
         }
     }
@@ -252,6 +260,16 @@ impl Keys {
     pub(crate) fn bucket(&self, kind: &str, subject: &[u8]) -> Vec<u8> {
         let hidden = mac(&self.subject, &[kind.as_bytes(), &[0], subject]);
         [kind.as_bytes(), b":", &hidden[..16]].concat()
+    }
+
+    /// A key for what rests in Redis.
+    pub(crate) fn redis_key(&self, use_for: &[u8]) -> [u8; 32] {
+        mac(&self.redis, &[use_for])
+    }
+
+    /// The code that makes a doctor's token good.
+    pub(crate) fn doctor_mac(&self, token: &[u8]) -> [u8; 32] {
+        mac(&self.doctor, &[token])
     }
 
     /// The code that makes a ticket good.

@@ -19,16 +19,22 @@ use crate::arriving::Arriving;
 use crate::auth::{AccessTokens, RelyingParty};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, PublicUrl, Relay};
+use crate::fleeting::{Fleeting, Hearing, RedisSetupError};
 use crate::jobs::{self, JobError, JobReport};
 use crate::listener::Listener;
 use crate::live::Live;
 use crate::mail::{Backoff, ConsoleMailer, Growing, Mailer, RelayError, SmtpMailer};
+use crate::metrics::{Metrics, admin_router};
 use crate::places::Places;
 use crate::private_file;
 use crate::router::router;
+use crate::routes::doctor::Practice;
 use crate::secrets::Keys;
 use crate::state::{App, Shared};
 use crate::tls::{Identity, TlsError};
+
+/// Connections at once to the administrative address.
+const ADMIN_CONNECTIONS: usize = 16;
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +58,9 @@ pub enum StartError {
     /// The mail relay: its authorities cannot be used.
     #[error(transparent)]
     Mail(#[from] RelayError),
+    /// Redis: its authority or its address cannot be used.
+    #[error(transparent)]
+    Redis(#[from] RedisSetupError),
     /// The database.
     #[error("the database cannot be opened: {0}")]
     Database(#[from] DbError),
@@ -122,10 +131,18 @@ impl Server {
             None => Arc::new(LocalBlobs::open(config.storage.blob_dir()).await?),
         };
         let db: Arc<dyn Database> = Arc::new(Sqlite::open(data.join("waxwing.db")).await?);
+        let fleeting = Fleeting::open(&config, &keys).await?;
         let address = config.listen.listen;
         let bind = |source| StartError::Bind { address, source };
         let tcp = TcpListener::bind(address).await.map_err(bind)?;
         let bound = tcp.local_addr().map_err(bind)?;
+        let admin = match config.listen.admin_listen {
+            Some(address) => {
+                let bind = |source| StartError::Bind { address, source };
+                Some(TcpListener::bind(address).await.map_err(bind)?)
+            }
+            None => None,
+        };
         let public = public_url(&config, bound);
         let app = App::new(Shared {
             db,
@@ -146,9 +163,13 @@ impl Server {
             arriving: Arriving::default(),
             places: Places::new(config.limits.parts_at_once),
             live: Live::new(),
+            fleeting,
+            hearing: Hearing::default(),
+            practice: Practice::default(),
+            metrics: Metrics::default(),
             draining: AtomicBool::new(false),
         });
-        Ok(Running::begin(app, tcp, bound, identity, &config))
+        Ok(Running::begin(app, Bound { tcp, address: bound, admin }, identity, &config))
     }
 }
 
@@ -186,10 +207,18 @@ fn mailer(
     }
 }
 
+/// Sockets that are listened on.
+struct Bound {
+    tcp: TcpListener,
+    address: SocketAddr,
+    admin: Option<TcpListener>,
+}
+
 /// A server that answers.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     plain: bool,
     ca_file: Option<PathBuf>,
     holder: String,
@@ -199,22 +228,30 @@ pub struct Running {
     patience: Duration,
     draining: Duration,
     listening: JoinHandle<()>,
+    administering: Option<JoinHandle<()>>,
     working: JoinHandle<()>,
 }
 
 impl Running {
-    fn begin(
-        app: App,
-        tcp: TcpListener,
-        address: SocketAddr,
-        identity: Option<Identity>,
-        config: &Config,
-    ) -> Self {
+    fn begin(app: App, bound: Bound, identity: Option<Identity>, config: &Config) -> Self {
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let authority = identity.as_ref().and_then(|identity| identity.authority.clone());
         let holder = uuid::Uuid::from_bytes(crate::random::uuid()).to_string();
+        let admin_address = bound.admin.as_ref().and_then(|tcp| tcp.local_addr().ok());
+        let administering = bound.admin.map(|tcp| {
+            let listener = Listener {
+                tcp,
+                tls: None,
+                router: admin_router(app.clone()),
+                limits: config.limits.clone(),
+                max_connections: ADMIN_CONNECTIONS,
+                stop: stop.clone(),
+                abort: abort.clone(),
+            };
+            tokio::spawn(listener.run())
+        });
         let listener = Listener {
-            tcp,
+            tcp: bound.tcp,
             tls: identity.map(|identity| TlsAcceptor::from(identity.config)),
             router: router(app.clone()),
             limits: config.limits.clone(),
@@ -223,10 +260,12 @@ impl Running {
             abort: abort.clone(),
         };
         Self {
-            address,
+            address: bound.address,
+            admin_address,
             plain: config.tls.plain_http,
             ca_file: authority.as_ref().map(|authority| authority.ca_file.clone()),
             listening: tokio::spawn(listener.run()),
+            administering,
             working: tokio::spawn(jobs::keep_running(app.clone(), holder.clone(), authority, stop.clone())),
             holder,
             app,
@@ -241,6 +280,12 @@ impl Running {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The administrative address that was bound, if there is one.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// Where a client on the same machine reaches the server.
@@ -287,6 +332,11 @@ impl Running {
             self.abort.cancel();
             // Cut-off connections end at once; a join error could only be a panic, which was logged.
             let _ = listening.await;
+        }
+        if let Some(administering) = self.administering {
+            // Whoever still reads numbers is not waited for.
+            self.abort.cancel();
+            let _ = administering.await;
         }
         let _ = self.working.await;
         self.app.mailer.hurry();

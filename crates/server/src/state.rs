@@ -12,9 +12,12 @@ use crate::arriving::Arriving;
 use crate::auth::{AccessTokens, RelyingParty};
 use crate::clock::Clock;
 use crate::config::{ClientVersion, Limits, PublicUrl, SecondFactorRule, SignupRule, TrustedProxies, V0};
+use crate::fleeting::{Fleeting, Hearing};
 use crate::live::Live;
 use crate::mail::Mailer;
+use crate::metrics::Metrics;
 use crate::places::Places;
+use crate::routes::doctor::Practice;
 use crate::secrets::Keys;
 
 /// A handle to everything shared; cloning is cheap.
@@ -50,6 +53,14 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     /// Those who watch.
     pub(crate) live: Live,
+    /// What servers share in Redis, if there is one.
+    pub(crate) fleeting: Option<Fleeting>,
+    /// Whether the changes of other servers are heard of.
+    pub(crate) hearing: Hearing,
+    /// Places for doctors.
+    pub(crate) practice: Practice,
+    /// What is counted of all that.
+    pub(crate) metrics: Metrics,
     /// Set once the server has begun to stop.
     pub(crate) draining: AtomicBool,
 }

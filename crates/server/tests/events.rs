@@ -14,7 +14,7 @@ use crate::stage::server::send;
 use crate::stage::{Parcel, Person, Stage};
 
 /// Somebody who watches over lines.
-struct Lines {
+pub(crate) struct Lines {
     response: Response,
     buffer: String,
 }
@@ -28,13 +28,13 @@ impl Lines {
         Self { response, buffer: String::new() }
     }
 
-    async fn at(stage: &Stage, url: &str, who: &Person, after: Option<&str>) -> Self {
+    pub(crate) async fn at(stage: &Stage, url: &str, who: &Person, after: Option<&str>) -> Self {
         let query = after.map(|after| format!("?after={after}")).unwrap_or_default();
         Self::of(stage.http.get(format!("{url}{}{query}", paths::EVENTS)).bearer_auth(&who.token)).await
     }
 
     /// The next event; `None` at the end.
-    async fn next(&mut self) -> Option<LiveEvent> {
+    pub(crate) async fn next(&mut self) -> Option<LiveEvent> {
         loop {
             if let Some((message, rest)) = self.buffer.split_once("\n\n") {
                 let data = message.lines().find_map(|line| line.strip_prefix("data: ").map(str::to_owned));
@@ -52,7 +52,7 @@ impl Lines {
         }
     }
 
-    async fn begun(&mut self) -> String {
+    pub(crate) async fn begun(&mut self) -> String {
         let event = self.next().await.unwrap();
         assert_eq!(event.kind, LiveKind::Begun);
         event.cursor

@@ -19,6 +19,17 @@ pub enum Role {
         /// The longest body in MiB; 0 is none.
         body_mib: u32,
     },
+    /// The same, by word of somebody who looks after it.
+    Before {
+        /// Where the server is; TLS is spoken there as well.
+        upstream: u16,
+        /// The longest body in MiB; 0 is none.
+        body_mib: u32,
+        /// For what name its certificate is.
+        name: &'static str,
+        /// Directives beside `proxy_pass`; `$connection_upgrade` is made as usual.
+        lines: &'static str,
+    },
 }
 
 /// A running nginx; it ends with this.
@@ -50,7 +61,8 @@ impl Nginx {
         for part in ["files", "temp"] {
             std::fs::create_dir_all(folder.join(part)).doing("making folders for nginx")?;
         }
-        certificate::write(&folder)?;
+        let name = if let Role::Before { name, .. } = role { name } else { "localhost" };
+        certificate::write(&folder, name)?;
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).doing("finding a port")?.port();
         let config = folder.join("nginx.conf");
@@ -100,6 +112,7 @@ pub fn is_installed() -> bool {
 /// Two workers as on the machine's two cores, large bodies straight to disk or to the server.
 fn configuration(folder: &Path, port: u16, role: Role) -> String {
     let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
+    let protocols = if matches!(role, Role::Before { .. }) { "ssl http2" } else { "ssl" };
     let (limit, behind, location) = match role {
         Role::Files => (0, String::new(), "dav_methods PUT DELETE;".to_owned()),
         Role::Proxy { upstream, body_mib } => (
@@ -111,6 +124,10 @@ fn configuration(folder: &Path, port: u16, role: Role) -> String {
       proxy_ssl_session_reuse on;",
             ),
         ),
+        Role::Before { upstream, body_mib, lines, .. } => {
+            let location = format!("proxy_pass https://127.0.0.1:{upstream};\n      {lines}");
+            (body_mib, String::new(), location)
+        }
     };
     format!(
         "{user} worker_processes 2; error_log {folder}/error.log; pid {folder}/nginx.pid;
@@ -120,8 +137,9 @@ http {{
   client_body_temp_path {folder}/temp; proxy_temp_path {folder}/temp; fastcgi_temp_path {folder}/temp;
   uwsgi_temp_path {folder}/temp; scgi_temp_path {folder}/temp;
   {behind}
+  map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
   server {{
-    listen 127.0.0.1:{port} ssl; server_name localhost;
+    listen 127.0.0.1:{port} {protocols}; server_name localhost;
     ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_protocols TLSv1.3;
     root {folder}/files;
     location / {{ {location} }}

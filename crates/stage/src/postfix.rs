@@ -88,7 +88,7 @@ impl Postfix {
         make_folders(&folder)?;
         let conf = folder.join("conf");
         if !conf.join("cert.pem").exists() {
-            certificate::write(&conf)?;
+            certificate::write(&conf, "localhost")?;
         }
         let signs_in = set_password(&conf)?;
         fs::write(conf.join("main.cf"), main_cf(&folder)?).doing("writing main.cf")?;

@@ -1,9 +1,10 @@
-//! The server of Waxwing: serve, balance, cluster, admin, demo.
+//! The server of Waxwing: serve, balance, cluster, doctor, admin, demo.
 
 mod admin;
 mod balance;
 mod cluster;
 mod demo;
+mod doctor;
 mod serve;
 mod signals;
 
@@ -27,6 +28,11 @@ enum Command {
     Cluster(Box<cluster::ClusterArgs>),
     /// Run the load balancer before several servers until SIGTERM or SIGINT
     Balance(Box<balance::BalanceArgs>),
+    /// Look a server over, and say what to do about each thing that is wrong; it may be running
+    ///
+    /// Takes the flags and the environment of `waxd serve`. Exit codes: 0 nothing is red, 1 something is, 2 nothing could
+    /// be looked at.
+    Doctor(Box<doctor::DoctorArgs>),
     /// Look after a data folder
     Admin(admin::AdminArgs),
     /// Play the whole way of one file on this machine, and search for what leaked
@@ -52,6 +58,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Cluster(args) => cluster::run(*args),
         Command::Balance(args) => balance::run(*args),
+        Command::Doctor(args) => doctor::run(*args),
         Command::Admin(args) => admin::run(args),
         Command::Demo(args) => match demo::run(&args) {
             Ok(()) => ExitCode::SUCCESS,

@@ -17,6 +17,8 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     strangers_have_no_account(&*empty(fixture).await).await;
     hits_are_counted_in_windows(&*empty(fixture).await).await;
     parallel_hits_never_exceed_the_limit(empty(fixture).await).await;
+    hits_are_reserved_whole_or_not_at_all(&*empty(fixture).await).await;
+    parallel_reservations_never_exceed_the_limit(empty(fixture).await).await;
     what_was_answered_is_there_after_reopening(fixture()).await;
     accounts_are_listed_page_by_page(&*empty(fixture).await).await;
 }
@@ -167,6 +169,39 @@ async fn parallel_hits_never_exceed_the_limit(db: Arc<dyn Database>) {
     });
     let allowed = join_all(hits).await.into_iter().map(Result::unwrap).filter(|allowed| *allowed);
     assert_eq!(allowed.count(), 2);
+}
+
+async fn hits_are_reserved_whole_or_not_at_all(db: &dyn Database) {
+    let of_ten = |now| Hit { max: 10, ..hit(b"a", now) };
+    assert_eq!(db.reserve_hits(of_ten(NOW), 11).await.unwrap(), None, "more than there can be");
+    assert_eq!(db.reserve_hits(of_ten(NOW), 0).await.unwrap(), None);
+    assert_eq!(db.reserve_hits(of_ten(NOW), 6).await.unwrap(), Some(60));
+    assert_eq!(db.reserve_hits(of_ten(NOW.plus(20)), 5).await.unwrap(), None, "four are left");
+    let one = db.count_hit(of_ten(NOW.plus(20))).await.unwrap();
+    assert_eq!(one, HitAnswer::Allowed { remaining: 3, reset_secs: 40 }, "what was refused took nothing");
+    assert_eq!(db.reserve_hits(of_ten(NOW.plus(20)), 3).await.unwrap(), Some(40));
+    let spent = db.count_hit(of_ten(NOW.plus(20))).await.unwrap();
+    assert_eq!(spent, HitAnswer::TooMany { retry_after_secs: 40 });
+    assert_eq!(db.reserve_hits(of_ten(NOW.plus(20)), 1).await.unwrap(), None);
+    assert_eq!(db.reserve_hits(of_ten(NOW.plus(60)), 10).await.unwrap(), Some(60), "a new window");
+    let spent = db.count_hit(of_ten(NOW.plus(61))).await.unwrap();
+    assert_eq!(spent, HitAnswer::TooMany { retry_after_secs: 59 });
+    assert!(db.reserve_hits(Hit { bucket: vec![0; 129], ..of_ten(NOW) }, 1).await.is_err());
+}
+
+async fn parallel_reservations_never_exceed_the_limit(db: Arc<dyn Database>) {
+    let takes = (0..24).map(|n: u32| {
+        let db = db.clone();
+        tokio::spawn(async move {
+            let hit = Hit { max: 20, ..hit(b"a", NOW) };
+            match n % 2 {
+                0 => 3 * u32::from(db.reserve_hits(hit, 3).await.unwrap().is_some()),
+                _ => u32::from(matches!(db.count_hit(hit).await.unwrap(), HitAnswer::Allowed { .. })),
+            }
+        })
+    });
+    let taken: u32 = join_all(takes).await.into_iter().map(Result::unwrap).sum();
+    assert!((18..=20).contains(&taken), "{taken}");
 }
 
 async fn what_was_answered_is_there_after_reopening(mut fixture: Box<dyn Fixture>) {

@@ -176,6 +176,30 @@ impl Accounts for Sqlite {
             None => HitAnswer::TooMany { retry_after_secs: wait },
         })
     }
+
+    async fn reserve_hits(&self, hit: Hit, count: u32) -> Result<Option<u32>, DbError> {
+        at_most(&hit.bucket, 128, "the key of a limit")?;
+        if count == 0 || count > hit.max {
+            return Ok(None);
+        }
+        let row = sqlx::query(
+            "INSERT INTO limit_windows (bucket, hits, ends_at) VALUES ($1, $5, $2)
+             ON CONFLICT (bucket) DO UPDATE SET
+                 hits = CASE WHEN limit_windows.ends_at <= $3 THEN $5 ELSE limit_windows.hits + $5 END,
+                 ends_at = CASE WHEN limit_windows.ends_at <= $3 THEN excluded.ends_at
+                                ELSE limit_windows.ends_at END
+             WHERE limit_windows.ends_at <= $3 OR limit_windows.hits + $5 <= $4
+             RETURNING ends_at",
+        )
+        .bind(hit.bucket)
+        .bind(hit.now.plus(hit.window_secs.into()).0)
+        .bind(hit.now.0)
+        .bind(i64::from(hit.max))
+        .bind(i64::from(count))
+        .fetch_optional(&self.writer)
+        .await?;
+        row.map(|row| Ok(hit.now.seconds_until(row.time("ends_at")?).max(1))).transpose()
+    }
 }
 
 fn account(row: &SqliteRow) -> Result<Account, DbError> {

@@ -23,6 +23,7 @@ mod place;
 mod receipts;
 mod resets;
 mod rows;
+mod schema;
 mod sessions;
 mod sharing;
 mod snapshot;
@@ -41,6 +42,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection, Sqlite as Engine, Transaction};
+
+pub use schema::SchemaVersions;
 
 use crate::{Database, DbError, Stats};
 use rows::Columns;

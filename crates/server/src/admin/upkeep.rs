@@ -3,18 +3,15 @@
 use std::sync::Arc;
 
 use blobs::{Blobs, ListedBlob, LocalBlobs};
-use db::{Database as _, Files as _, Job, Jobs as _, Lease, Sqlite, UnixTime, Uploads as _};
+use db::{Database as _, Files as _, Job, Jobs as _, Sqlite, UnixTime, Uploads as _};
 use proto::FileId;
 
 use super::{AdminError, open_blobs, open_database};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::jobs::orphans::{self, Orphans};
-use crate::jobs::{Ground, JobReport, expiry};
+use crate::jobs::{Ground, Held, JobReport, expiry};
 use crate::stored::{Damage, Piece, Recorded, RecordedFile, Recordings};
-
-/// Long enough for one run; a server takes over when it lapses.
-const LEASE_SECONDS: u32 = 300;
 
 /// Database and blobs of a data folder.
 pub struct Upkeep {
@@ -91,14 +88,14 @@ impl Upkeep {
     /// The database or the storage; running again is safe.
     pub async fn gc(&self) -> Result<GcReport, AdminError> {
         let holder = uuid::Uuid::from_bytes(crate::random::uuid()).to_string();
-        let expiry = self.seize(Job::Expiry, &holder).await?;
+        let expiry = Held::seize(self.ground(), Job::Expiry, &holder).await?;
         let mut done = JobReport::default();
-        let ended = expiry::run(&self.ground(), &expiry, &mut done).await;
-        self.db.release_lease(&expiry).await?;
+        let ended = expiry::run(&expiry, &mut done).await;
+        self.db.release_lease(&expiry.lease).await?;
         ended?;
-        let sweep = self.seize(Job::OrphanSweep, &holder).await?;
-        let swept = orphans::run(self.ground()).await;
-        self.db.release_lease(&sweep).await?;
+        let sweep = Held::seize(self.ground(), Job::OrphanSweep, &holder).await?;
+        let swept = orphans::run(&sweep).await;
+        self.db.release_lease(&sweep.lease).await?;
         done.orphans = swept?;
         let waits = self.db.is_backup_running(self.now()).await?;
         let waiting_blobs = if waits { self.db.stats().await?.doomed_blobs } else { 0 };
@@ -172,11 +169,6 @@ impl Upkeep {
     /// Whether a file whose rows contradict each other is there still; its rows were read one after the other.
     async fn is_still_a_file(&self, file: &RecordedFile) -> Result<bool, AdminError> {
         Ok(self.db.file_layout(file.file_id).await?.is_some())
-    }
-
-    async fn seize(&self, job: Job, holder: &str) -> Result<Lease, AdminError> {
-        let token = self.db.seize_lease(job, holder, self.now(), LEASE_SECONDS).await?;
-        Ok(Lease { job, token })
     }
 
     fn now(&self) -> UnixTime {

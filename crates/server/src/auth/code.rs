@@ -43,12 +43,14 @@ pub(crate) async fn send(app: &App, address: Address) -> Answer<()> {
         SentCode::Issued => {}
         SentCode::TooMany { retry_after_secs } => return Err(Refusal::too_many(limit, retry_after_secs)),
     }
-    let (mailer, written) = (app.mailer.clone(), app.now());
+    let (sender, written) = (app.clone(), app.now());
     app.tasks.spawn(async move {
         if !admitted {
             return;
         }
-        if let Err(error) = mailer.send_code(CodeLetter { to: address, code, written }).await {
+        let sent = sender.mailer.send_code(CodeLetter { to: address, code, written }).await;
+        sender.metrics.letter(&sent);
+        if let Err(error) = sent {
             tracing::error!(cause = %chain(&error), "a code could not be sent");
         }
     });

@@ -47,6 +47,8 @@ pub struct Secrets {
     pub jwt_secret_previous: Option<GivenSecret>,
     /// `SMTP_PASSWORD`: signs in at the mail relay, which decides how long it is.
     pub smtp_password: Option<GivenSecret>,
+    /// `REDIS_URL`: where Redis is, and perhaps its password.
+    pub redis_url: Option<GivenSecret>,
 }
 
 impl Secrets {
@@ -56,6 +58,7 @@ impl Secrets {
             jwt_secret: one("JWT_SECRET", &read)?,
             jwt_secret_previous: one("JWT_SECRET_PREVIOUS", &read)?,
             smtp_password: one("SMTP_PASSWORD", &read)?,
+            redis_url: one("REDIS_URL", &read)?,
         })
     }
 

@@ -12,6 +12,16 @@ pub struct Listen {
     /// refuses what it refuses on a public one
     #[arg(long, env = "WAXD_REACHED_BY_OTHERS")]
     pub reached_by_others: bool,
+    /// Administrative address, where GET /metrics is answered in clear and without a sign-in [default: none;
+    /// 127.0.0.1:9464 where the flag stands alone]
+    #[arg(
+        long,
+        env = "WAXD_ADMIN_LISTEN",
+        value_name = "ADDRESS:PORT",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:9464"
+    )]
+    pub admin_listen: Option<SocketAddr>,
     /// Connections at once; more wait in the system's queue
     #[arg(long, env = "WAXD_MAX_CONNECTIONS", value_name = "N", default_value_t = Listen::default().max_connections)]
     pub max_connections: usize,
@@ -36,6 +46,7 @@ impl Default for Listen {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8443)),
             reached_by_others: false,
+            admin_listen: None,
             max_connections: 4_096,
             shutdown_seconds: 30,
             drain_seconds: 0,

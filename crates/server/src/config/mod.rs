@@ -8,6 +8,7 @@ mod listen;
 mod mail;
 mod proxies;
 mod public;
+mod redis;
 mod signup;
 mod smtp;
 mod storage;
@@ -25,6 +26,8 @@ pub use listen::Listen;
 pub use mail::{Mail, MailKind};
 pub use proxies::{BadProxies, Proxies, TrustedProxies};
 pub use public::{BadPublicUrl, Public, PublicUrl};
+pub use redis::Redis;
+pub(crate) use redis::address as redis_address;
 pub use signup::{BadSignup, Signup, SignupRule};
 #[cfg(test)]
 pub(crate) use smtp::Login;
@@ -64,6 +67,9 @@ pub struct Config {
     /// Which clients are spoken to.
     #[command(flatten)]
     pub clients: Clients,
+    /// What several servers share for a short while.
+    #[command(flatten)]
+    pub redis: Redis,
     /// What it takes at most.
     #[command(flatten)]
     pub limits: Limits,
@@ -90,6 +96,14 @@ pub enum ConfigError {
         "a public address needs TLS: leave out --plain-http, or add --behind-proxy when a proxy does TLS"
     )]
     NoTlsInPublic,
+    /// Not an address of a Redis.
+    #[error(
+        "REDIS_URL is no address of a Redis: write redis://HOST:PORT, or rediss://:PASSWORD@HOST:PORT for TLS"
+    )]
+    RedisUrl,
+    /// An authority for nothing.
+    #[error("REDIS_CA is set, but not REDIS_URL: set it to rediss://HOST:PORT")]
+    RedisCaAlone,
     /// A secret that can be guessed.
     #[error("{name} has fewer than 32 characters")]
     ShortSecret {
@@ -158,6 +172,7 @@ impl Config {
         self.tls.check()?;
         self.limits.check()?;
         self.v0.check()?;
+        self.redis.check(self.secrets.redis_url.as_ref())?;
         if self.listen.is_loopback() {
             return Ok(());
         }

@@ -31,9 +31,14 @@ impl FromRequestParts<App> for ClientIp {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
-        Ok(Self::of(client(peer, &parts.headers, &app.trusted_proxies)))
+        Ok(Self::of(client_of(parts, &app.trusted_proxies)))
     }
+}
+
+/// The address for which limits count a request.
+pub(crate) fn client_of(parts: &Parts, trusted: &TrustedProxies) -> IpAddr {
+    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
+    client(peer, &parts.headers, trusted)
 }
 
 /// The client, as far as it is known by those who are believed.

@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 pub(crate) use browser::{Keeper, Presented, forgotten, kept_in_cookie, not_from_another_site};
-pub(crate) use client_ip::{ClientIp, Peer};
+pub(crate) use client_ip::{ClientIp, Peer, client_of};
 pub(crate) use client_name::ClientName;
 pub(crate) use json::{Json, reply};
 pub(crate) use linger::linger;

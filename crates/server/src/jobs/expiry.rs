@@ -1,10 +1,10 @@
 //! Ends expired files and uploads, deletes the blobs of what ended, and forgets what nobody needs any more.
 
 use blobs::BlobName;
-use db::{Lease, Retention};
+use db::Retention;
 use proto::limits::DOWNLOAD_SECONDS;
 
-use super::{Ground, JobError, JobReport};
+use super::{Held, JobError, JobReport};
 
 const BATCH: u32 = 200;
 
@@ -17,10 +17,14 @@ const EXPIRED_KNOWN_SECONDS: u32 = 30 * 86_400;
 /// How long the server knows that a file has left a list: longer than a cursor of changes holds.
 const GONE_KNOWN_SECONDS: u32 = 90 * 86_400;
 
-pub(crate) async fn run(ground: &Ground<'_>, lease: &Lease, report: &mut JobReport) -> Result<(), JobError> {
+/// One run, for as long as the lease is held.
+pub(crate) async fn run(held: &Held<'_>, report: &mut JobReport) -> Result<(), JobError> {
+    let ground = held.ground;
     loop {
         // Without the lease another server is at it.
-        let Some(doomed) = ground.db.doom_expired(ground.now(), BATCH, lease).await? else { return Ok(()) };
+        let Some(doomed) = ground.db.doom_expired(ground.now(), BATCH, &held.lease).await? else {
+            return Ok(());
+        };
         report.expired_files += u64::from(doomed.files);
         report.expired_uploads += u64::from(doomed.uploads);
         if doomed.files + doomed.uploads < BATCH {
@@ -28,6 +32,9 @@ pub(crate) async fn run(ground: &Ground<'_>, lease: &Lease, report: &mut JobRepo
         }
     }
     loop {
+        if !held.still().await? {
+            return Ok(());
+        }
         let doomed = ground.db.doomed_blobs(BATCH, ground.now()).await?;
         for blob in &doomed {
             let name: BlobName = blob.as_str().parse()?;

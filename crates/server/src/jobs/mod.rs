@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit;
 use crate::clock::Clock;
+use crate::fleeting;
 use crate::live;
 use crate::state::App;
 use crate::tls::Authority;
@@ -76,14 +77,46 @@ impl<'a> Ground<'a> {
     }
 }
 
+/// The lease of a job, in the hands of one runner. It is prolonged while the job works; a runner that has lost it stops.
+pub(crate) struct Held<'a> {
+    pub(crate) ground: Ground<'a>,
+    holder: &'a str,
+    pub(crate) lease: Lease,
+}
+
+impl<'a> Held<'a> {
+    /// The lease, unless another has it.
+    pub(crate) async fn take(
+        ground: Ground<'a>,
+        job: Job,
+        holder: &'a str,
+    ) -> Result<Option<Self>, JobError> {
+        let token = ground.db.take_lease(job, holder, ground.now(), LEASE_SECONDS).await?;
+        Ok(token.map(|token| Self { ground, holder, lease: Lease { job, token } }))
+    }
+
+    /// The lease, whoever has it.
+    pub(crate) async fn seize(ground: Ground<'a>, job: Job, holder: &'a str) -> Result<Self, DbError> {
+        let token = ground.db.seize_lease(job, holder, ground.now(), LEASE_SECONDS).await?;
+        Ok(Self { ground, holder, lease: Lease { job, token } })
+    }
+
+    /// Prolongs it. `false` once another has it, or had it meanwhile: what that one did is not known here.
+    pub(crate) async fn still(&self) -> Result<bool, JobError> {
+        let ground = self.ground;
+        let token = ground.db.take_lease(self.lease.job, self.holder, ground.now(), LEASE_SECONDS).await?;
+        Ok(token == Some(self.lease.token))
+    }
+}
+
 /// One run of every job, where no other server holds its lease.
 pub(crate) async fn run_all(app: &App, holder: &str) -> Result<JobReport, JobError> {
     let mut report = JobReport::default();
-    if let Some(lease) = lease(app, Job::Expiry, holder).await? {
-        expiry::run(&Ground::of(app), &lease, &mut report).await?;
+    if let Some(held) = Held::take(Ground::of(app), Job::Expiry, holder).await? {
+        expiry::run(&held, &mut report).await?;
     }
-    if lease(app, Job::OrphanSweep, holder).await?.is_some() {
-        report.orphans = orphans::run(Ground::of(app)).await?;
+    if let Some(held) = Held::take(Ground::of(app), Job::OrphanSweep, holder).await? {
+        report.orphans = orphans::run(&held).await?;
     }
     seal(app, holder).await?;
     notices::run(app).await?;
@@ -104,6 +137,8 @@ pub(crate) async fn keep_running(
             keep_sealing(&app, &holder),
             keep_writing(&app),
             live::keep_looking(&app),
+            fleeting::keep_telling(&app),
+            fleeting::keep_hearing(&app),
             keep_renewing(&app, authority)
         )
     };
@@ -116,10 +151,11 @@ pub(crate) async fn keep_running(
 async fn keep_expiring(app: &App, holder: &str) {
     loop {
         let run = async {
-            if let Some(lease) = lease(app, Job::Expiry, holder).await? {
+            if let Some(held) = Held::take(Ground::of(app), Job::Expiry, holder).await? {
                 let mut report = JobReport::default();
-                expiry::run(&Ground::of(app), &lease, &mut report).await?;
+                expiry::run(&held, &mut report).await?;
                 if report != JobReport::default() {
+                    live::stirred(app);
                     tracing::info!(
                         files = report.expired_files,
                         uploads = report.expired_uploads,
@@ -130,7 +166,7 @@ async fn keep_expiring(app: &App, holder: &str) {
             }
             Ok::<_, JobError>(())
         };
-        note("expiry", run.await);
+        note(app, Job::Expiry.as_str(), run.await);
         tokio::time::sleep(EXPIRY_EVERY).await;
     }
 }
@@ -138,10 +174,10 @@ async fn keep_expiring(app: &App, holder: &str) {
 async fn keep_sweeping(app: &App, holder: &str) {
     loop {
         let run = async {
-            if lease(app, Job::OrphanSweep, holder).await?.is_none() {
+            let Some(held) = Held::take(Ground::of(app), Job::OrphanSweep, holder).await? else {
                 return Ok(false);
-            }
-            let orphans = orphans::run(Ground::of(app)).await?;
+            };
+            let orphans = orphans::run(&held).await?;
             if orphans > 0 {
                 tracing::info!(blobs = orphans, "swept up blobs that nothing refers to");
             }
@@ -149,10 +185,13 @@ async fn keep_sweeping(app: &App, holder: &str) {
         };
         // A lease may be that of a server that was killed a moment ago, this one's former self: not six hours for that.
         let pause = match run.await {
-            Ok(true) => SWEEP_EVERY,
+            Ok(true) => {
+                note(app, Job::OrphanSweep.as_str(), Ok(()));
+                SWEEP_EVERY
+            }
             Ok(false) => Duration::from_secs(LEASE_SECONDS.into()),
             Err(error) => {
-                note("orphan sweep", Err(error));
+                note(app, Job::OrphanSweep.as_str(), Err(error));
                 SWEEP_EVERY
             }
         };
@@ -162,14 +201,14 @@ async fn keep_sweeping(app: &App, holder: &str) {
 
 async fn keep_sealing(app: &App, holder: &str) {
     loop {
-        note("audit seal", seal(app, holder).await);
+        note(app, Job::AuditSeal.as_str(), seal(app, holder).await);
         tokio::time::sleep(SEAL_EVERY).await;
     }
 }
 
 async fn keep_writing(app: &App) {
     loop {
-        note("letters about shared files", notices::run(app).await.map(drop));
+        note(app, "letters", notices::run(app).await.map(drop));
         tokio::time::sleep(NOTICES_EVERY).await;
     }
 }
@@ -196,12 +235,8 @@ async fn keep_renewing(app: &App, authority: Option<Arc<Authority>>) {
     }
 }
 
-async fn lease(app: &App, job: Job, holder: &str) -> Result<Option<Lease>, JobError> {
-    let token = app.db.take_lease(job, holder, app.time(), LEASE_SECONDS).await?;
-    Ok(token.map(|token| Lease { job, token }))
-}
-
-fn note(job: &str, outcome: Result<(), JobError>) {
+fn note(app: &App, job: &'static str, outcome: Result<(), JobError>) {
+    app.metrics.ran(job, app.now(), outcome.is_ok());
     if let Err(error) = outcome {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         tracing::error!(job, error = %error, cause, "a job ended early and will be tried again");

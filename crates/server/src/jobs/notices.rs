@@ -21,9 +21,11 @@ pub(crate) async fn run(app: &App) -> Result<u64, JobError> {
     for notice in due {
         let Some(letter) = letter(app, notice).await? else { continue };
         letters += 1;
-        let mailer = app.mailer.clone();
+        let sender = app.clone();
         app.tasks.spawn(async move {
-            if let Err(error) = mailer.send_notice(letter).await {
+            let sent = sender.mailer.send_notice(letter).await;
+            sender.metrics.letter(&sent);
+            if let Err(error) = sent {
                 tracing::warn!(cause = %chain(&error), "a letter about a shared file could not be sent");
             }
         });

@@ -6,14 +6,15 @@ use blobs::{BlobList, ListedBlob};
 use db::BlobRef;
 use futures::TryStreamExt as _;
 
-use super::{Ground, JobError};
+use super::{Ground, Held, JobError};
 
 /// Nothing younger is touched: its row may be about to be written.
 pub(crate) const YOUNGEST_SECONDS: i64 = 24 * 3_600;
 const BATCH: usize = 500;
 
-/// One sweep; says how many were deleted. While a backup runs there is none.
-pub(crate) async fn run(ground: Ground<'_>) -> Result<u64, JobError> {
+/// One sweep, for as long as the lease is held; says how many were deleted. While a backup runs there is none.
+pub(crate) async fn run(held: &Held<'_>) -> Result<u64, JobError> {
+    let ground = held.ground;
     if ground.db.is_backup_running(ground.now()).await? {
         return Ok(0);
     }
@@ -22,6 +23,10 @@ pub(crate) async fn run(ground: Ground<'_>) -> Result<u64, JobError> {
     let mut orphans = Orphans::begin(ground).await?;
     let mut swept = 0;
     while let Some(found) = orphans.next().await? {
+        // A backup may have begun meanwhile, or another server.
+        if !held.still().await? || ground.db.is_backup_running(ground.now()).await? {
+            break;
+        }
         for blob in found {
             ground.blobs.delete(blob.name).await?;
             swept += 1;

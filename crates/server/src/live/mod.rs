@@ -1,5 +1,5 @@
 //! Who watches this server, and what wakes them: one look at the database a second for all of them, and one at once after
-//! whatever was changed here.
+//! whatever was changed here, or at a server that is heard by Redis.
 
 mod outlet;
 mod teller;
@@ -70,6 +70,11 @@ impl Live {
     /// Something was changed here: it is told at once.
     pub(crate) fn nudge(&self) {
         self.nudge.notify_one();
+    }
+
+    /// How many connections watch.
+    pub(crate) fn watchers(&self) -> u32 {
+        self.watched().total
     }
 
     /// Everybody who watches is told to go elsewhere.
@@ -146,9 +151,12 @@ pub(crate) async fn keep_looking(app: &App) {
             Err(error) => tracing::warn!(cause = %error, "what happened could not be looked up"),
         }
         tokio::time::sleep(BREATH).await;
+        // The word of another server may get lost.
+        let heard = app.fleeting.as_ref().filter(|_| app.hearing.is_open());
+        let pause = heard.map_or(LOOK_EVERY, |fleeting| fleeting.look_every);
         tokio::select! {
             () = app.live.nudge.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -175,7 +183,15 @@ pub(crate) async fn noticed(State(app): State<App>, request: Request, next: Next
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let response = next.run(request).await;
     if changes {
-        app.live.nudge();
+        stirred(&app);
     }
     response
+}
+
+/// Something may have been changed here: whoever watches learns of it at once, at other servers too where Redis tells them.
+pub(crate) fn stirred(app: &App) {
+    app.live.nudge();
+    if let Some(fleeting) = &app.fleeting {
+        fleeting.announce();
+    }
 }

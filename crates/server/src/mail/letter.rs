@@ -28,6 +28,11 @@ impl Composed {
         Self::compose(&letter.to, from, "You are invited to Waxwing", letter.written, invitation(letter))
     }
 
+    /// A letter that an operator sends to see whether letters arrive.
+    pub(super) fn trial(to: &envelope::Address, from: &Mailbox, written: i64) -> Result<Self, MailError> {
+        Self::compose(to, from, "Letters of your Waxwing server arrive", written, TRIAL.to_owned())
+    }
+
     /// The letter about something that happened.
     pub(super) fn notice(letter: &NoticeLetter, from: &Mailbox) -> Result<Self, MailError> {
         let (subject, body) = match letter.notice {
@@ -73,6 +78,9 @@ impl Composed {
         !self.to.to_string().is_ascii()
     }
 }
+
+const TRIAL: &str = "This letter was sent by waxd doctor, to see whether letters arrive.\r\n\
+     They do. There is nothing to do.\r\n";
 
 /// The address as mail systems know it: the domain in its ASCII form where it has one (IDNA), which every relay
 /// understands. That it holds no blank, quote, control character or second `@` was settled when it was parsed.

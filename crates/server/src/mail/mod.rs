@@ -39,6 +39,11 @@ pub trait Mailer: Send + Sync {
         true
     }
 
+    /// How many letters are on their way. Asks nobody.
+    fn waiting(&self) -> usize {
+        0
+    }
+
     /// The server is stopping: letters that wait for another try get it now, and it is their last.
     fn hurry(&self) {}
 }

@@ -6,6 +6,7 @@ pub(crate) mod auth;
 pub(crate) mod boxes;
 pub(crate) mod content;
 pub(crate) mod directory;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod health;

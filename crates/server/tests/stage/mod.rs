@@ -5,6 +5,7 @@ pub(crate) mod person;
 pub(crate) mod raw;
 pub(crate) mod sealed;
 pub(crate) mod server;
+pub(crate) mod shared;
 
 pub(crate) use person::Person;
 pub(crate) use sealed::Parcel;

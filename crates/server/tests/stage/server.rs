@@ -13,6 +13,8 @@ use server::{
     SettableClock,
 };
 
+use super::shared;
+
 /// Letters that were sent, oldest first.
 #[derive(Clone, Default)]
 pub(crate) struct Mailbox(Arc<Mutex<Vec<(String, String)>>>, Arc<Mutex<Vec<(String, Notice)>>>);
@@ -121,6 +123,7 @@ impl Stage {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
         let mut config = Config::for_data(data.path().join("data"));
+        shared::by_environment(&mut config);
         change(&mut config);
         let clock = Arc::new(SettableClock::starting_now());
         let mail = Mailbox::default();
@@ -178,7 +181,17 @@ impl Stage {
         let mailer = Some(Arc::new(self.mail.clone()) as Arc<dyn Mailer>);
         let seams = Seams { clock: Some(self.clock.clone()), mailer, blobs: None, backoff: None };
         let mut config = Config::for_data(self.data.path().join("data"));
+        shared::by_environment(&mut config);
         change(&mut config);
+        Server::start_with(config, seams).await.unwrap()
+    }
+
+    /// Another server over the same database, and a store of blobs that it is given.
+    pub(crate) async fn beside_over(&self, blobs: Arc<dyn blobs::Blobs>) -> Running {
+        let mailer = Some(Arc::new(self.mail.clone()) as Arc<dyn Mailer>);
+        let seams = Seams { clock: Some(self.clock.clone()), mailer, blobs: Some(blobs), backoff: None };
+        let mut config = Config::for_data(self.data.path().join("data"));
+        crate::metrics::with_admin(&mut config);
         Server::start_with(config, seams).await.unwrap()
     }
 

@@ -41,6 +41,8 @@ const CONNECTIONS: usize = 4;
 const NOTICE: Duration = Duration::from_secs(3_600);
 /// Time for one try, from connecting to the relay's word that it has taken the letter.
 const TRY: Duration = Duration::from_secs(60);
+/// Time for a connection that carries no letter.
+const KNOCK: Duration = Duration::from_secs(15);
 /// How often connections that nobody uses any more are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -102,6 +104,20 @@ impl SmtpMailer {
         });
         tokio::spawn(sweep(Arc::downgrade(&mailer)));
         Ok(mailer)
+    }
+
+    /// Connects, asks for TLS and signs in, as for a letter, and leaves again.
+    pub(crate) async fn knock(&self) -> Result<(), String> {
+        let connecting = timeout(KNOCK, Connection::open(&self.route));
+        let connection = connecting.await.unwrap_or(Err(Fault::Slow)).map_err(|fault| chain(&fault))?;
+        connection.end().await;
+        Ok(())
+    }
+
+    /// Hands a letter over that says that letters arrive: one try.
+    pub(crate) async fn send_trial(&self, to: &envelope::Address, written: i64) -> Result<(), MailError> {
+        self.hurry();
+        self.deliver(&Composed::trial(to, &self.route.relay.from, written)?).await
     }
 
     /// Hands an invitation over: one try, for somebody waits for the answer.
@@ -205,6 +221,10 @@ impl Mailer for SmtpMailer {
     /// What the last try that told something about the relay told; before the first, that nothing speaks against it.
     fn is_available(&self) -> bool {
         self.works.load(Ordering::Relaxed)
+    }
+
+    fn waiting(&self) -> usize {
+        LETTERS - self.letters.available_permits().min(LETTERS)
     }
 
     fn hurry(&self) {

@@ -51,9 +51,11 @@ pub(crate) async fn begin(
             url: None,
             written: app.now(),
         };
-        let mailer = app.mailer.clone();
+        let sender = app.clone();
         app.tasks.spawn(async move {
-            if let Err(error) = mailer.send_notice(letter).await {
+            let sent = sender.mailer.send_notice(letter).await;
+            sender.metrics.letter(&sent);
+            if let Err(error) = sent {
                 tracing::error!(cause = %chain(&error), "the letter about new keys could not be sent");
             }
         });

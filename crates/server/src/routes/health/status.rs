@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use proto::Health;
 
+use crate::fleeting::Fleeting;
 use crate::http::reply;
 use crate::state::App;
 
@@ -15,5 +16,6 @@ pub(crate) async fn show(State(app): State<App>) -> Response {
         timestamp: app.now(),
         s3_available: false,
         email_available: app.mailer.is_available(),
+        redis_available: app.fleeting.as_ref().map(Fleeting::is_up),
     })
 }

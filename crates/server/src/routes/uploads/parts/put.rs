@@ -121,7 +121,10 @@ async fn keep(
         tracing::warn!(cause = %error, blob = %name, "a blob that lost could not be deleted; the orphan sweep will");
     }
     match answer? {
-        PartAnswer::Won => Ok(PartRecord { n, len, node: received.node }),
+        PartAnswer::Won => {
+            app.metrics.parts_arrived(1);
+            Ok(PartRecord { n, len, node: received.node })
+        }
         PartAnswer::AlreadyThere { node, len } if node.as_bytes() == received.node.as_bytes() => {
             Ok(PartRecord { n, len, node: received.node })
         }
