@@ -7,12 +7,12 @@ export WAXWING_TOOLS ?= $(CACHE)/tools
 export PATH := $(HOME)/.cargo/bin:$(WAXWING_TOOLS)/bin:$(PATH)
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help demo test test-full soak bench fuzz mutants lies known setup-demo setup-test setup-bench setup-fuzz setup-mutants build fmt lint layers unit release clean
+.PHONY: help demo test test-full chaos upgrade soak bench fuzz mutants lies known setup-demo setup-test setup-bench setup-fuzz setup-mutants build fmt lint layers unit release clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: setup-demo build ## Alice sends Bob a file through a server that never sees it (FILE=…, DEMO_EXIT=1 ends it)
+demo: setup-demo build ## Alice sends Bob a file through servers that never see it, and some of them die (FILE=…, DEMO_EXIT=1 ends it)
 	@$(BIN)/waxd demo $(if $(FILE),--file "$(FILE)")
 
 test: setup-test ## everything that must hold: format, lints, layers, tests
@@ -20,6 +20,12 @@ test: setup-test ## everything that must hold: format, lints, layers, tests
 
 test-full: setup-test ## the same, then the long forms: hundreds of faults, ten minutes without network
 	@scripts/test-full.sh
+
+chaos: setup-test build ## parts of a cluster die while people use it (CHAOS_FAULTS=600 CHAOS_SEED=…)
+	@CHAOS_FAULTS=$${CHAOS_FAULTS:-600} cargo nextest run --locked -p e2e -E 'binary(chaos) and test(whatever_dies)' --no-capture
+
+upgrade: setup-test ## servers and clients of the version before and of this one together, under load
+	@CACHE="$(CACHE)" scripts/upgrade.sh
 
 soak: setup-test build ## 16 GiB under a bound of memory, then an hour of faults (SOAK_GIB=16 SOAK_MINUTES=60)
 	@scripts/soak.sh

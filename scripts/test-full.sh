@@ -11,4 +11,10 @@ cargo nextest run --locked -p e2e -E 'binary(faults)' --no-fail-fast
 printf '\n== power loss on 500 states, a crowd of 1,000\n'
 export WAXWING_POWER_STATES=${WAXWING_POWER_STATES:-500} WAXWING_CROWD=${WAXWING_CROWD:-1000}
 cargo nextest run --locked --workspace -E 'test(a_power_loss) or test(a_crowd_larger)'
+printf '\n== chaos, the long form: %s faults on each ground\n' "${CHAOS_FAULTS:-600}"
+CHAOS_FAULTS=${CHAOS_FAULTS:-600} cargo nextest run --locked -p e2e -E 'binary(chaos) and test(whatever_dies)' --no-capture
+printf '\n== the version before this one and this one together\n'
+scripts/upgrade.sh
+printf '\n== the parts of a cluster by themselves\n'
+PORT=${DEMO_PORT:-9000} scripts/test-demo.sh
 printf '\nall of it holds, in the long forms as well; left out: the soak (make soak)\n'

@@ -9,6 +9,7 @@
 //! | [`MemoryBlobs`] | tests and demonstrations; gone with the process |
 //! | [`Retry`] | repeats what failed for a passing reason |
 //! | [`Limit`] | bounds how many streams and writers live at once |
+//! | [`Mirror`] | keeps each blob in several stores, so that any one of them may die |
 //!
 //! Each of them runs the one suite in [`conformance`] (feature `conformance`).
 
@@ -18,11 +19,13 @@ mod error;
 mod limit;
 mod local;
 mod memory;
+mod mirror;
 mod name;
 mod retry;
 
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,6 +36,7 @@ pub use error::BlobError;
 pub use limit::Limit;
 pub use local::LocalBlobs;
 pub use memory::MemoryBlobs;
+pub use mirror::{BadMirror, Copy, CopyJudge, CopyState, DEFAULT_COPIES, Mirror, Repaired, StoreState};
 pub use name::{BadBlobName, BlobName};
 pub use retry::{Retry, RetryPolicy};
 
@@ -142,12 +146,47 @@ pub trait Blobs: Send + Sync {
     async fn health(&self) -> Result<Health, BlobError>;
 }
 
+#[async_trait]
+impl<B: Blobs + ?Sized> Blobs for Arc<B> {
+    async fn create(&self, name: BlobName) -> Result<Box<dyn BlobWriter>, BlobError> {
+        (**self).create(name).await
+    }
+
+    async fn put_all(&self, blobs: Vec<(BlobName, Bytes)>) -> Result<(), BlobError> {
+        (**self).put_all(blobs).await
+    }
+
+    async fn read(&self, name: BlobName, range: Range<u64>) -> Result<BlobStream, BlobError> {
+        (**self).read(name, range).await
+    }
+
+    async fn len(&self, name: BlobName) -> Result<Option<u64>, BlobError> {
+        (**self).len(name).await
+    }
+
+    async fn delete(&self, name: BlobName) -> Result<(), BlobError> {
+        (**self).delete(name).await
+    }
+
+    async fn list(&self) -> Result<BlobList, BlobError> {
+        (**self).list().await
+    }
+
+    async fn sweep_temporary(&self, older_than: Duration) -> Result<u64, BlobError> {
+        (**self).sweep_temporary(older_than).await
+    }
+
+    async fn health(&self) -> Result<Health, BlobError> {
+        (**self).health().await
+    }
+}
+
 /// A blob that is being written. Dropping it without [`commit`](BlobWriter::commit) leaves nothing behind.
 #[async_trait]
 pub trait BlobWriter: Send {
     /// Appends `bytes`. Returns when they are taken over, not when they are durable; an error of an earlier
-    /// write may be reported by a later call. Memory behind one writer stays below 3 MiB. An empty write does
-    /// nothing.
+    /// write may be reported by a later call. Memory behind one writer is bounded: below 3 MiB for a folder, and what
+    /// the driver's page says for a store behind a network. An empty write does nothing.
     ///
     /// After an error, or after its future was dropped before it was done, the writer is of no more use: every
     /// further call fails and `commit` does not succeed. A failed write is never repeated by a decorator.

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use blobs::{BlobError, BlobName, Blobs, Limit, LocalBlobs, MemoryBlobs, Retry, RetryPolicy, conformance};
+use blobs::{
+    BlobError, BlobName, Blobs, Limit, LocalBlobs, MemoryBlobs, Mirror, Retry, RetryPolicy, conformance,
+};
 
 #[tokio::test]
 async fn memory_keeps_every_promise() {
@@ -42,6 +44,34 @@ async fn retry_and_limit_over_local_keep_every_promise() {
 async fn retry_over_limit_over_memory_keeps_every_promise() {
     conformance::run_all(async || {
         Arc::new(Retry::new(Limit::new(MemoryBlobs::new(), 4), RetryPolicy::default())) as Arc<dyn Blobs>
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mirror_over_memory_keeps_every_promise() {
+    conformance::run_all(async || {
+        let store = |label: &str| (label.to_owned(), Arc::new(MemoryBlobs::new()) as Arc<dyn Blobs>);
+        Arc::new(Mirror::new(["a", "b", "c"].map(store).into(), 2).unwrap()) as Arc<dyn Blobs>
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mirror_over_folders_keeps_every_promise() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut mirrors = 0;
+    conformance::run_all(|| {
+        mirrors += 1;
+        let root = folder.path().join(mirrors.to_string());
+        async move {
+            let mut stores = Vec::new();
+            for label in ["a", "b", "c"] {
+                let local = Limit::new(LocalBlobs::open(root.join(label)).await.unwrap(), 8);
+                stores.push((label.to_owned(), Arc::new(local) as Arc<dyn Blobs>));
+            }
+            Arc::new(Mirror::new(stores, 2).unwrap().preferring("c").unwrap()) as Arc<dyn Blobs>
+        }
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! Sign-in, the session and its renewal, what the server says of the account.
 
 use crate::client::Inner;
+use crate::http::Backoff;
 use crate::{Address, Client, Error, Result, UserId};
 use proto::{
     CodeRequest, LogoutRequest, RefreshRequest, SecondFactorRequest, SessionReply, SessionRequest, Token,
@@ -8,6 +9,7 @@ use proto::{
 };
 use reqwest::{Method, RequestBuilder, Response};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 const SESSION: &str = "session.json";
 const LOCK: &str = "session.lock";
@@ -15,6 +17,8 @@ const LOCK: &str = "session.lock";
 const RENEW_BEFORE: i64 = 120;
 /// A clock that is off by more than this many seconds is worth a word.
 const CLOCK_TOLERANCE: i64 = 300;
+/// How long a question is asked again while the server says that it is away for the moment: a database that restarts.
+const QUESTION_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -260,11 +264,30 @@ impl Inner {
         self.home.remove(SESSION)
     }
 
-    /// Sends a request with the session's token, renewing it before it ends and once when it is refused.
+    /// Sends a request with the session's token, renewing it before it ends and once when it is refused. A question to a
+    /// server that answers that it is away for the moment is asked again for a while; whatever changes something is not, for
+    /// nobody knows here whether it did.
     pub(crate) async fn authed(
         &self,
         build: impl Fn(&crate::http::Server) -> RequestBuilder,
     ) -> Result<Response> {
+        let mut backoff = Backoff::new(self.options.retry_for.min(QUESTION_PATIENCE));
+        loop {
+            let error = match self.authed_once(&build).await {
+                Err(error) if error.is_away() && self.is_question(&build)? => error,
+                outcome => return outcome,
+            };
+            tokio::time::sleep(backoff.next(error)?.time).await;
+        }
+    }
+
+    fn is_question(&self, build: &impl Fn(&crate::http::Server) -> RequestBuilder) -> Result<bool> {
+        let request = build(&self.server()?).build();
+        Ok(request
+            .is_ok_and(|request| request.method() == Method::GET || request.url().path() == paths::LOOKUP))
+    }
+
+    async fn authed_once(&self, build: &impl Fn(&crate::http::Server) -> RequestBuilder) -> Result<Response> {
         let server = self.server()?;
         let token = self.access_token(None).await?;
         let outcome = server.send(build(&server).bearer_auth(token.expose_secret())).await;

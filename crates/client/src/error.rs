@@ -459,6 +459,8 @@ impl Error {
             E::Unreachable { .. } | E::CertificateNotTrusted { .. } | E::TimedOut { .. } => Class::Network,
             E::Broken { .. } | E::NotAServer { .. } => Class::Network,
             E::NotSignedIn | E::SessionEnded | E::SecondFactorNeeded => Class::NotSignedIn,
+            // Something behind the address that was reached is away: as good as not reached.
+            E::Refused(_) if self.is_away() => Class::Network,
             E::Refused(_) | E::CodeRejected | E::TooLarge | E::LaterFormat(_) | E::CompatRefused(_) => {
                 Class::Refused
             }
@@ -508,6 +510,11 @@ impl Error {
             Self::Refused(problem) => problem.code.is_transient(),
             _ => false,
         }
+    }
+
+    /// Whether something answered, and said that the server behind it is away for the moment.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Self::Refused(problem) if matches!(problem.status, 502..=504))
     }
 
     /// A refusal of the server as the error that a person should see.

@@ -134,6 +134,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(streaming)
         .fallback(async || Refusal::not_found())
         .layer(axum::middleware::from_fn_with_state(app.clone(), crate::live::noticed))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), crate::http::refuse_old))
         .layer(
             ServiceBuilder::new()
                 .layer(axum::middleware::from_fn_with_state(app.clone(), observe::observe))

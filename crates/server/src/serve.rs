@@ -165,6 +165,7 @@ impl Server {
             limits: config.limits.clone(),
             v0: config.v0.clone(),
             signup: config.signup_rule(),
+            min_client: config.clients.min_client,
             second_factor: config.factor.second_factor,
             trusted_proxies: config.trusted_proxies(),
             relying: public.as_ref().and_then(RelyingParty::new),
@@ -236,6 +237,7 @@ pub struct Running {
     stop: CancellationToken,
     abort: CancellationToken,
     patience: Duration,
+    draining: Duration,
     listening: JoinHandle<()>,
     administering: Option<JoinHandle<()>>,
     working: JoinHandle<()>,
@@ -281,6 +283,7 @@ impl Running {
             stop,
             abort,
             patience: Duration::from_secs(config.listen.shutdown_seconds),
+            draining: Duration::from_secs(config.listen.drain_seconds),
         }
     }
 
@@ -314,6 +317,13 @@ impl Running {
     /// The database or the storage failed; running again is safe.
     pub async fn run_jobs(&self) -> Result<JobReport, JobError> {
         jobs::run_all(&self.app, &self.holder).await
+    }
+
+    /// Says that it is not ready and answers as ever, for the configured time: whoever sends requests here hears of the
+    /// end before it comes.
+    pub async fn drain(&self) {
+        self.app.draining.store(true, Ordering::Release);
+        tokio::time::sleep(self.draining).await;
     }
 
     /// Stops accepting connections and lets running requests finish. Does not wait: see [`Running::wait`].

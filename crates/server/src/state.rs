@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::arriving::Arriving;
 use crate::auth::{AccessTokens, RelyingParty};
 use crate::clock::Clock;
-use crate::config::{Limits, PublicUrl, SecondFactorRule, SignupRule, TrustedProxies, V0};
+use crate::config::{ClientVersion, Limits, PublicUrl, SecondFactorRule, SignupRule, TrustedProxies, V0};
 use crate::fleeting::{Fleeting, Hearing};
 use crate::live::Live;
 use crate::mail::Mailer;
@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     /// The figures of the documented API.
     pub(crate) v0: V0,
     pub(crate) signup: SignupRule,
+    /// The oldest client that is spoken to.
+    pub(crate) min_client: Option<ClientVersion>,
     pub(crate) second_factor: SecondFactorRule,
     /// Whose `X-Forwarded-For` is read.
     pub(crate) trusted_proxies: TrustedProxies,

@@ -7,6 +7,7 @@ mod activity;
 mod admin;
 mod auth;
 mod boxes;
+mod clients;
 mod content;
 mod directory;
 mod doctor;

@@ -64,3 +64,20 @@ async fn what_does_not_finish_in_time_is_cut_off_and_leaves_nothing() {
     stage.running.take().unwrap().shutdown().await;
     assert_eq!(stage.stored_files(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_drains_says_that_it_is_not_ready_and_answers_all_the_same() {
+    let mut stage = crate::stage::Stage::with(|config| config.listen.drain_seconds = 3_600).await;
+    let running = stage.running.take().unwrap();
+    let looks = async {
+        let ready = stage.http.get(format!("{}{}", stage.url, paths::READY)).send().await.unwrap();
+        let health = stage.http.get(format!("{}{}", stage.url, paths::HEALTH)).send().await.unwrap();
+        (ready.status().as_u16(), health.status().as_u16())
+    };
+    tokio::select! {
+        biased;
+        () = running.drain() => panic!("an hour has passed"),
+        seen = looks => assert_eq!(seen, (503, 200)),
+    }
+    running.shutdown().await;
+}

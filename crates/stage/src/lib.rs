@@ -6,6 +6,7 @@
 mod balancer;
 mod certificate;
 mod clock;
+mod cluster;
 mod digest;
 mod haproxy;
 mod memory;
@@ -23,6 +24,7 @@ mod wire;
 
 pub use balancer::{Balancer, BalancerOptions};
 pub use clock::WrongClock;
+pub use cluster::{Cluster, ClusterOptions, PartOfCluster};
 pub use digest::{sha256_from, sha256_of};
 pub use haproxy::Haproxy;
 pub use memory::{Watch, peak_of};
@@ -31,11 +33,11 @@ pub use parcel::Parcel;
 pub use person::{Done, Person, text_at};
 pub use postfix::Postfix;
 pub use postgres::Postgres;
-pub use process::{go_on, pause};
+pub use process::{go_on, pause, terminate};
 pub use redis::{Redis, redis_is_installed};
 pub use relay::Relay;
 pub use search::{Found, Needles, Searched};
-pub use server::{Server, ServerOptions};
+pub use server::{Server, ServerOptions, code_in};
 pub use wire::{Cut, Waited, Way, Wire};
 
 use std::path::PathBuf;

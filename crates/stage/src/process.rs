@@ -19,6 +19,11 @@ pub fn go_on(pid: u32) -> Result<(), StageError> {
     signal(pid, Signal::CONT, "letting a process go on")
 }
 
+/// Asks it to end (SIGTERM). Who is gone already needs no asking.
+pub fn terminate(pid: u32) {
+    drop(signal(pid, Signal::TERM, "asking a process to end"));
+}
+
 fn signal(pid: u32, signal: Signal, doing: &str) -> Result<(), StageError> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| StageError::Unexpected("that is no process".into()))?;

@@ -1,5 +1,6 @@
 //! A server of the story: `waxd serve` as a process of its own.
 
+use crate::cluster::wait_for_code;
 use crate::memory::peak_of;
 use crate::{Doing, StageError};
 use std::ffi::OsString;
@@ -38,9 +39,6 @@ pub struct ServerOptions<'a> {
     /// More arguments of `waxd serve`.
     pub more: &'a [&'a str],
 }
-
-/// How long a message may take to reach the mail folder.
-const MAIL_PATIENCE: Duration = Duration::from_secs(20);
 
 impl Server {
     /// Starts a server and waits until it is ready.
@@ -102,14 +100,7 @@ impl Server {
     /// # Errors
     /// When none arrives in twenty seconds.
     pub fn code_for(&self, address: &str) -> Result<String, StageError> {
-        let began = Instant::now();
-        while began.elapsed() < MAIL_PATIENCE {
-            if let Some(code) = code_in(&self.data.join("mail"), address) {
-                return Ok(code);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Err(StageError::Unexpected("no code arrived in the mail folder".into()))
+        wait_for_code(&self.data.join("mail"), address)
     }
 
     /// Peak of resident memory so far, bytes, where the kernel tells it.
@@ -153,8 +144,9 @@ impl Drop for Server {
     }
 }
 
-/// Looks for the newest message to the address and reads its six digits.
-pub(crate) fn code_in(folder: &Path, address: &str) -> Option<String> {
+/// Looks in a mail folder for the newest message to the address and reads its six digits.
+#[must_use]
+pub fn code_in(folder: &Path, address: &str) -> Option<String> {
     let mut messages: Vec<PathBuf> =
         std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     messages.sort();

@@ -7,7 +7,7 @@ use crate::{Doing, StageError};
 use rustix::net::connect_unspec;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ struct Accepting {
 }
 
 struct Inner {
-    upstream: u16,
+    upstream: AtomicU16,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -87,7 +87,11 @@ impl Wire {
     /// # Errors
     /// When no port can be had.
     pub fn to(upstream: u16) -> Result<Self, StageError> {
-        let inner = Arc::new(Inner { upstream, state: Mutex::default(), changed: Condvar::new() });
+        let inner = Arc::new(Inner {
+            upstream: AtomicU16::new(upstream),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("laying a wire")?;
         let port = listener.local_addr().doing("laying a wire")?.port();
         let accepting = Some(accept(&inner, listener));
@@ -98,6 +102,17 @@ impl Wire {
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
+    }
+
+    /// The port where clients connect.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on connections lead to another port.
+    pub fn lead_to(&self, upstream: u16) {
+        self.inner.upstream.store(upstream, Ordering::SeqCst);
     }
 
     /// Bytes that have been passed on.
@@ -139,6 +154,33 @@ impl Wire {
             }
             if began.elapsed() > patience {
                 return Err(StageError::Unexpected("the transfer does not move".into()));
+            }
+        }
+    }
+
+    /// Waits until that many more bytes have passed that way, or `is_over` says that they will not.
+    ///
+    /// # Errors
+    /// When neither happens within `patience`.
+    pub fn wait_passed(
+        &self,
+        way: Way,
+        bytes: u64,
+        patience: Duration,
+        mut is_over: impl FnMut() -> bool,
+    ) -> Result<(), StageError> {
+        let (began, until) = (Instant::now(), self.passed(way) + bytes);
+        loop {
+            let mut state = self.inner.state();
+            if *state.count(way) >= until {
+                return Ok(());
+            }
+            drop(self.inner.changed.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner));
+            if is_over() {
+                return Ok(());
+            }
+            if began.elapsed() > patience {
+                return Err(StageError::Unexpected("nothing moves any more".into()));
             }
         }
     }
@@ -242,7 +284,7 @@ fn accept(inner: &Arc<Inner>, listener: TcpListener) -> Accepting {
 }
 
 fn connect(inner: &Arc<Inner>, client: TcpStream) -> std::io::Result<()> {
-    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, inner.upstream))?;
+    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, inner.upstream.load(Ordering::SeqCst)))?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let ends = [

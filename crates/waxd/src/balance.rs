@@ -36,6 +36,9 @@ pub(crate) struct BalanceArgs {
     /// How log lines look, on standard error
     #[arg(long, env = "WAXD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
     log_format: LogFormat,
+    /// Also stop when standard input ends, as it does when whoever started this is gone
+    #[arg(long)]
+    until_stdin_ends: bool,
 }
 
 /// Passes requests on until SIGTERM or SIGINT; a second signal ends the process at once.
@@ -52,7 +55,7 @@ pub(crate) fn run(args: BalanceArgs) -> ExitCode {
 }
 
 fn balance(args: BalanceArgs) -> Result<(), Box<dyn Error>> {
-    let BalanceArgs { mut config, data, tls_names, .. } = args;
+    let BalanceArgs { mut config, data, tls_names, until_stdin_ends, .. } = args;
     let has_certificate = config.tls_cert.is_some() || config.tls_key.is_some();
     // With a certificate and an authority of the operator's own, no data folder is touched.
     let authority = if has_certificate && config.upstream_ca.is_some() {
@@ -66,7 +69,7 @@ fn balance(args: BalanceArgs) -> Result<(), Box<dyn Error>> {
     let shown = authority.filter(|_| !has_certificate);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut signals = Signals::listen()?;
+        let mut signals = Signals::listen(until_stdin_ends)?;
         let running = Balancer::start(config, shown.as_ref().map(|authority| authority.identity())).await?;
         announce(&running, shown.as_ref().map(|authority| authority.ca_file()))?;
         tracing::info!(address = %running.address(), "ready");
@@ -77,7 +80,7 @@ fn balance(args: BalanceArgs) -> Result<(), Box<dyn Error>> {
         tracing::info!("stopping; running requests may finish");
         tokio::select! {
             () = running.shutdown() => tracing::info!("stopped"),
-            () = signals.next() => tracing::warn!("stopped at once, as asked a second time"),
+            _ = signals.next() => tracing::warn!("stopped at once, as asked a second time"),
         }
         Ok(())
     })
@@ -88,7 +91,7 @@ async fn until_asked(running: &Running, signals: &mut Signals) -> std::io::Resul
     let mut quit = signal(SignalKind::quit())?;
     loop {
         tokio::select! {
-            () = signals.next() => return Ok(()),
+            _ = signals.next() => return Ok(()),
             _ = quit.recv() => match running.hand_over().await {
                 Ok(()) => {
                     tracing::info!("a successor listens");

@@ -1,7 +1,8 @@
-//! The server of Waxwing: serve, balance, doctor, admin, demo.
+//! The server of Waxwing: serve, balance, cluster, doctor, admin, demo.
 
 mod admin;
 mod balance;
+mod cluster;
 mod demo;
 mod doctor;
 mod serve;
@@ -23,6 +24,8 @@ struct Waxd {
 enum Command {
     /// Run the server until SIGTERM or SIGINT
     Serve(Box<serve::ServeArgs>),
+    /// Run a balancer and several servers on this machine until SIGTERM or SIGINT
+    Cluster(Box<cluster::ClusterArgs>),
     /// Run the load balancer before several servers until SIGTERM or SIGINT
     Balance(Box<balance::BalanceArgs>),
     /// Look a server over, and say what to do about each thing that is wrong; it may be running
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     }
     match Waxd::parse().command {
         Command::Serve(args) => serve::run(*args),
+        Command::Cluster(args) => cluster::run(*args),
         Command::Balance(args) => balance::run(*args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Admin(args) => admin::run(args),

@@ -6,6 +6,10 @@
 //! ```
 //! A commit is: write, sync the file, make its folder durable if it is new, rename without replacing, sync the
 //! folder. Whatever a power loss interrupts is under `tmp` or whole.
+//!
+//! If the folders are removed while the store is in use, the next write or health check makes them anew and says so in
+//! the log; what they held is gone from here. Only on the file system on which the store was opened: one that is not
+//! mounted any more is never mistaken for an empty store.
 
 mod disk;
 mod reader;
@@ -13,11 +17,13 @@ mod reader;
 mod tests;
 mod writer;
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -46,6 +52,8 @@ struct Store {
     folders: Vec<AtomicBool>,
     /// Whether the file system takes writes past the page cache, as far as is known.
     direct: AtomicBool,
+    /// The file system on which the store was opened; none if it was opened to be read alone.
+    device: OnceLock<u64>,
 }
 
 impl LocalBlobs {
@@ -65,13 +73,14 @@ impl LocalBlobs {
 
     fn on(root: PathBuf, disk: Box<dyn Disk>) -> Self {
         let folders = (0..256).map(|_| AtomicBool::new(false)).collect();
-        Self { store: Arc::new(Store { root, disk, folders, direct: AtomicBool::new(true) }) }
+        let (direct, device) = (AtomicBool::new(true), OnceLock::new());
+        Self { store: Arc::new(Store { root, disk, folders, direct, device }) }
     }
 
     async fn open_on(root: PathBuf, disk: Box<dyn Disk>) -> Result<Self, BlobError> {
         let blobs = Self::on(root, disk);
         let opened = blobs.store.clone();
-        blocking(move || opened.make_root()).await?;
+        blocking(move || opened.open()).await?;
         Ok(blobs)
     }
 }
@@ -133,8 +142,8 @@ impl Blobs for LocalBlobs {
     async fn health(&self) -> Result<Health, BlobError> {
         let store = self.store.clone();
         blocking(move || {
-            let probe = store.temporary();
-            drop(store.disk.create(&probe)?);
+            let (probe, file) = store.create_temporary()?;
+            drop(file);
             store.disk.remove(&probe)?;
             let room = rustix::fs::statvfs(&store.root)?;
             Ok(Health { free_bytes: Some(room.f_bavail.saturating_mul(room.f_frsize)) })
@@ -160,6 +169,42 @@ impl Store {
     /// A path that no other writer has, in the same file system as the blobs.
     fn temporary(&self) -> PathBuf {
         self.tmp().join(BlobName::generate().to_string())
+    }
+
+    /// A new file under `tmp`, made anew with its folders if somebody removed them.
+    fn create_temporary(&self) -> io::Result<(PathBuf, File)> {
+        let path = self.temporary();
+        let file = match self.disk.create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.heal()?;
+                self.disk.create(&path)
+            }
+            other => other,
+        };
+        Ok((path, file.map_err(gone)?))
+    }
+
+    fn open(&self) -> io::Result<()> {
+        self.make_root()?;
+        // Set once: a store is opened once.
+        let _ = self.device.set(std::fs::metadata(&self.root)?.dev());
+        Ok(())
+    }
+
+    /// Makes the folders anew that were removed while the store was in use.
+    fn heal(&self) -> io::Result<()> {
+        let nearest = self.root.ancestors().find_map(|path| std::fs::metadata(path).ok());
+        // A relative root has the working folder behind its last ancestor, which is empty.
+        let nearest = nearest.map_or_else(|| std::fs::metadata("."), Ok)?;
+        if self.device.get() != Some(&nearest.dev()) {
+            return Err(io::Error::other("the file system of the blobs is not there"));
+        }
+        self.folders.iter().for_each(|durable| durable.store(false, Ordering::Release));
+        self.make_root()?;
+        tracing::error!(
+            "the folder of the blobs was removed and is made anew: what it held is not there any more"
+        );
+        Ok(())
     }
 
     fn make_root(&self) -> io::Result<()> {
@@ -207,6 +252,10 @@ impl Store {
         Ok(folder)
     }
 
+    fn forget_folder_of(&self, name: BlobName) {
+        self.folders[usize::from(name.as_bytes()[0])].store(false, Ordering::Release);
+    }
+
     fn list(&self, sender: &mpsc::Sender<Result<ListedBlob, BlobError>>) -> io::Result<()> {
         for first in 0..=u8::MAX {
             let entries = match std::fs::read_dir(self.root.join(format!("{first:02x}"))) {
@@ -236,7 +285,14 @@ impl Store {
     fn sweep_temporary(&self, older_than: Duration) -> io::Result<u64> {
         let now = SystemTime::now();
         let mut swept = 0;
-        for entry in std::fs::read_dir(self.tmp())? {
+        let entries = match std::fs::read_dir(self.tmp()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.heal()?;
+                return Ok(0);
+            }
+            other => other?,
+        };
+        for entry in entries {
             let entry = entry?;
             let age = entry.metadata().and_then(|found| found.modified()).map(|at| now.duration_since(at));
             match age {
@@ -252,6 +308,14 @@ impl Store {
             }
         }
         Ok(swept)
+    }
+}
+
+/// A folder that is missing where a file was to be written: not the absence of a blob, and it may pass.
+fn gone(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(io::ErrorKind::Interrupted, error),
+        _ => error,
     }
 }
 

@@ -288,3 +288,57 @@ async fn foreign_files_in_the_folder_are_left_alone() {
     assert_eq!(listed, []);
     assert!(folder.path().join("ab/README").exists());
 }
+
+#[tokio::test]
+async fn a_folder_that_was_removed_is_made_anew_by_the_next_write() {
+    let at = tempfile::tempdir().unwrap();
+    let root = at.path().join("blobs");
+    let blobs = LocalBlobs::open(&root).await.unwrap();
+    let name = BlobName::from_bytes([1; 16]);
+    put(&blobs, name, b"lost", 4).await.unwrap();
+    std::fs::remove_dir_all(&root).unwrap();
+    assert_eq!(blobs.len(name).await.unwrap(), None);
+    put(&blobs, name, b"again", 5).await.unwrap();
+    assert_eq!(fetch(&blobs, name, 0..5).await.unwrap(), b"again");
+    std::fs::remove_dir_all(root.join("01")).unwrap();
+    put(&blobs, name, b"and again", 5).await.unwrap();
+    std::fs::remove_dir_all(&root).unwrap();
+    assert_eq!(blobs.sweep_temporary(Duration::ZERO).await.unwrap(), 0);
+    std::fs::remove_dir_all(&root).unwrap();
+    blobs.health().await.unwrap();
+    blobs.put_all(vec![(name, Bytes::from_static(b"last"))]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_was_removed_while_it_was_written_may_be_sent_again() {
+    let at = tempfile::tempdir().unwrap();
+    let blobs = LocalBlobs::open(at.path()).await.unwrap();
+    let mut writer = blobs.create(BlobName::generate()).await.unwrap();
+    writer.write(Bytes::from(sample(3_000_000))).await.unwrap();
+    std::fs::remove_dir_all(at.path().join("tmp")).unwrap();
+    writer.write(Bytes::from(sample(3_000_000))).await.unwrap();
+    assert!(writer.commit().await.unwrap_err().is_transient());
+    assert!(blobs.store.may_write_direct(), "a missing file says nothing of the file system");
+}
+
+#[tokio::test]
+async fn a_store_that_is_read_alone_is_never_made_anew() {
+    let at = tempfile::tempdir().unwrap();
+    let root = at.path().join("blobs");
+    let blobs = LocalBlobs::open_to_read(&root);
+    assert!(blobs.health().await.is_err() && blobs.create(BlobName::generate()).await.is_err());
+    assert!(!root.exists());
+}
+
+#[tokio::test]
+async fn another_file_system_in_its_place_is_not_taken_for_an_empty_store() {
+    let at = tempfile::tempdir().unwrap();
+    let root = at.path().join("blobs");
+    let blobs = LocalBlobs::on(root.clone(), Box::new(RealDisk));
+    blobs.store.make_root().unwrap();
+    // The number of a device that is not this one, as after a mount that is gone.
+    blobs.store.device.set(u64::MAX).unwrap();
+    std::fs::remove_dir_all(root.join("tmp")).unwrap();
+    assert!(matches!(blobs.health().await, Err(BlobError::Io(_))));
+    assert!(!root.join("tmp").exists());
+}

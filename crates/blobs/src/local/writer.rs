@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Store, blocking, join};
+use super::{Store, blocking, gone, join};
 use crate::{BlobError, BlobName, BlobWriter, DIRECT_ALIGN};
 
 /// Octets that are handed to the disk at once. Two batches exist at a time.
@@ -45,8 +45,8 @@ pub(super) struct LocalWriter {
 impl LocalWriter {
     /// Blocks.
     pub(super) fn create(store: Arc<Store>, name: BlobName) -> io::Result<Self> {
-        let path = store.temporary();
-        let file = Arc::new(store.disk.create(&path)?);
+        let (path, file) = store.create_temporary()?;
+        let file = Arc::new(file);
         let temporary = Temporary { store: store.clone(), path: Some(path) };
         let filling = Batch::default();
         Ok(Self {
@@ -136,8 +136,7 @@ impl BlobWriter for LocalWriter {
             store.disk.write(&file, offset, &pieces)?;
             store.disk.sync_file(&file)?;
             drop(file);
-            let folder = store.make_folder_of(name)?;
-            temporary.publish(name)?;
+            let folder = temporary.publish(name)?;
             store.disk.sync_folder(&folder)
         })
         .await
@@ -151,8 +150,7 @@ impl BlobWriter for LocalWriter {
 pub(super) fn write_all(store: &Arc<Store>, blobs: &[(BlobName, Bytes)]) -> io::Result<()> {
     let mut written = Vec::with_capacity(blobs.len());
     for (name, bytes) in blobs {
-        let path = store.temporary();
-        let file = store.disk.create(&path)?;
+        let (path, file) = store.create_temporary()?;
         let temporary = Temporary { store: store.clone(), path: Some(path) };
         store.disk.write(&file, 0, std::slice::from_ref(bytes))?;
         store.disk.start_writeback(&file, 0, bytes.len() as u64);
@@ -163,8 +161,7 @@ pub(super) fn write_all(store: &Arc<Store>, blobs: &[(BlobName, Bytes)]) -> io::
     }
     let mut folders = BTreeSet::new();
     for (name, _, temporary) in &mut written {
-        folders.insert(store.make_folder_of(*name)?);
-        temporary.publish(*name)?;
+        folders.insert(temporary.publish(*name)?);
     }
     folders.iter().try_for_each(|folder| store.disk.sync_folder(folder))
 }
@@ -184,7 +181,7 @@ fn write_direct(
     pieces: &[Bytes],
 ) -> io::Result<()> {
     let handle =
-        direct.get_or_init(|| store.disk.direct(path).inspect_err(|_| store.no_direct_writes()).ok());
+        direct.get_or_init(|| store.disk.direct(path).inspect_err(|error| refused(store, error)).ok());
     if let Some(handle) = handle {
         match store.disk.write(handle, offset, pieces) {
             // Some file systems open such a handle and then take nothing through it.
@@ -193,6 +190,13 @@ fn write_direct(
         }
     }
     store.disk.write(file, offset, pieces)
+}
+
+/// Remembers a file system that takes no such writes; a file that was removed says nothing of it.
+fn refused(store: &Store, error: &io::Error) {
+    if error.kind() != io::ErrorKind::NotFound {
+        store.no_direct_writes();
+    }
 }
 
 /// Octets that are collected for one write.
@@ -236,12 +240,25 @@ struct Temporary {
 }
 
 impl Temporary {
-    fn publish(&mut self, name: BlobName) -> io::Result<()> {
+    /// Gives the file its name, in its folder; that folder is to be synced next.
+    fn publish(&mut self, name: BlobName) -> io::Result<PathBuf> {
+        let mut published = self.rename(name);
+        if published.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            // The folder was removed after it was known to be there, or this file was.
+            self.store.forget_folder_of(name);
+            published = self.rename(name);
+        }
+        let folder = published.map_err(gone)?;
+        self.path = None;
+        Ok(folder)
+    }
+
+    fn rename(&self, name: BlobName) -> io::Result<PathBuf> {
+        let folder = self.store.make_folder_of(name)?;
         if let Some(path) = &self.path {
             self.store.disk.publish(path, &self.store.path(name))?;
-            self.path = None;
         }
-        Ok(())
+        Ok(folder)
     }
 }
 
@@ -249,6 +266,7 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         if let Some(path) = &self.path
             && let Err(error) = self.store.disk.remove(path)
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(kind = %error.kind(), "a temporary blob could not be removed; the sweep will find it");
         }

@@ -3,7 +3,7 @@
 use crate::checks;
 use crate::ground::{Ground, Running};
 use crate::random::PATIENCE;
-use crate::strike::{Dice, figure};
+use crate::strike::{dice, figure};
 use stage::{Cut, Waited, Way};
 
 const MIB: u64 = 1 << 20;
@@ -12,7 +12,7 @@ const APART: u64 = 8 * MIB;
 
 #[test]
 fn a_transfer_interrupted_many_times_ends_with_the_same_bytes() {
-    let mut dice = Dice::thrown();
+    let mut dice = dice();
     let interruptions = figure("WAXWING_INTERRUPTIONS", 12);
     let ground = Ground::new();
     // Long enough that it is still under way when the last interruption comes.

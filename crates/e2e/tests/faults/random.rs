@@ -2,8 +2,9 @@
 
 use crate::checks;
 use crate::ground::{Ground, IDLE, Running};
-use crate::strike::{Dice, Fault, Side, UNDER_WAY, figure};
+use crate::strike::{Fault, Side, UNDER_WAY, dice, figure};
 use crate::sweep;
+use e2e::dice::Dice;
 use stage::{Parcel, Waited, sha256_of};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 #[test]
 fn whatever_strikes_and_wherever_a_transfer_ends_with_the_same_bytes() {
-    let mut dice = Dice::thrown();
+    let mut dice = dice();
     let mut ground = Ground::new();
     let (mut acknowledged, mut parcels) = (Vec::new(), Vec::new());
     let transfers = figure("WAXWING_FAULTS", 8).div_ceil(2 * EACH);

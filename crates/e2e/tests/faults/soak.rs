@@ -3,7 +3,7 @@
 use crate::checks;
 use crate::ground::{Ground, persist, remove};
 use crate::random::{get_under_fire, send_under_fire};
-use crate::strike::{Dice, figure};
+use crate::strike::{dice, figure};
 use crate::sweep;
 use e2e::scene::{Scene, executable, serve};
 use stage::{Parcel, Person, Watch, sha256_from, sha256_of};
@@ -46,7 +46,7 @@ fn soak_a_large_file_passes_under_a_bound_of_memory() {
 #[test]
 #[ignore = "long: make soak"]
 fn soak_an_hour_of_faults_loses_nothing() {
-    let mut dice = Dice::thrown();
+    let mut dice = dice();
     let until = Instant::now() + Duration::from_secs(60 * figure("SOAK_MINUTES", 60));
     let mut ground = Ground::new();
     let bystander = Bystander::begin(&ground);

@@ -1,6 +1,8 @@
 //! What can strike a transfer, chosen by a seed, and how it is done.
 
 use crate::ground::{Ground, Running};
+use e2e::dice::Dice;
+pub(crate) use e2e::dice::figure;
 use stage::{Cut, Way, go_on, pause};
 use std::time::Duration;
 
@@ -146,60 +148,7 @@ impl Side {
     }
 }
 
-/// Chance that can be had again: splitmix64. Says its seed at the start, and how to repeat it when a test fails.
-pub(crate) struct Dice {
-    seed: u64,
-    state: u64,
-}
-
-impl Dice {
-    /// By `WAXWING_SEED`, or by the clock.
-    pub(crate) fn thrown() -> Self {
-        let chosen = std::env::var("WAXWING_SEED").ok().map(|seed| seed.parse().expect("a seed is a number"));
-        let seed = chosen.unwrap_or_else(seed_of_now);
-        println!("faults: WAXWING_SEED={seed}");
-        Self { seed, state: seed }
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Less than `end`, which is not 0.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    /// One of several.
-    pub(crate) fn one_of<T: Copy, const N: usize>(&mut self, all: [T; N]) -> T {
-        all[usize::try_from(self.below(N as u64)).unwrap()]
-    }
-
-    /// At least `from`, less than `end`.
-    pub(crate) fn between(&mut self, from: u64, end: u64) -> u64 {
-        from + self.below(end - from)
-    }
-}
-
-impl Drop for Dice {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("faults: the same faults again: WAXWING_SEED={} (docs/faults.md)", self.seed);
-        }
-    }
-}
-
-/// A figure of a test run: from the environment, or the short one.
-pub(crate) fn figure(name: &str, short: u64) -> u64 {
-    std::env::var(name).ok().map_or(short, |text| text.parse().expect("a figure is a number"))
-}
-
-fn seed_of_now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    // Nanoseconds alone differ from run to run; six digits are easy to type again.
-    u64::from(now.subsec_nanos()) % 1_000_000
+/// Chance, by `WAXWING_SEED` or by the clock.
+pub(crate) fn dice() -> Dice {
+    Dice::thrown("WAXWING_SEED")
 }

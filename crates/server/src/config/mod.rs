@@ -1,5 +1,6 @@
 //! What an operator may say: flags and environment, one small file of definitions per concern.
 
+mod clients;
 mod factor;
 mod given;
 mod limits;
@@ -17,6 +18,7 @@ mod v0;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub use clients::{BadVersion, ClientVersion, Clients};
 pub use factor::{Factor, SecondFactorRule};
 pub use given::{GivenSecret, Secrets};
 pub use limits::Limits;
@@ -62,6 +64,9 @@ pub struct Config {
     /// How codes reach people.
     #[command(flatten)]
     pub mail: Mail,
+    /// Which clients are spoken to.
+    #[command(flatten)]
+    pub clients: Clients,
     /// What several servers share for a short while.
     #[command(flatten)]
     pub redis: Redis,
@@ -211,7 +216,11 @@ mod tests {
     fn a_public_address_refuses_the_console_mailer() {
         assert!(matches!(public().check(true), Err(ConfigError::ConsoleMailerInPublic)));
         public().check(false).unwrap();
-        Config::for_data("unused".into()).check(true).unwrap();
+        let mut config = Config::for_data("unused".into());
+        config.check(true).unwrap();
+        config.listen.reached_by_others = true;
+        assert!(matches!(config.check(true), Err(ConfigError::ConsoleMailerInPublic)));
+        assert_eq!(config.signup_rule(), SignupRule::Invite);
     }
 
     #[test]

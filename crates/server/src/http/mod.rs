@@ -6,6 +6,7 @@ mod client_name;
 mod json;
 mod linger;
 mod range;
+mod too_old;
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderMap;
@@ -18,6 +19,7 @@ pub(crate) use client_name::ClientName;
 pub(crate) use json::{Json, reply};
 pub(crate) use linger::linger;
 pub(crate) use range::{Wanted, wanted};
+pub(crate) use too_old::refuse_old;
 
 use crate::error::Refusal;
 

@@ -1,10 +1,13 @@
 //! `waxd demo`: the whole way of one file, played by separate processes, and a search for what leaked.
 //!
-//! A server is started as a process of its own. Alice and Bob are two homes of the `wax` executable. Nothing
-//! here can open a sealed file: the story only starts programs, compares digests and searches bytes.
+//! A cluster (`waxd cluster`: a balancer, three servers) is started as a process of its own. Alice and Bob are two homes of the
+//! `wax` executable. Nothing here can open a sealed file: the story only starts programs, kills one, deletes a folder, compares
+//! digests and searches bytes.
 
+mod access;
 mod narrate;
 mod story;
+mod trouble;
 
 use stage::StageError;
 use std::path::PathBuf;

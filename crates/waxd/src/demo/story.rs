@@ -1,22 +1,33 @@
-//! The story itself: sign up, exchange bundles, send, get, compare, search, sum up.
+//! The story itself: sign up, exchange bundles, send, get, compare, let things die, search, sum up.
 
-use super::DemoArgs;
 use super::narrate::{chapter, memory, rate, say, size, table, tell};
+use super::trouble::{a_folder_is_lost, a_server_dies, fetch, short, stored};
+use super::{DemoArgs, access};
 use serde_json::Value;
-use stage::{Doing, Done, Needles, Parcel, Person, Server, ServerOptions, StageError, sha256_of, text_at};
+use stage::{
+    Cluster, ClusterOptions, Doing, Done, Needles, Parcel, Person, StageError, peak_of, sha256_of, text_at,
+};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-/// Everything that the story needs: folders, a server that runs, two people.
+/// Where the balancer and the servers of the story listen, if nobody else does.
+const BALANCER: u16 = 9000;
+const SERVERS: [u16; 3] = [8443, 8444, 8445];
+/// The file during whose transfer a server dies has at most so many bytes.
+const SECOND_FILE: u64 = 120_000_000;
+
+/// Everything that the story needs: folders, a cluster that runs, two people.
 pub(super) struct Cast {
     alice: Person,
     bob: Person,
-    server: Server,
+    cluster: Cluster,
+    waxd: PathBuf,
     wax: PathBuf,
     root: PathBuf,
 }
 
 impl Cast {
-    /// Makes the folders and starts the server.
+    /// Makes the folders and starts the cluster.
     pub(super) fn assemble(args: &DemoArgs) -> Result<Self, StageError> {
         let root = match &args.dir {
             Some(dir) => dir.clone(),
@@ -35,25 +46,12 @@ impl Cast {
             return Err(StageError::Unexpected(format!("{} is not there; build it first", wax.display())));
         }
         say("Waxwing: a file is sealed by Alice, kept by a server that cannot read it, opened by Bob");
-        chapter("A server starts");
+        chapter("A balancer and three servers start");
         let waxd = std::env::current_exe().doing("finding waxd itself")?;
-        let (data, logs) = (root.join("server"), root.join("logs"));
-        let server = Server::start(&ServerOptions {
-            waxd: &waxd,
-            data: &data,
-            logs: &logs,
-            port: 0,
-            quiet: false,
-            more: &[],
-        })?;
-        tell(&format!(
-            "{} is ready after {} ms, with a database and a folder of its own",
-            server.url,
-            server.started_in.as_millis()
-        ));
+        let cluster = start(&waxd, &root)?;
         let alice = Person::new("Alice", "alice@lindenhof-law.example", &wax, &root)?;
         let bob = Person::new("Bob", "bob@seaside-clinic.example", &wax, &root)?;
-        Ok(Self { alice, bob, server, wax, root })
+        Ok(Self { alice, bob, cluster, waxd, wax, root })
     }
 
     /// Plays the whole way once.
@@ -61,7 +59,8 @@ impl Cast {
         chapter("Alice and Bob sign up");
         let mut codes = Vec::new();
         for person in [&self.alice, &self.bob] {
-            codes.push(person.sign_up(&self.server)?);
+            let code = || self.cluster.code_for(&person.address);
+            codes.push(person.sign_up_with(&self.cluster.url, &self.cluster.ca, code)?);
             tell(&format!("{} proved {} with a mailed code and made keys", person.name, person.address));
         }
         chapter("They exchange their public bundles and compare the safety number");
@@ -71,24 +70,63 @@ impl Cast {
         let (file_id, sent) = self.send(&parcel)?;
         chapter("Bob gets it");
         let got = self.get(&file_id, &parcel)?;
-        chapter("What the server kept is searched");
-        self.search(&parcel, &codes)?;
-        self.sum_up(&parcel, &sent, &got);
+        chapter("Who took which request");
+        self.who_did_what()?;
+        chapter("A server dies in the middle of a transfer");
+        let second = self.made("minutes", args.size.saturating_mul(1_000_000).min(SECOND_FILE))?;
+        let (cluster, target) = (&self.cluster, PathBuf::from(self.desk("second-as-bob-got-it")));
+        let second_id = a_server_dies(cluster, &self.alice, &self.bob, &second, &target)?;
+        let files = [(&file_id, &parcel), (&second_id, &second)];
+        a_folder_is_lost(&self.waxd, cluster, &self.folders(), || {
+            for (id, parcel) in files {
+                fetch(&self.bob, id, parcel, &target)?;
+            }
+            Ok(files.len())
+        })?;
+        chapter("What the servers kept is searched");
+        self.search(&[&parcel, &second], &codes)?;
+        self.sum_up(&parcel, &sent, &got)
+    }
+
+    /// The storage folders, one for each server.
+    fn folders(&self) -> Vec<PathBuf> {
+        (1..=SERVERS.len()).map(|n| self.cluster.data.join(format!("blobs-{n}"))).collect()
+    }
+
+    fn who_did_what(&self) -> Result<(), StageError> {
+        table(&access::table(&self.cluster.log, &servers_of(&self.cluster))?);
+        let kept: Vec<String> = self
+            .folders()
+            .iter()
+            .map(|folder| {
+                let (parts, bytes) = stored(folder);
+                format!("{} in {} ({parts} parts)", size(bytes), short(folder))
+            })
+            .collect();
+        tell(&format!("each part is kept twice: {}", kept.join(", ")));
         Ok(())
     }
 
     /// Leaves everything running until Ctrl-C.
     pub(super) fn stay(&self) -> Result<(), StageError> {
         chapter("The system stays up; press Ctrl-C to end it. To try it yourself:");
-        let server = &self.server;
+        let cluster = &self.cluster;
         tell(&format!(
             "{} --home /tmp/carol login carol@office.example --server {} --ca {}",
             self.wax.display(),
-            server.url,
-            server.ca.display()
+            cluster.url,
+            cluster.ca.display()
         ));
-        tell(&format!("the codes that it mails are in {}", server.data.join("mail").display()));
+        tell(&format!("the codes that it mails are in {}", cluster.data.join("mail").display()));
         tell(&format!("Bob's files: {} --home {} ls", self.wax.display(), self.bob.home.display()));
+        for (name, part) in cluster.parts() {
+            tell(&format!("{name} is process {}: kill -9 {} and it comes back", part.pid, part.pid));
+        }
+        tell(&format!(
+            "all servers, one after the other, while files go through: kill -HUP {}",
+            cluster.pid()
+        ));
+        tell(&format!("what all of them log: {}", cluster.log.display()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.doing("waiting")?.block_on(async {
             let mut end =
@@ -102,8 +140,8 @@ impl Cast {
 
     /// Ends what was started and removes what was made (a folder that was named stays).
     pub(super) fn leave(self, args: &DemoArgs) {
-        let Self { alice, bob, server, root, .. } = self;
-        drop((alice, bob, server));
+        let Self { alice, bob, cluster, root, .. } = self;
+        drop((alice, bob, cluster));
         if args.dir.is_none() {
             drop(std::fs::remove_dir_all(root));
         }
@@ -130,11 +168,7 @@ impl Cast {
     fn parcel(&self, args: &DemoArgs) -> Result<Parcel, StageError> {
         let parcel = match &args.file {
             Some(path) => Parcel::sample(&path.canonicalize().doing(format!("finding {}", path.display()))?)?,
-            None => {
-                let name =
-                    format!("settlement-draft-{}.pdf", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-                Parcel::make(Path::new(&self.desk(&name)), args.size * 1_000_000)?
-            }
+            None => self.made("settlement-draft", args.size.saturating_mul(1_000_000))?,
         };
         tell(&format!(
             "the file has {}, and {} marks to look for later",
@@ -142,6 +176,12 @@ impl Cast {
             parcel.marks.len()
         ));
         Ok(parcel)
+    }
+
+    /// A file that is made up, with a name that nobody else has.
+    fn made(&self, name: &str, len: u64) -> Result<Parcel, StageError> {
+        let name = format!("{name}-{}.pdf", &uuid::Uuid::new_v4().simple().to_string()[..8]);
+        Parcel::make(Path::new(&self.desk(&name)), len)
     }
 
     fn send(&self, parcel: &Parcel) -> Result<(String, Done), StageError> {
@@ -166,13 +206,15 @@ impl Cast {
     }
 
     /// Looks for everything that the server must not know, and for every secret in any log.
-    fn search(&self, parcel: &Parcel, codes: &[String]) -> Result<(), StageError> {
+    fn search(&self, parcels: &[&Parcel], codes: &[String]) -> Result<(), StageError> {
         let mut blind = Needles::default();
-        for mark in &parcel.marks {
-            blind.add("content of the file", mark);
-        }
-        if let Some(name) = parcel.path.file_name() {
-            blind.add_text("name of the file", &name.to_string_lossy());
+        for parcel in parcels {
+            for mark in &parcel.marks {
+                blind.add("content of the file", mark);
+            }
+            if let Some(name) = parcel.path.file_name() {
+                blind.add_text("name of the file", &name.to_string_lossy());
+            }
         }
         for person in [&self.alice, &self.bob] {
             blind.add_text(&format!("{}'s address", person.name), &person.address);
@@ -182,8 +224,8 @@ impl Cast {
                 blind.add_text(&format!("{}'s {token} token", person.name), &text_at(&session, token)?);
             }
         }
-        let server = &self.server;
-        for secret in files_named(&server.data.join("secrets")) {
+        let data = &self.cluster.data;
+        for secret in files_named(&data.join("secrets")) {
             let bytes = std::fs::read(&secret).doing("reading a secret of the server")?;
             blind.add_text("a secret of the server", String::from_utf8_lossy(bytes.trim_ascii()).as_ref());
         }
@@ -191,9 +233,9 @@ impl Cast {
         tell(&format!("the search finds a planted copy of each of its {planted} byte strings"));
 
         // The mail folder stands for a mailbox, `tls` and `secrets` are the server's own keys: the rest is
-        // the database, the storage folder and the logs of all three programs at their most talkative.
-        let kept: Vec<PathBuf> = std::fs::read_dir(&server.data)
-            .doing("listing the server's folder")?
+        // the database, the storage folders and the logs of all programs at their most talkative.
+        let kept: Vec<PathBuf> = std::fs::read_dir(data)
+            .doing("listing the servers' folder")?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| !["mail", "tls", "secrets"].iter().any(|name| path.ends_with(name)))
             .collect();
@@ -212,34 +254,79 @@ impl Cast {
                 }
             }
         }
-        if searched.bytes < parcel.len {
+        if searched.bytes < parcels.iter().map(|parcel| 2 * parcel.len).sum() {
             return Err(StageError::Unexpected("less was searched than was sent".into()));
         }
         tell(&format!(
-            "nothing of it is in {} files, {}: storage, database, debug logs",
+            "nothing of it is in {} files, {}: storage folders, database, logs at their most talkative",
             searched.files,
             size(searched.bytes)
         ));
         Ok(())
     }
 
-    fn sum_up(&self, parcel: &Parcel, sent: &Done, got: &Done) {
+    fn sum_up(&self, parcel: &Parcel, sent: &Done, got: &Done) -> Result<(), StageError> {
         chapter("In short");
         let row = |cells: [&str; 5]| cells.map(str::to_owned).to_vec();
         let line = |who: &str, what: &str, done: &Done| {
             row([who, what, &size(parcel.len), &rate(parcel.len, done.took), &memory(done.peak)])
         };
-        table(&[
+        let mut rows = vec![
             row(["who", "what", "size", "rate", "peak memory"]),
             line("Alice", "wax send", sent),
             line("Bob", "wax get", got),
-            row(["server", "waxd serve", "", "", &memory(self.server.peak())]),
-        ]);
+        ];
+        for (name, part) in self.cluster.parts() {
+            let what = if name == "balancer" { "waxd balance" } else { "waxd serve" };
+            rows.push(row([&name, what, "", "", &memory(peak_of(part.pid))]));
+        }
+        table(&rows);
+        Ok(())
     }
 
     fn desk(&self, name: &str) -> String {
         self.root.join("desk").join(name).to_string_lossy().into_owned()
     }
+}
+
+/// Starts `waxd cluster` where the book says that it listens, or elsewhere and says where.
+fn start(waxd: &Path, root: &Path) -> Result<Cluster, StageError> {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let balancer = if is_free(BALANCER) { BALANCER } else { 0 };
+    let servers = if SERVERS.into_iter().all(is_free) { SERVERS[0] } else { 0 };
+    let (data, logs) = (root.join("server"), root.join("logs"));
+    let options = ClusterOptions {
+        waxd,
+        data: &data,
+        logs: &logs,
+        ports: (balancer, servers),
+        quiet: false,
+        more: &[],
+    };
+    let cluster = Cluster::start(&options, &[])?;
+    tell(&format!("clients come to {}, ready after {} ms", cluster.url, cluster.started_in.as_millis()));
+    if balancer == 0 {
+        tell(&format!("(port {BALANCER} is taken by another program)"));
+    }
+    if servers == 0 {
+        tell(&format!("(one of the ports {SERVERS:?} is taken by another program)"));
+    }
+    let mut rows = vec![["part", "address", "process", "keeps"].map(str::to_owned).to_vec()];
+    for (n, (name, part)) in cluster.parts().into_iter().enumerate() {
+        let keeps = if name == "balancer" {
+            String::new()
+        } else {
+            format!("blobs-{n}, and one SQLite file with the others")
+        };
+        rows.push(vec![name, part.url, part.pid.to_string(), keeps]);
+    }
+    table(&rows);
+    Ok(cluster)
+}
+
+/// Its servers, without the balancer.
+fn servers_of(cluster: &Cluster) -> Vec<(String, stage::PartOfCluster)> {
+    cluster.parts().into_iter().filter(|(name, _)| name != "balancer").collect()
 }
 
 /// The safety number that a person sees for a contact.
