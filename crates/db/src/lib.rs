@@ -77,7 +77,7 @@ pub use sessions::{NewSession, RotateRefresh, Rotation, Session, Sessions};
 pub use sharing::{
     AddHolders, AddHoldersAnswer, Holder, NewManifest, NewTerms, RenameAnswer, Sharing, Stopped,
 };
-pub use sqlite::{SchemaVersions, Sqlite};
+pub use sqlite::Sqlite;
 pub use types::{
     BlobRef, CeremonyHash, CodeMac, CredentialMac, Digest, DownloadId, HalfHash, Lookup, PasskeyId,
     RefreshHash, SessionId, UnixTime,
@@ -127,8 +127,20 @@ pub trait Database:
     /// Totals over everybody. Called rarely (administration, metrics); its cost may grow with the totals.
     async fn stats(&self) -> Result<Stats, DbError>;
 
+    /// Which schema the database has; changes nothing. Called by whoever looks a server over.
+    async fn schema_versions(&self) -> Result<SchemaVersions, DbError>;
+
     /// Waits for running calls, ends the connections and leaves the files tidy. Every later call fails.
     async fn close(&self);
+}
+
+/// Two versions of a schema; each is the number of the newest step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaVersions {
+    /// What the database has.
+    pub applied: i64,
+    /// What this version brings it to.
+    pub known: i64,
 }
 
 /// Totals over everybody.

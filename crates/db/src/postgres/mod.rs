@@ -19,7 +19,7 @@ use sqlx::Transaction;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
-use crate::{Database, DbError, Stats};
+use crate::{Database, DbError, SchemaVersions, Stats};
 use engine::Engine;
 
 /// Connections that only read.
@@ -141,10 +141,7 @@ async fn one(options: &PgConnectOptions) -> Result<PgPool, DbError> {
 
 /// Applies what is new of the schema. Servers that come together wait for each other here as long as it takes.
 async fn bring_up_to_date(first: &PgPool) -> Result<(), DbError> {
-    let mut migrator = sqlx::migrate!("./migrations/postgres");
-    // Versions N and N−1 run together: what a newer one added does not disturb.
-    migrator.set_ignore_missing(true);
-    migrator.run(first).await.map_err(schema_error)
+    engine::migrator().run(first).await.map_err(schema_error)
 }
 
 fn schema_error(error: MigrateError) -> DbError {
@@ -166,6 +163,10 @@ impl Database for Postgres {
 
     async fn stats(&self) -> Result<Stats, DbError> {
         self.totals().await
+    }
+
+    async fn schema_versions(&self) -> Result<SchemaVersions, DbError> {
+        self.versions().await
     }
 
     async fn close(&self) {

@@ -24,6 +24,7 @@ mod pins;
 mod receipts;
 mod resets;
 mod rows;
+mod schema;
 mod sessions;
 mod sharing;
 mod stats;

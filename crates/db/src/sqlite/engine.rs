@@ -37,6 +37,13 @@ macro_rules! locked {
     };
 }
 
+/// The steps that lead to the schema. Versions N and N−1 run together: what a newer one added does not disturb.
+pub(super) fn migrator() -> sqlx::migrate::Migrator {
+    let mut migrator = sqlx::migrate!("./migrations/sqlite");
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
 /// The numbers of a table's rows go on above `last`.
 pub(super) async fn set_last_number(tx: &mut Connection, table: &str, last: i64) -> Result<(), DbError> {
     sqlx::query("DELETE FROM sqlite_sequence WHERE name = $1").bind(table).execute(&mut *tx).await?;

@@ -7,7 +7,6 @@
 mod engine;
 pub(crate) mod errors;
 mod place;
-mod schema;
 mod snapshot;
 #[path = "../sql/mod.rs"]
 mod sql;
@@ -24,9 +23,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, Sqlite as Engine, Transaction};
 
-pub use schema::SchemaVersions;
-
-use crate::{Database, DbError, Stats};
+use crate::{Database, DbError, SchemaVersions, Stats};
 
 /// Connections that only read.
 const READERS: u32 = 4;
@@ -89,14 +86,11 @@ impl Sqlite {
             .connect_with(options.clone())
             .await
             .map_err(open_error)?;
-        let mut migrator = sqlx::migrate!("./migrations/sqlite");
-        // Versions N and N−1 run together: what a newer one added does not disturb.
-        migrator.set_ignore_missing(true);
         let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&writer).await?;
         if version == MOVED {
             return Err(DbError::Moved);
         }
-        migrator.run(&writer).await.map_err(schema_error)?;
+        engine::migrator().run(&writer).await.map_err(schema_error)?;
         drop(turn);
         let readers = pool()
             .max_connections(READERS)
@@ -164,6 +158,10 @@ impl Database for Sqlite {
 
     async fn stats(&self) -> Result<Stats, DbError> {
         self.totals().await
+    }
+
+    async fn schema_versions(&self) -> Result<SchemaVersions, DbError> {
+        self.versions().await
     }
 
     async fn close(&self) {

@@ -8,6 +8,7 @@ mod caller;
 mod certificate;
 mod clock;
 mod data;
+mod database;
 mod letters;
 mod public;
 mod stores;
@@ -105,7 +106,7 @@ pub async fn examine(
     configuration(&config, &mut chart);
     data::folder(&config, chart.about("data"));
     let keys = data::secrets(&config, environment, chart.about("secrets"));
-    let newest = stores::database(&config, chart.about("database")).await;
+    let newest = database::look(&config, chart.about("database")).await;
     stores::blobs(&config, chart.about("storage")).await;
     stores::redis(&config, keys.as_ref(), chart.about("redis")).await;
     letters::relay(&config, options.mail_to.as_deref(), chart.about("mail")).await;

@@ -1,105 +1,19 @@
-//! The database, the store of blobs, and Redis: whether each takes something, keeps it, and gives it back.
+//! The store of blobs, and Redis: whether each takes something, keeps it, and gives it back.
 
 use std::time::{Duration, Instant};
 
 use blobs::{BlobName, Blobs, LocalBlobs};
 use bytes::Bytes;
-use db::{Accounts as _, Audit as _, Database as _, DbError, Hit, Sqlite, UnixTime};
 use futures::TryStreamExt as _;
 
 use super::Chart;
 use super::data::room;
-use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, redis_address};
 use crate::fleeting::Fleeting;
 use crate::logging::chain;
 use crate::secrets::Keys;
 
-/// Commits that are measured; the middle one counts.
-const COMMITS: usize = 9;
-const SLOW_COMMIT: Duration = Duration::from_millis(25);
-const VERY_SLOW_COMMIT: Duration = Duration::from_millis(250);
 const BLOB_LEN: usize = 256 << 10;
-
-/// Says also the newest moment that the database knows of.
-pub(super) async fn database(config: &Config, chart: &mut Chart<'_>) -> Option<i64> {
-    let path = config.storage.data.join("waxwing.db");
-    if !path.is_file() {
-        let fix = "start `waxd serve` once with the same --data, which makes it";
-        chart.red("opens", format!("{} is not there", path.display()), fix);
-        return None;
-    }
-    let reading = match Sqlite::open_read_only(&path).await {
-        Ok(reading) => reading,
-        Err(error) => {
-            let fix =
-                "see to owner and mode of the file; if it is damaged, restore a backup (waxd admin restore)";
-            chart.red("opens", chain(&error), fix);
-            return None;
-        }
-    };
-    chart.green("opens", path.display().to_string());
-    let (versions, newest) = (reading.schema_versions().await, reading.newest_batch().await);
-    reading.close().await;
-    match versions {
-        Ok(versions) if versions.applied == versions.known => {
-            chart.green("schema", format!("version {}", versions.applied));
-            commits(&path, chart).await;
-        }
-        Ok(versions) if versions.applied > versions.known => {
-            let seen =
-                format!("version {}, newer than this waxd knows ({})", versions.applied, versions.known);
-            chart.yellow("schema", seen, "run the doctor of the version that serves");
-        }
-        Ok(versions) => {
-            let seen = format!("version {}, older than this waxd ({})", versions.applied, versions.known);
-            chart.yellow(
-                "schema",
-                seen,
-                "the next start of waxd serve brings it up to date; back it up before",
-            );
-        }
-        Err(error) => chart.red("schema", chain(&error), "restore a backup (waxd admin restore)"),
-    }
-    newest.ok().flatten().map(|newest| newest.link.last_time)
-}
-
-/// Writes durably, as every acknowledged request does, and measures it.
-async fn commits(path: &std::path::Path, chart: &mut Chart<'_>) {
-    let measured = async {
-        let db = Sqlite::open(path).await?;
-        let mut took = Vec::with_capacity(COMMITS);
-        for _ in 0..COMMITS {
-            // A row of the limits, which is tidied away when its minute has ended.
-            let now = UnixTime(SystemClock.now());
-            let hit = Hit { bucket: b"doctor".to_vec(), window_secs: 60, max: u32::MAX - 1, now };
-            let begun = Instant::now();
-            db.count_hit(hit).await?;
-            took.push(begun.elapsed());
-        }
-        db.close().await;
-        took.sort();
-        Ok::<_, DbError>(took[COMMITS / 2])
-    };
-    match measured.await {
-        Ok(took) => {
-            let seen = format!("a durable commit takes {:.1} ms", took.as_secs_f64() * 1_000.0);
-            let fix = "put the data folder on a faster disk (SSD with power-loss protection); each request that \
-                       changes something waits for one";
-            match took {
-                _ if took >= VERY_SLOW_COMMIT => chart.red("commits", seen, fix),
-                _ if took >= SLOW_COMMIT => chart.yellow("commits", seen, fix),
-                _ => chart.green("commits", seen),
-            }
-        }
-        Err(error @ DbError::NetworkFileSystem(_)) => {
-            chart.red("commits", chain(&error), "move the data folder to a local disk");
-        }
-        Err(error) => {
-            chart.red("commits", chain(&error), "see to owner, mode and free space of the data folder");
-        }
-    }
-}
 
 /// The stores of blobs that are configured.
 pub(super) async fn blobs(config: &Config, chart: &mut Chart<'_>) {
