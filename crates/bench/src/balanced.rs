@@ -8,7 +8,7 @@ use stage::{
     Balancer, BalancerOptions, Haproxy, Nginx, Parcel, Person, Role, Server, ServerOptions, StageError,
     nginx_is_installed,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// One way to the server.
@@ -76,7 +76,7 @@ pub(crate) fn groups(root: &Path, len: u64, runs: u32) -> Result<Vec<Group>, Sta
 }
 
 /// A file goes to the server, comes back, and is deleted.
-fn go(way: &mut Way, parcel: &Parcel, target: &PathBuf, run: u32) -> Result<(), StageError> {
+fn go(way: &mut Way, parcel: &Parcel, target: &Path, run: u32) -> Result<(), StageError> {
     let Some(person) = &way.person else { return Ok(()) };
     let (source, to) = (crate::text(&parcel.path), crate::text(target));
     warm(parcel.len);
