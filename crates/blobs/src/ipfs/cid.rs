@@ -69,11 +69,11 @@ fn from_base58(digits: &[u8]) -> Option<Vec<u8>> {
         let mut carry = BASE58.iter().position(|c| c == digit)?;
         for byte in &mut bytes {
             carry += usize::from(*byte) * 58;
-            *byte = (carry & 0xff) as u8;
+            *byte = carry.to_le_bytes()[0];
             carry >>= 8;
         }
         while carry > 0 {
-            bytes.push((carry & 0xff) as u8);
+            bytes.push(carry.to_le_bytes()[0]);
             carry >>= 8;
         }
     }
