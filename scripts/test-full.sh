@@ -17,4 +17,7 @@ printf '\n== the version before this one and this one together\n'
 scripts/upgrade.sh
 printf '\n== the parts of a cluster by themselves\n'
 PORT=${DEMO_PORT:-9000} scripts/test-demo.sh
+printf '\n== storage drivers against Garage and a node of IPFS\n'
+scripts/stores.sh
+WAXWING_REAL_STORES=1 cargo nextest run --locked -p blobs -E 'test(garage) or test(a_node_of_ipfs)'
 printf '\nall of it holds, in the long forms as well; left out: the soak (make soak)\n'

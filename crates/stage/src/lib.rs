@@ -20,6 +20,7 @@ mod redis;
 mod relay;
 mod search;
 mod server;
+mod stores;
 mod wire;
 
 pub use balancer::{Balancer, BalancerOptions};
@@ -38,6 +39,7 @@ pub use redis::{Redis, redis_is_installed};
 pub use relay::Relay;
 pub use search::{Found, Needles, Searched};
 pub use server::{Server, ServerOptions, code_in};
+pub use stores::{Garage, IpfsNode};
 pub use wire::{Cut, Waited, Way, Wire};
 
 use std::path::PathBuf;
