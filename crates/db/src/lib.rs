@@ -6,7 +6,7 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Changes`], [`Sharing`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`], [`Live`], [`Notices`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
+//! [`Files`], [`Changes`], [`Sharing`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Moves`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`], [`Live`], [`Notices`]. [`Sqlite`] is the driver for one machine; every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
 mod accounts;
@@ -24,6 +24,7 @@ mod files;
 mod jobs;
 mod links;
 mod live;
+mod moves;
 mod notices;
 mod passkeys;
 mod pins;
@@ -61,6 +62,7 @@ pub use links::{
     LinkKey, LinkView, Links, MakeLinkAnswer, NewLimits, NewLink, OpenLink, OpenLinkAnswer, StoredLink,
 };
 pub use live::{Happening, HappeningKind, Live, LiveSpan};
+pub use moves::{MoveAnswer, MoveBlob, Moves};
 pub use notices::{DueNotice, Notices};
 pub use passkeys::{AddPasskeyAnswer, Ceremony, NewPasskey, Passkeys, StoredPasskey, UsedPasskey};
 pub use pins::{NewPins, Pins, StorePinsAnswer, StoredPins};
@@ -105,6 +107,7 @@ pub trait Database:
     + Vaults
     + Pins
     + Jobs
+    + Moves
     + Audit
     + Receipts
     + Administration

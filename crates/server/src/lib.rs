@@ -12,6 +12,7 @@
 //! | `error` | the one place that turns faults into problem details |
 //! | `audit` | what is written into the audit log, how it is sealed and checked |
 //! | `jobs` | expiry, deletion, orphans, sealing |
+//! | `stores` | where blobs are kept, and which store a reference names |
 //! | `admin`, `stored` | what an operator does beside the server; whether stored bytes are those that were recorded |
 //! | `tls`, `secrets`, `mail`, `clock` | the authority, the server's own keys, letters, time |
 
@@ -41,6 +42,7 @@ mod secrets;
 mod serve;
 mod state;
 mod stored;
+mod stores;
 mod tls;
 
 pub use clock::{Clock, SettableClock, SystemClock};
@@ -49,4 +51,5 @@ pub use jobs::{JobError, JobReport};
 pub use mail::{Backoff, CodeLetter, MailError, Mailer, Notice, NoticeLetter, RelayError};
 pub use openapi::openapi;
 pub use serve::{Running, Seams, Server, StartError};
+pub use stores::{BadReference, Direct, OpenStoresError, StoreError, StoreName};
 pub use tls::TlsError;

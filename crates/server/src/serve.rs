@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use blobs::{BlobError, Blobs, LocalBlobs};
+use blobs::Blobs;
 use db::{Database, DbError, Sqlite};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -28,6 +28,7 @@ use crate::private_file;
 use crate::router::router;
 use crate::secrets::Keys;
 use crate::state::{App, Shared};
+use crate::stores::{OpenStoresError, StoreName, Stores};
 use crate::tls::{Identity, TlsError};
 
 /// Why a server does not start.
@@ -55,9 +56,9 @@ pub enum StartError {
     /// The database.
     #[error("the database cannot be opened: {0}")]
     Database(#[from] DbError),
-    /// The blob store.
-    #[error("the storage cannot be opened: {0}")]
-    Blobs(#[from] BlobError),
+    /// The stores of blobs.
+    #[error(transparent)]
+    Stores(#[from] OpenStoresError),
     /// The address to listen on.
     #[error("{address} cannot be listened on")]
     Bind {
@@ -76,8 +77,8 @@ pub struct Seams {
     pub clock: Option<Arc<dyn Clock>>,
     /// Instead of the configured mailer.
     pub mailer: Option<Arc<dyn Mailer>>,
-    /// Instead of the folder of blobs.
-    pub blobs: Option<Arc<dyn Blobs>>,
+    /// Stores of blobs, beside the configured ones or in their place.
+    pub stores: Vec<(StoreName, Arc<dyn Blobs>)>,
     /// Instead of the growing pauses between two tries of a letter.
     pub backoff: Option<Arc<dyn Backoff>>,
 }
@@ -117,10 +118,7 @@ impl Server {
         } else {
             Some(Identity::open(&config.tls, &data.join("tls"), &*clock)?)
         };
-        let blobs: Arc<dyn Blobs> = match seams.blobs {
-            Some(blobs) => blobs,
-            None => Arc::new(LocalBlobs::open(config.storage.blob_dir()).await?),
-        };
+        let stores = Stores::open(&config, seams.stores).await?;
         let db: Arc<dyn Database> = Arc::new(Sqlite::open(data.join("waxwing.db")).await?);
         let address = config.listen.listen;
         let bind = |source| StartError::Bind { address, source };
@@ -129,7 +127,7 @@ impl Server {
         let public = public_url(&config, bound);
         let app = App::new(Shared {
             db,
-            blobs,
+            stores,
             mailer,
             clock,
             access: AccessTokens::new(&keys.access_seeds),

@@ -16,6 +16,7 @@ mod finish;
 mod jobs;
 mod links;
 mod live;
+mod moves;
 mod notices;
 mod passkeys;
 mod pins;

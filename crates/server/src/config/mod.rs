@@ -7,6 +7,7 @@ mod listen;
 mod mail;
 mod proxies;
 mod public;
+mod s3;
 mod signup;
 mod smtp;
 mod storage;
@@ -23,12 +24,13 @@ pub use listen::Listen;
 pub use mail::{Mail, MailKind};
 pub use proxies::{BadProxies, Proxies, TrustedProxies};
 pub use public::{BadPublicUrl, Public, PublicUrl};
+pub use s3::S3;
 pub use signup::{BadSignup, Signup, SignupRule};
 #[cfg(test)]
 pub(crate) use smtp::Login;
 pub(crate) use smtp::Relay;
 pub use smtp::{Smtp, SmtpError, SmtpTls};
-pub use storage::Storage;
+pub use storage::{Parts, Storage};
 pub use tls::Tls;
 pub use v0::V0;
 
@@ -150,6 +152,7 @@ impl Config {
     /// Refuses what would expose people. `console` says whether codes go to a terminal.
     pub(crate) fn check(&self, console: bool) -> Result<(), ConfigError> {
         self.secrets.check()?;
+        self.storage.check()?;
         self.tls.check()?;
         self.limits.check()?;
         self.v0.check()?;
