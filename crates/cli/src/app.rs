@@ -65,7 +65,12 @@ impl App {
     }
 
     /// The same with a client that behaves otherwise than usual.
-    pub(crate) fn session_with(&self, options: ClientOptions) -> Result<Session, Fault> {
+    pub(crate) fn session_with(&self, mut options: ClientOptions) -> Result<Session, Fault> {
+        options.direct = match std::env::var("WAX_DIRECT").as_deref() {
+            Err(std::env::VarError::NotPresent) | Ok("" | "on") => true,
+            Ok("off") => false,
+            _ => return Err(Fault::new(Class::Usage, "WAX_DIRECT is neither on nor off")),
+        };
         let home = Home::open(self.home()?)?;
         let runtime = runtime()?;
         let client = {

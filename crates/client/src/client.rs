@@ -27,6 +27,8 @@ pub struct ClientOptions {
     pub part_len: Option<u64>,
     /// Whether senders are told, by a signed receipt, that their files were opened here.
     pub give_receipts: bool,
+    /// Whether parts may come from and go to the object store behind the server without it in between.
+    pub direct: bool,
     /// The clock, unix seconds.
     pub now: fn() -> i64,
 }
@@ -41,6 +43,7 @@ impl Default for ClientOptions {
             parts_at_once: 2,
             part_len: None,
             give_receipts: true,
+            direct: true,
             now: system_now,
         }
     }

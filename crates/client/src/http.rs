@@ -1,5 +1,6 @@
-//! The wire to one server: TLS, one origin, no redirects, refusals as errors, retries with growing pauses.
+//! The wire to one server: TLS, one origin, no redirects but of parts, refusals as errors, retries with growing pauses.
 
+use crate::store::Store;
 use crate::{Cancel, ClientOptions, Error, Note, Progress, Result};
 use base64::Engine;
 use proto::{Problem, headers};
@@ -21,6 +22,8 @@ pub(crate) struct Server {
     origin: String,
     host: String,
     http: reqwest::Client,
+    /// The way to the object store behind it.
+    pub(crate) store: Store,
     /// How long an answer to a small request may take, and how long a transfer may stand still.
     pub(crate) silence: Duration,
 }
@@ -61,7 +64,8 @@ impl Server {
             .build()
             .map_err(|_| Error::Internal("the HTTP client could not be made"))?;
         let host = origin.trim_start_matches("https://").to_owned();
-        Ok(Self { origin: origin.to_owned(), host, http, silence: options.silence_timeout })
+        let store = Store::new(origin, store_tls(ca_pem)?, options)?;
+        Ok(Self { origin: origin.to_owned(), host, http, store, silence: options.silence_timeout })
     }
 
     pub(crate) fn origin(&self) -> &str {
@@ -88,6 +92,18 @@ impl Server {
         let response = tokio::time::timeout(self.silence, request.send()).await;
         let response = response.map_err(|_| self.timed_out())?.map_err(|error| self.failed(&error))?;
         self.accept(response).await
+    }
+
+    /// The same of a request for a part that may be answered by a redirect to the object store. Whether that is followed is for the
+    /// caller to judge.
+    pub(crate) async fn send_for_part(&self, request: RequestBuilder) -> Result<Response> {
+        let response = tokio::time::timeout(self.silence, request.send()).await;
+        let response = response.map_err(|_| self.timed_out())?.map_err(|error| self.failed(&error))?;
+        if response.status() == StatusCode::TEMPORARY_REDIRECT {
+            Ok(response)
+        } else {
+            self.accept(response).await
+        }
     }
 
     /// A good answer as it is, a refusal as the error it stands for.
@@ -163,8 +179,20 @@ impl Server {
     }
 }
 
-fn tls_config(ca_pem: Option<&str>) -> Result<rustls::ClientConfig> {
+pub(crate) fn tls_config(ca_pem: Option<&str>) -> Result<rustls::ClientConfig> {
+    tls_over(rustls::RootCertStore::empty(), ca_pem)
+}
+
+/// For the object store: the authorities of the system, and the server's own.
+fn store_tls(ca_pem: Option<&str>) -> Result<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
+    if ca_pem.is_some() {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    tls_over(roots, ca_pem)
+}
+
+fn tls_over(mut roots: rustls::RootCertStore, ca_pem: Option<&str>) -> Result<rustls::ClientConfig> {
     match ca_pem {
         Some(pem) => {
             for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {

@@ -50,6 +50,7 @@ mod send;
 mod sharing;
 mod signed;
 mod signers;
+mod store;
 mod v0;
 
 pub use account::{HalfSignIn, SignIn, SignedIn, WhoAmI, clock_warning};

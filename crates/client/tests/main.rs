@@ -34,4 +34,5 @@ mod shaping;
 mod sharing;
 mod speed;
 mod stage;
+mod stored;
 mod trust;

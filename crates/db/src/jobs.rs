@@ -39,7 +39,7 @@ pub trait Jobs: Send + Sync {
     async fn doom_expired(&self, now: UnixTime, limit: u32, lease: &Lease)
     -> Result<Option<Doomed>, DbError>;
 
-    /// Blobs that are to be deleted from the store, longest doomed first, at most `limit` (1 to 1,000). They stay
+    /// Blobs that are to be deleted from their stores by now, longest doomed first, at most `limit` (1 to 1,000). They stay
     /// in this list until [`Jobs::forget_blobs`], so that a crash between forgets none.
     ///
     /// While somebody holds the lease of [`Job::Backup`] there are none: what is doomed waits, for it may be in the
@@ -75,6 +75,8 @@ pub enum Job {
     /// Copies database and blobs; deletions wait meanwhile. A lease, so that a copy that crashed does not stop them
     /// for ever.
     Backup,
+    /// Moves blobs from one store to another.
+    BlobMove,
 }
 
 impl Job {
@@ -85,6 +87,7 @@ impl Job {
             Self::OrphanSweep => "orphan-sweep",
             Self::AuditSeal => "audit-seal",
             Self::Backup => "backup",
+            Self::BlobMove => "blob-move",
         }
     }
 }

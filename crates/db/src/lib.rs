@@ -6,7 +6,7 @@
 //! must be found again arrives as a keyed hash.
 //!
 //! [`Database`] is the sum of one trait per concern: [`Accounts`], [`Sessions`], [`Factors`], [`Passkeys`], [`Directory`], [`Uploads`],
-//! [`Files`], [`Changes`], [`Sharing`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`], [`Live`], [`Notices`], [`KeyCheck`]. [`Sqlite`] is the driver for one machine, [`Postgres`] the one for several; the sentences are
+//! [`Files`], [`Changes`], [`Sharing`], [`Links`], [`Boxes`], [`V0`], [`Vaults`], [`Pins`], [`Jobs`], [`Moves`], [`Audit`], [`Receipts`], [`Administration`], [`Resets`], [`Erasure`], [`Live`], [`Notices`], [`KeyCheck`]. [`Sqlite`] is the driver for one machine, [`Postgres`] the one for several; the sentences are
 //! written once (`sql/`) and compiled for each. Every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
@@ -26,6 +26,7 @@ mod jobs;
 mod key_check;
 mod links;
 mod live;
+mod moves;
 mod moving;
 mod notices;
 mod passkeys;
@@ -66,6 +67,7 @@ pub use links::{
     LinkKey, LinkView, Links, MakeLinkAnswer, NewLimits, NewLink, OpenLink, OpenLinkAnswer, StoredLink,
 };
 pub use live::{Happening, HappeningKind, Live, LiveSpan};
+pub use moves::{MoveAnswer, MoveBlob, Moves};
 pub use moving::{MoveError, MovedTable, move_to_postgres};
 pub use notices::{DueNotice, Notices};
 pub use passkeys::{AddPasskeyAnswer, Ceremony, NewPasskey, Passkeys, StoredPasskey, UsedPasskey};
@@ -112,6 +114,7 @@ pub trait Database:
     + Vaults
     + Pins
     + Jobs
+    + Moves
     + Audit
     + Receipts
     + Administration

@@ -9,6 +9,12 @@ pub const PROOF: &str = "waxwing-proof";
 pub const UPLOAD_KEY: &str = "waxwing-upload-key";
 /// Ticket of a content request; preferred to the query field because it stays out of logs of others.
 pub const TICKET: &str = "waxwing-ticket";
+/// In what way content is wanted: [`DIRECT`] or [`CHECKED`].
+pub const WAY: &str = "waxwing-way";
+/// A value of [`WAY`]: also by one redirect to the object store behind the server.
+pub const DIRECT: &str = "direct";
+/// A value of [`WAY`]: compared with what was recorded before any of it is sent, because what came before did not authenticate.
+pub const CHECKED: &str = "checked";
 /// Every reply carries the request's id.
 pub const REQUEST_ID: &str = "x-request-id";
 /// The client's version, `wax/0.1.0`, so that a server can ask for a newer one.

@@ -57,7 +57,8 @@ pub use pins::{PinsReply, PutPins};
 pub use problem::{Code, Problem};
 pub use share::{ChangeFile, FileTerms, Holder, PassedBy, Rename, Share, Shared, Stopped};
 pub use upload::{
-    Batch, BatchFile, BatchReply, Begin, Complete, Completed, GrantTo, PartRecord, UploadList, UploadStatus,
+    AskDirect, Batch, BatchFile, BatchReply, Begin, Complete, Completed, ConfirmDirect, DirectPlace, GrantTo,
+    PartRecord, UploadList, UploadStatus,
 };
 pub use vault::{PutVault, RemoveVault, VaultReply};
 

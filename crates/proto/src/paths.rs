@@ -71,6 +71,8 @@ pub const UPLOADS: &str = "/api/v1/uploads";
 pub const UPLOAD: &str = "/api/v1/uploads/{file_id}";
 /// `PUT`: one part.
 pub const PART: &str = "/api/v1/uploads/{file_id}/parts/{n}";
+/// `POST`: where to put a part in the object store, as a [`crate::AskDirect`]. `PUT`: it is there, as a [`crate::ConfirmDirect`].
+pub const PART_DIRECT: &str = "/api/v1/uploads/{file_id}/parts/{n}/direct";
 /// `POST`: make the file appear.
 pub const COMPLETE: &str = "/api/v1/uploads/{file_id}/complete";
 /// `GET`: list.

@@ -1,6 +1,6 @@
 //! Uploads: begin, parts, status, complete.
 
-use crate::{B64, BoxId, FileId, UnixSeconds, UserId};
+use crate::{B64, BoxId, FileId, Token, UnixSeconds, UserId};
 use envelope::merkle::Node;
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +47,42 @@ pub struct UploadStatus {
     pub received_bytes: u64,
     /// Parts that arrived whole, repeated ones counted each time.
     pub received_parts: u64,
+    /// Whether parts may be put into the object store itself, after [`AskDirect`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct: bool,
     /// Parts that are durable, by number.
     pub parts: Vec<PartRecord>,
+}
+
+/// `POST /uploads/{id}/parts/{n}/direct`: where to put a part in the object store.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct AskDirect {
+    /// Bytes.
+    pub len: u64,
+    /// Merkle node over the part's segments.
+    pub node: Node,
+}
+
+/// Its reply.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DirectPlace {
+    /// Where one `PUT` of exactly the part's bytes goes, soon and without credentials.
+    pub url: String,
+    /// What [`ConfirmDirect`] shows then.
+    pub leave: Token,
+}
+
+/// `PUT /uploads/{id}/parts/{n}/direct`: the part is there. The server reads it and answers as if it had been sent here.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmDirect {
+    /// Bytes.
+    pub len: u64,
+    /// Merkle node over the part's segments.
+    pub node: Node,
+    /// As it was given.
+    pub leave: Token,
 }
 
 /// `GET /uploads`: the caller's unfinished uploads, without their parts.

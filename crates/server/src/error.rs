@@ -12,6 +12,7 @@ use db::DbError;
 use proto::{Code, Problem};
 
 use crate::limited::Limit;
+use crate::stores::StoreError;
 
 /// Why a request is not served: a stable code, a sentence for a person, and for the log the cause.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -181,6 +182,15 @@ impl From<BlobError> for Refusal {
             BlobError::Unavailable(_) => {
                 Self::new(Code::Unavailable, "The storage is busy. Try again.").retry_after(1).because(error)
             }
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Blob(error) => error.into(),
             other => Self::internal(other),
         }
     }

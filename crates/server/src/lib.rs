@@ -15,6 +15,7 @@
 //! | `audit` | what is written into the audit log, how it is sealed and checked |
 //! | `jobs` | expiry, deletion, orphans, sealing |
 //! | `doctor` | what is looked at when an operator asks whether all is well |
+//! | `stores` | where blobs are kept, and which store a reference names |
 //! | `admin`, `stored` | what an operator does beside the server; whether stored bytes are those that were recorded |
 //! | `tls`, `secrets`, `mail`, `clock` | the authority, the server's own keys, letters, time |
 
@@ -48,6 +49,7 @@ mod secrets;
 mod serve;
 mod state;
 mod stored;
+mod stores;
 mod tls;
 
 pub use clock::{Clock, SettableClock, SystemClock};
@@ -57,4 +59,5 @@ pub use jobs::{JobError, JobReport};
 pub use mail::{Backoff, CodeLetter, MailError, Mailer, Notice, NoticeLetter, RelayError};
 pub use openapi::openapi;
 pub use serve::{Running, Seams, Server, StartError};
+pub use stores::{BadReference, Direct, OpenStoresError, StoreError, StoreName};
 pub use tls::{DevelopmentAuthority, TlsError};

@@ -1,8 +1,8 @@
 //! What the documented API (v0) is, for programs: an OpenAPI document made from the code. The native API is not in it yet.
 
 use proto::v0::{
-    Done, FileList, FileMetadata, FileRow, LoginReply, LoginRequest, OtpRequest, RefreshReply,
-    RefreshRequest, StatsReply, UploadBody, Uploaded, WholeFile,
+    Done, FileList, FileMetadata, FileRow, LoginReply, LoginRequest, OtpRequest, Presigned, RefreshReply,
+    RefreshRequest, S3Fields, StatsReply, UploadBody, Uploaded, WholeFile,
 };
 use proto::{Health, Problem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -74,9 +74,11 @@ calls! {
         (request_body = UploadBody, responses((status = 200, body = Uploaded),
             (status = 413, body = Problem, content_type = "application/problem+json"), Refused), security(("bearer" = [])));
     presigned: post "/upload/presigned", "Where to put a file in S3",
-        (responses((status = 501, body = Problem, content_type = "application/problem+json"), Refused), security(("bearer" = [])));
+        (responses((status = 200, body = Presigned),
+            (status = 501, body = Problem, content_type = "application/problem+json"), Refused), security(("bearer" = [])));
     uploaded: post "/upload/s3", "A file that was put there",
-        (responses((status = 501, body = Problem, content_type = "application/problem+json"), Refused), security(("bearer" = [])));
+        (request_body = S3Fields, responses((status = 200, body = Uploaded), (status = 404, body = Problem,
+            content_type = "application/problem+json"), (status = 501, body = Problem, content_type = "application/problem+json"), Refused), security(("bearer" = [])));
     fetch: get "/files/{file_id}", "Download a file",
         (params(("file_id" = String, Path, format = Uuid)), responses((status = 200, body = WholeFile), Refused, NoFile), security(("bearer" = [])));
     metadata: get "/files/{file_id}/metadata", "What is known of a file",

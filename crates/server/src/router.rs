@@ -115,6 +115,7 @@ pub(crate) fn router(app: App) -> Router {
     // Bodies of unbounded time: their pauses are limited instead.
     let streaming = Router::new()
         .route(paths::PART, put(uploads::parts::put::put))
+        .route(paths::PART_DIRECT, put(uploads::parts::direct::confirm).post(uploads::parts::direct::ask))
         .route(paths::BOX_PART, put(boxes::visit::put))
         .route(paths::TREE, get(content::tree::fetch))
         .route(paths::LEAVES, get(content::leaves::fetch))

@@ -27,6 +27,7 @@ enum Purpose {
     LimitSubject,
     TicketMac,
     LinkNonce,
+    DirectUpload,
     AccessToken,
     RefreshSuccessor,
     FactorEncryption,
@@ -51,6 +52,7 @@ impl Purpose {
             Self::LimitSubject => b"waxwing/v1/server/limit-subject",
             Self::TicketMac => b"waxwing/v1/server/ticket",
             Self::LinkNonce => b"waxwing/v1/server/link-nonce",
+            Self::DirectUpload => b"waxwing/v1/server/direct-upload",
             Self::AccessToken => b"waxwing/v1/server/access-token",
             Self::RefreshSuccessor => b"waxwing/v1/server/refresh-successor",
             Self::FactorEncryption => b"waxwing/v1/server/factor-encryption",
@@ -118,6 +120,7 @@ pub(crate) struct Keys {
     subject: hmac::Key,
     ticket: hmac::Key,
     link_nonce: hmac::Key,
+    direct: hmac::Key,
     successor: hmac::Key,
     factor: RandomizedNonceKey,
     backup: hmac::Key,
@@ -165,6 +168,7 @@ impl Keys {
             subject: mac(Purpose::LimitSubject),
             ticket: mac(Purpose::TicketMac),
             link_nonce: mac(Purpose::LinkNonce),
+            direct: mac(Purpose::DirectUpload),
             successor: mac(Purpose::RefreshSuccessor),
             factor: aead(Purpose::FactorEncryption),
             backup: mac(Purpose::BackupCode),
@@ -290,6 +294,16 @@ impl Keys {
     /// The code that makes a link's nonce good.
     pub(crate) fn link_nonce_mac(&self, nonce: &[u8]) -> [u8; 32] {
         mac(&self.link_nonce, &[nonce])
+    }
+
+    /// The code that binds an object of the object store to whoever may put it there.
+    pub(crate) fn direct_mac(&self, context: &[u8], bytes: &[u8]) -> [u8; 32] {
+        mac(&self.direct, &[context, bytes])
+    }
+
+    /// Compares such a code in constant time.
+    pub(crate) fn direct_is_good(&self, context: &[u8], bytes: &[u8], code: &[u8]) -> bool {
+        hmac::verify(&self.direct, &[context, bytes].concat(), code).is_ok()
     }
 
     /// Compares a ticket's code in constant time.
@@ -429,6 +443,7 @@ mod tests {
             Purpose::LimitSubject,
             Purpose::TicketMac,
             Purpose::LinkNonce,
+            Purpose::DirectUpload,
             Purpose::AccessToken,
             Purpose::RefreshSuccessor,
             Purpose::FactorEncryption,

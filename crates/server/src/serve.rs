@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use blobs::{BlobError, Blobs, LocalBlobs};
+use blobs::Blobs;
 use db::DbError;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -32,6 +32,7 @@ use crate::router::router;
 use crate::routes::doctor::Practice;
 use crate::secrets::Keys;
 use crate::state::{App, Shared};
+use crate::stores::{OpenStoresError, StoreName, Stores};
 use crate::tls::{Identity, TlsError};
 
 /// Connections at once to the administrative address.
@@ -71,9 +72,9 @@ pub enum StartError {
          of a database the same one, by SECRET_KEY or as secrets/secret_key in their data folders"
     )]
     OtherKeys,
-    /// The blob store.
-    #[error("the storage cannot be opened: {0}")]
-    Blobs(#[from] BlobError),
+    /// The stores of blobs.
+    #[error(transparent)]
+    Stores(#[from] OpenStoresError),
     /// The address to listen on.
     #[error("{address} cannot be listened on")]
     Bind {
@@ -92,8 +93,8 @@ pub struct Seams {
     pub clock: Option<Arc<dyn Clock>>,
     /// Instead of the configured mailer.
     pub mailer: Option<Arc<dyn Mailer>>,
-    /// Instead of the folder of blobs.
-    pub blobs: Option<Arc<dyn Blobs>>,
+    /// Stores of blobs, beside the configured ones or in their place.
+    pub stores: Vec<(StoreName, Arc<dyn Blobs>)>,
     /// Instead of the growing pauses between two tries of a letter.
     pub backoff: Option<Arc<dyn Backoff>>,
 }
@@ -133,10 +134,7 @@ impl Server {
         } else {
             Some(Identity::open(&config.tls, &data.join("tls"), &*clock)?)
         };
-        let blobs: Arc<dyn Blobs> = match seams.blobs {
-            Some(blobs) => blobs,
-            None => Arc::new(LocalBlobs::open(config.storage.blob_dir()).await?),
-        };
+        let stores = Stores::open(&config, seams.stores).await?;
         let db = database::open(&config).await?;
         if !database::fits(&*db, &keys).await? {
             db.close().await;
@@ -157,7 +155,7 @@ impl Server {
         let public = public_url(&config, bound);
         let app = App::new(Shared {
             db,
-            blobs,
+            stores,
             mailer,
             clock,
             access: AccessTokens::new(&keys.access_seeds),

@@ -4,7 +4,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use blobs::Blobs;
 use db::{Database, UnixTime};
 use tokio_util::task::TaskTracker;
 
@@ -19,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::places::Places;
 use crate::routes::doctor::Practice;
 use crate::secrets::Keys;
+use crate::stores::Stores;
 
 /// A handle to everything shared; cloning is cheap.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ pub(crate) struct App(Arc<Shared>);
 /// The shared things themselves.
 pub(crate) struct Shared {
     pub(crate) db: Arc<dyn Database>,
-    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) stores: Stores,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: Keys,

@@ -9,6 +9,8 @@ use futures::TryStreamExt as _;
 use proto::FileId;
 use tokio::task::spawn_blocking;
 
+use crate::stores::{Place, Stores};
+
 /// Files of one page.
 const PAGE: u32 = 100;
 /// Octets of a leaf.
@@ -38,6 +40,8 @@ pub enum Damage {
     Unreadable,
     /// What was recorded of the parts does not give the root that was signed.
     Rows,
+    /// It is in a store that is not configured.
+    NoStore,
 }
 
 impl Damage {
@@ -50,6 +54,7 @@ impl Damage {
             Self::Altered => "altered",
             Self::Unreadable => "unreadable",
             Self::Rows => "rows",
+            Self::NoStore => "no-store",
         }
     }
 }
@@ -60,7 +65,7 @@ pub(crate) struct Recorded {
     pub(crate) piece: Piece,
     pub(crate) blob: BlobRef,
     pub(crate) len: u64,
-    node: Node,
+    pub(crate) node: Node,
 }
 
 /// What was recorded of a file or an open upload.
@@ -114,23 +119,27 @@ fn recorded(file: StoredFile, parts: Vec<Part>) -> RecordedFile {
         (UploadState::Finished, ..) => false,
     };
     let leaves = file.leaves_blob.zip(file.body_len).zip(file.body_root);
-    let leaves = leaves.map(|((blob, len), root)| Recorded {
-        piece: Piece::Leaves,
-        blob,
-        len: len.div_ceil(SEGMENT_LEN as u64) * LEAF,
-        node: node(root),
-    });
-    let parts = parts.into_iter().map(|part| Recorded {
-        piece: Piece::Part(part.n),
-        blob: part.blob,
-        len: part.len,
-        node: node(part.node),
-    });
+    let leaves = leaves.map(|((blob, len), root)| Recorded::leaves(blob, len, root));
+    let parts = parts.into_iter().map(Recorded::from);
     RecordedFile { file_id: file.file_id, blobs: parts.chain(leaves).collect(), fits }
+}
+
+impl From<Part> for Recorded {
+    fn from(part: Part) -> Self {
+        Self { piece: Piece::Part(part.n), blob: part.blob, len: part.len, node: node(part.node) }
+    }
 }
 
 fn node(digest: Digest) -> Node {
     Node::from_bytes(*digest.as_bytes())
+}
+
+impl Recorded {
+    /// The leaves of a body of so many octets under that root.
+    pub(crate) fn leaves(blob: BlobRef, body_len: u64, root: Digest) -> Self {
+        let len = body_len.div_ceil(SEGMENT_LEN as u64) * LEAF;
+        Self { piece: Piece::Leaves, blob, len, node: node(root) }
+    }
 }
 
 /// Reading broke off for a reason that lies elsewhere than in the blob.
@@ -145,19 +154,32 @@ pub(crate) enum ReadError {
 }
 
 impl Recorded {
-    /// The name of the blob; `None` if the row names none that can be.
-    pub(crate) fn name(&self) -> Option<BlobName> {
-        self.blob.as_str().parse().ok()
+    /// Where the blob is; `None` if the row names no place that can be.
+    pub(crate) fn place(&self) -> Option<Place> {
+        Place::try_from(&self.blob).ok()
     }
 
-    /// Reads the blob to its end, into `copy` as well if there is one, and says what is wrong with it. Memory: a
-    /// few MiB, whatever its length. A copy is to be committed only if nothing is.
+    /// Reads the blob in the store that its reference names; see [`Recorded::check_in`].
     pub(crate) async fn check(
         &self,
+        stores: &Stores,
+        copy: Option<&mut (dyn BlobWriter + '_)>,
+    ) -> Result<Option<Damage>, ReadError> {
+        let Some(place) = self.place() else { return Ok(Some(Damage::Rows)) };
+        match stores.shelf(place.store) {
+            Ok(shelf) => self.check_in(&*shelf.blobs, place.name, copy).await,
+            Err(_) => Ok(Some(Damage::NoStore)),
+        }
+    }
+
+    /// Reads the blob of that name to its end, into `copy` as well if there is one, and says what is wrong with it. Memory: a
+    /// few MiB, whatever its length. A copy is to be committed only if nothing is.
+    pub(crate) async fn check_in(
+        &self,
         blobs: &dyn Blobs,
+        name: BlobName,
         mut copy: Option<&mut (dyn BlobWriter + '_)>,
     ) -> Result<Option<Damage>, ReadError> {
-        let Some(name) = self.name() else { return Ok(Some(Damage::Rows)) };
         let mut stream = match open(blobs, name, self.len).await {
             Ok(stream) => stream,
             Err(damage) => return Ok(Some(damage)),
@@ -176,6 +198,54 @@ impl Recorded {
             hasher.take(piece).await?;
         }
         Ok((hasher.finish().await? != Some(self.node)).then_some(Damage::Altered))
+    }
+}
+
+impl Recorded {
+    /// Which of several copies is sound, or else what is wrong with all of them.
+    pub(crate) async fn sound_among<'b>(
+        &self,
+        sources: &[&'b dyn Blobs],
+        name: BlobName,
+    ) -> Result<Result<&'b dyn Blobs, Damage>, ReadError> {
+        let mut damage = None;
+        for from in sources {
+            match self.check_in(*from, name, None).await? {
+                None => return Ok(Ok(*from)),
+                Some(found) => damage = worse(damage, found),
+            }
+        }
+        Ok(Err(damage.unwrap_or(Damage::Missing)))
+    }
+
+    /// Copies the first sound one of several copies to `to`, where it is durable then, and says what is wrong if none is.
+    pub(crate) async fn copy(
+        &self,
+        sources: &[&dyn Blobs],
+        name: BlobName,
+        to: &dyn Blobs,
+        as_name: BlobName,
+    ) -> Result<Option<Damage>, ReadError> {
+        let mut damage = None;
+        for from in sources {
+            let mut writer = to.create(as_name).await.map_err(ReadError::Copy)?;
+            match self.check_in(*from, name, Some(writer.as_mut())).await? {
+                None => {
+                    writer.commit().await.map_err(ReadError::Copy)?;
+                    return Ok(None);
+                }
+                Some(found) => damage = worse(damage, found),
+            }
+        }
+        Ok(damage.or(Some(Damage::Missing)))
+    }
+}
+
+/// Of what is wrong with two copies, what says more: that one is not there at all says least.
+pub(crate) fn worse(known: Option<Damage>, found: Damage) -> Option<Damage> {
+    match known {
+        None | Some(Damage::Missing) => Some(found),
+        known => known,
     }
 }
 
@@ -273,26 +343,42 @@ mod tests {
             let (node, leaves) = tree(&whole);
             let part = |blob| Recorded { piece: Piece::Part(0), blob, len: len as u64, node };
             let sound = part(put(&blobs, &whole).await);
-            assert_eq!(sound.check(&blobs, None).await.unwrap(), None, "{len}");
+            assert_eq!(sound.check(&Stores::only_local(blobs.clone()), None).await.unwrap(), None, "{len}");
             for at in [0, len / 2, len - 1] {
                 let mut altered = whole.clone();
                 altered[at] ^= 1;
                 let altered = part(put(&blobs, &altered).await);
-                assert_eq!(altered.check(&blobs, None).await.unwrap(), Some(Damage::Altered), "{len} {at}");
+                assert_eq!(
+                    altered.check(&Stores::only_local(blobs.clone()), None).await.unwrap(),
+                    Some(Damage::Altered),
+                    "{len} {at}"
+                );
             }
             let short = part(put(&blobs, &whole[1..]).await);
-            assert_eq!(short.check(&blobs, None).await.unwrap(), Some(Damage::Length));
+            assert_eq!(
+                short.check(&Stores::only_local(blobs.clone()), None).await.unwrap(),
+                Some(Damage::Length)
+            );
             let gone = part(BlobRef::new(BlobName::generate().to_string()));
-            assert_eq!(gone.check(&blobs, None).await.unwrap(), Some(Damage::Missing));
+            assert_eq!(
+                gone.check(&Stores::only_local(blobs.clone()), None).await.unwrap(),
+                Some(Damage::Missing)
+            );
             let nonsense = part(BlobRef::new("../x"));
-            assert_eq!(nonsense.check(&blobs, None).await.unwrap(), Some(Damage::Rows));
+            assert_eq!(
+                nonsense.check(&Stores::only_local(blobs.clone()), None).await.unwrap(),
+                Some(Damage::Rows)
+            );
             let of_leaves = |blob| Recorded { piece: Piece::Leaves, blob, len: leaves.len() as u64, node };
             let sound = of_leaves(put(&blobs, &leaves).await);
-            assert_eq!(sound.check(&blobs, None).await.unwrap(), None);
+            assert_eq!(sound.check(&Stores::only_local(blobs.clone()), None).await.unwrap(), None);
             let mut altered = leaves.clone();
             altered[5] ^= 1;
             let altered = of_leaves(put(&blobs, &altered).await);
-            assert_eq!(altered.check(&blobs, None).await.unwrap(), Some(Damage::Altered));
+            assert_eq!(
+                altered.check(&Stores::only_local(blobs.clone()), None).await.unwrap(),
+                Some(Damage::Altered)
+            );
         }
     }
 
@@ -306,13 +392,14 @@ mod tests {
             len: whole.len() as u64,
             node: tree(&whole).0,
         };
-        let name = recorded.name().unwrap();
+        let name = recorded.place().unwrap().name;
         let mut writer = to.create(name).await.unwrap();
-        assert_eq!(recorded.check(&from, Some(writer.as_mut())).await.unwrap(), None);
+        assert_eq!(recorded.check_in(&from, name, Some(writer.as_mut())).await.unwrap(), None);
         writer.commit().await.unwrap();
-        assert_eq!(recorded.check(&to, None).await.unwrap(), None);
+        assert_eq!(recorded.check_in(&to, name, None).await.unwrap(), None);
         let full = MemoryBlobs::with_capacity(10);
         let mut writer = full.create(name).await.unwrap();
-        assert!(matches!(recorded.check(&from, Some(writer.as_mut())).await, Err(ReadError::Copy(_))));
+        let copied = recorded.check_in(&from, name, Some(writer.as_mut())).await;
+        assert!(matches!(copied, Err(ReadError::Copy(_))));
     }
 }

@@ -28,6 +28,7 @@ mod refusals;
 mod several;
 mod shutdown;
 mod stage;
+mod stores;
 mod uploads;
 mod v0;
 mod vault;

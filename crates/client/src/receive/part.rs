@@ -6,8 +6,9 @@ use crate::client::Inner;
 use crate::http::{Backoff, Server};
 use crate::pool::{Pool, SegmentBuf};
 use crate::{Error, FileId, Note, Result};
+use bytes::Bytes;
 use envelope::merkle::{self, Node};
-use envelope::segment::SEGMENT_PLAIN;
+use envelope::segment::{SEGMENT_LEN, SEGMENT_PLAIN};
 use envelope::{BodyShape, PartShape};
 use format::payload::{PLAIN_AT, plain_of};
 use format::{PayloadOpener, Position, pad};
@@ -20,6 +21,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 /// All that fetching needs and nothing changes.
@@ -104,7 +106,7 @@ impl Fetch {
         out: &mpsc::UnboundedSender<Coming>,
     ) -> Result<()> {
         let (mut first, mut page) = self.tree.page_of(at.index, &self.tickets).await?;
-        let mut response = self.tickets.content(server, path, at.done).await?;
+        let (mut response, is_stored) = self.tickets.part(server, path, at.done).await?;
         let starts_at = start_of(&response).ok_or(server.odd("a range that was not asked for"))?;
         if starts_at != 0 && starts_at != at.done {
             return Err(server.odd("a range that was not asked for"));
@@ -112,6 +114,10 @@ impl Fetch {
         let mut skip = at.done - starts_at;
         while at.done < len {
             let chunk = tokio::time::timeout(server.silence, response.chunk()).await;
+            if is_stored && !matches!(chunk, Ok(Ok(Some(_)))) {
+                // The next try goes on at this byte, through the server.
+                server.store.give_up();
+            }
             let chunk = chunk.map_err(|_| server.timed_out())?.map_err(|error| server.failed(&error))?;
             let Some(chunk) = chunk else {
                 return Err(Error::Broken {
@@ -159,14 +165,57 @@ impl Fetch {
         Ok(())
     }
 
-    /// Has a run of whole segments proven and opened on a worker thread.
+    /// Has a run of whole segments proven and opened on a worker thread; one that is not authentic is asked for once more.
     fn open(self: &Arc<Self>, run: Run, out: &mpsc::UnboundedSender<Coming>) -> Result<()> {
-        let (result, opened) = oneshot::channel();
+        let (mut result, opened) = oneshot::channel();
         out.send(opened).map_err(|_| Error::Interrupted)?;
-        let fetch = Arc::clone(self);
+        let (fetch, runtime, leaves) = (Arc::clone(self), Handle::current(), run.leaves.clone());
+        let first = run.first;
         // When nobody waits for it any more the verb is over.
-        rayon::spawn(move || drop(result.send(fetch.opened(run))));
+        rayon::spawn(move || match fetch.opened(run) {
+            Err(Error::NotAuthentic) => drop(runtime.spawn(async move {
+                tokio::select! {
+                    () = result.closed() => {}
+                    again = fetch.again(first, leaves) => drop(result.send(again)),
+                }
+            })),
+            outcome => drop(result.send(outcome)),
+        });
         Ok(())
+    }
+
+    /// Fetches a run of segments out of a copy that the server has checked. It is opened as any other, and that is the last word.
+    async fn again(self: &Arc<Self>, first: u64, leaves: Vec<Node>) -> Result<Opened> {
+        const BEYOND: Error = Error::Internal("a segment beyond the body");
+        let part = self.cut.part_of(first).ok_or(BEYOND)?;
+        let from = (first - self.cut.segments_of(self.body, part).start) * SEGMENT_LEN as u64;
+        let server = self.tickets.server();
+        let path = paths::fill(paths::CONTENT, &[&self.file_id, &part]);
+        let mut response = self.tickets.checked(server, &path, from).await?;
+        if start_of(&response) != Some(from) {
+            return Err(server.odd("a range that was not asked for"));
+        }
+        let spare = Pool::new(leaves.len());
+        let (mut run, mut chunk) = (Run::default(), Bytes::new());
+        for (index, leaf) in (first..).zip(leaves) {
+            let whole = self.body.segment_len(index).ok_or(BEYOND)?;
+            let mut buffer = spare.take().await.ok_or(Error::Interrupted)?;
+            while buffer.len() < whole {
+                if chunk.is_empty() {
+                    let next = tokio::time::timeout(server.silence, response.chunk()).await;
+                    let next =
+                        next.map_err(|_| server.timed_out())?.map_err(|error| server.failed(&error))?;
+                    chunk = next.ok_or(Error::NotAuthentic)?;
+                }
+                let (filled, taken) = (buffer.len(), chunk.len().min(whole - buffer.len()));
+                buffer.room()[filled..filled + taken].copy_from_slice(&chunk.split_to(taken));
+                buffer.set_len(filled + taken);
+            }
+            run.push(index, leaf, buffer);
+        }
+        let fetch = Arc::clone(self);
+        let opened = tokio::task::spawn_blocking(move || fetch.opened(run)).await;
+        opened.map_err(|_| Error::Internal("an opening thread ended"))?
     }
 
     fn opened(&self, mut run: Run) -> Result<Opened> {

@@ -4,9 +4,9 @@ use crate::client::Inner;
 use crate::http::Server;
 use crate::links::Visit;
 use crate::{Error, FileId, RecipientId, Result};
-use proto::{Code, MemberList, MembersRequest, TicketRequest, Token, paths};
+use proto::{Code, MemberList, MembersRequest, TicketRequest, Token, headers, paths};
 use reqwest::header::RANGE;
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, StatusCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -77,17 +77,50 @@ impl Tickets {
         Ok(ticket.ticket)
     }
 
+    /// A part from byte `from` on: out of the object store where that can be reached, and whether it comes from there.
+    pub(super) async fn part(&self, server: &Server, path: &str, from: u64) -> Result<(Response, bool)> {
+        if server.store.is_tried() {
+            let response = self.content(server, path, from, Some(headers::DIRECT)).await?;
+            if response.status() != StatusCode::TEMPORARY_REDIRECT {
+                return Ok((response, false));
+            }
+            if let Some(stored) = server.store.fetch(&response, from, server.silence).await {
+                return Ok((stored, true));
+            }
+        }
+        Ok((self.content(server, path, from, None).await?, false))
+    }
+
+    /// The same out of a copy that the server has compared with what it recorded. Asked for once, when what came did not
+    /// authenticate: where the server keeps copies, another one may be sound.
+    pub(super) async fn checked(&self, server: &Server, path: &str, from: u64) -> Result<Response> {
+        self.content(server, path, from, Some(headers::CHECKED)).await
+    }
+
     /// A content request from byte `from` on. A refused ticket is renewed once.
-    pub(super) async fn content(&self, server: &Server, path: &str, from: u64) -> Result<Response> {
+    async fn content(
+        &self,
+        server: &Server,
+        path: &str,
+        from: u64,
+        way: Option<&'static str>,
+    ) -> Result<Response> {
         let mut rejected = None;
         loop {
             let ticket = self.ticket(rejected.as_ref()).await?;
             let mut request =
-                server.request(Method::GET, path).header(proto::headers::TICKET, ticket.expose_secret());
+                server.request(Method::GET, path).header(headers::TICKET, ticket.expose_secret());
             if from > 0 {
                 request = request.header(RANGE, format!("bytes={from}-"));
             }
-            match server.send_long(request).await {
+            if let Some(way) = way {
+                request = request.header(headers::WAY, way);
+            }
+            let sent = match way {
+                Some(headers::DIRECT) => server.send_for_part(request).await,
+                _ => server.send_long(request).await,
+            };
+            match sent {
                 Err(error)
                     if rejected.is_none()
                         && matches!(error.code(), Some(Code::Forbidden | Code::SignInNeeded)) =>
@@ -109,7 +142,7 @@ impl Tickets {
             let ticket = self.ticket(rejected.as_ref()).await?;
             let request = server
                 .request(Method::POST, &path)
-                .header(proto::headers::TICKET, ticket.expose_secret())
+                .header(headers::TICKET, ticket.expose_secret())
                 .json(&body);
             match server.send(request).await {
                 Err(error)
@@ -124,9 +157,9 @@ impl Tickets {
     }
 
     /// A small reply whole. One that is too long cannot be what was signed.
-    pub(super) async fn small(&self, path: &str, max: usize) -> Result<Vec<u8>> {
+    pub(super) async fn small(&self, path: &str, max: usize, way: Option<&'static str>) -> Result<Vec<u8>> {
         let server = &self.server;
-        let response = self.content(server, path, 0).await?;
+        let response = self.content(server, path, 0, way).await?;
         let body = tokio::time::timeout(server.silence, server.body(response, max)).await;
         body.map_err(|_| server.timed_out())?.map_err(|error| match error {
             Error::NotAServer { .. } => Error::NotAuthentic,

@@ -370,7 +370,9 @@ impl Job<'_> {
             body.body_len() - todo.iter().filter_map(|n| cut.part_len(body, *n)).sum::<u64>();
         let feed = produce::FileFeed::new(file, &header, body, cut)?;
         let producer = produce::Producer::file(feed, Arc::clone(&sealer), journal, todo, self.buffers());
-        let outcome = upload::run(self, header.file_id, producer, begun_with, Some(body.body_len())).await;
+        let outcome =
+            upload::run(self, header.file_id, producer, status.direct, begun_with, Some(body.body_len()))
+                .await;
         let produced = match outcome {
             Ok(produced) => produced,
             Err(upload::Stopped::TooLarge(journal)) => {
@@ -441,10 +443,11 @@ impl Job<'_> {
         let sealer = Arc::new(PayloadSealer::generate(&fk, suite, file_id, root));
         let cut = self.first_cut(None)?;
         let box_id = self.named_box();
-        self.begin(&Begin { file_id, part_len: cut.part_bytes(), body_len: None, box_id }).await?;
+        let begin = Begin { file_id, part_len: cut.part_bytes(), body_len: None, box_id };
+        let is_direct = self.begin(&begin).await?.direct;
         let feed = stream::StreamFeed::new(reader, self.options.compress, self.options.padded, cut);
         let producer = produce::Producer::stream(feed, Arc::clone(&sealer), self.buffers());
-        let produced = match upload::run(self, file_id, producer, 0, None).await {
+        let produced = match upload::run(self, file_id, producer, is_direct, 0, None).await {
             Ok(produced) => produced,
             Err(stopped) => {
                 // Nobody can go on with it: better gone at once than counted for a week. The first error is the story.

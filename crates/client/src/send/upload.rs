@@ -12,7 +12,7 @@ use envelope::segment::SEGMENT_LEN;
 use envelope::{BodyShape, PartShape};
 use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
-use proto::{Token, UploadStatus, headers};
+use proto::{AskDirect, ConfirmDirect, DirectPlace, Token, UploadStatus, headers, paths};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Method};
 use std::collections::BTreeMap;
@@ -55,11 +55,12 @@ impl Drop for CloseOnDrop {
     }
 }
 
-/// Sends all that `producer` makes. `begun_with` of `total` bytes are there already.
+/// Sends all that `producer` makes, into the object store itself if the server offers that (`is_direct`). `begun_with` of `total` bytes are there already.
 pub(super) async fn run(
     job: &Job<'_>,
     file_id: FileId,
     producer: Producer,
+    is_direct: bool,
     begun_with: u64,
     total: Option<u64>,
 ) -> Result<Produced, Stopped> {
@@ -69,7 +70,8 @@ pub(super) async fn run(
     let Started { parts, mut end } = producer.start().map_err(failed)?;
     let closer = CloseOnDrop(pool.clone());
     let mut produced = None;
-    let outcome = drive(job, file_id, &pool, parts, &mut end, &mut produced, begun_with, total).await;
+    let outcome =
+        drive(job, file_id, &pool, parts, &mut end, &mut produced, is_direct, begun_with, total).await;
     drop(closer);
     let error = match outcome {
         Ok(()) => return produced.ok_or(Error::Internal("nothing was produced")).map_err(failed),
@@ -106,6 +108,7 @@ async fn drive(
     mut parts: tokio::sync::mpsc::Receiver<ReadyPart>,
     end: &mut oneshot::Receiver<Result<Produced, Failed>>,
     produced: &mut Option<Produced>,
+    is_direct: bool,
     begun_with: u64,
     total: Option<u64>,
 ) -> Result<(), Ended> {
@@ -123,7 +126,7 @@ async fn drive(
             () = job.cancel.cancelled() => return Err(Ended::Upload(Error::Interrupted)),
             Some(sent) = on_the_way.next() => sent.map_err(Ended::Upload)?,
             part = parts.recv(), if produced.is_none() && on_the_way.len() < at_once => match part {
-                Some(part) => on_the_way.push(Box::pin(put_part(job, file_id, pool, part, Arc::clone(&moved)))),
+                Some(part) => on_the_way.push(Box::pin(put_part(job, file_id, pool, part, is_direct, Arc::clone(&moved)))),
                 None => {
                     let lost = |_| Ended::Upload(Error::Internal("the sealing thread ended"));
                     *produced = Some((&mut *end).await.map_err(lost)?.map_err(Ended::Producer)?);
@@ -146,15 +149,27 @@ async fn put_part(
     file_id: FileId,
     pool: &Pool,
     part: ReadyPart,
+    is_direct: bool,
     moved: Arc<AtomicU64>,
 ) -> Result<()> {
     let server = job.server()?;
     let path = job.part_path(file_id, part.n);
+    let direct_path = paths::fill(paths::PART_DIRECT, &[&file_id, &part.n]);
     let mut backoff = Backoff::new(job.inner.options.retry_for);
     let mut rejected: Option<Token> = None;
     loop {
         let pass = job.pass(file_id, rejected.as_ref()).await;
         let outcome = match &pass {
+            Ok(pass @ Pass::Bearer(_)) if is_direct && server.store.is_tried() => {
+                match put_direct(&server, &direct_path, pass, &part, pool, &moved).await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => {
+                        server.store.give_up();
+                        put_once(&server, &path, pass, &part, pool, &moved).await
+                    }
+                    Err(error) => Err(error),
+                }
+            }
             Ok(pass) => put_once(&server, &path, pass, &part, pool, &moved).await,
             Err(_) => Ok(()),
         };
@@ -216,6 +231,54 @@ async fn put_once(
     match fault.as_mut().and_then(|fault| fault.try_recv().ok()) {
         Some(error) => Err(error),
         None => outcome,
+    }
+}
+
+/// One try by way of the object store: asks where to, puts the part there, and says so. `false` if that way does not work; an error is the
+/// server's.
+async fn put_direct(
+    server: &Server,
+    path: &str,
+    pass: &Pass,
+    part: &ReadyPart,
+    pool: &Pool,
+    moved: &Arc<AtomicU64>,
+) -> Result<bool> {
+    let ask = AskDirect { len: part.len, node: part.node };
+    let asked = server.send(pass.on(server.request(Method::POST, path)).json(&ask)).await;
+    let place: DirectPlace = match asked {
+        Ok(response) => server.json(response).await?,
+        // Another server than the one that offered it, or an older one.
+        Err(Error::NotFound | Error::Refused(_)) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let here = Arc::new(AtomicU64::new(0));
+    let (body, mut fault) = body_of(part, pool, moved, &here);
+    let put =
+        unless_still(server, &here, async { Ok(server.store.put(&place.url, part.len, body).await) }).await;
+    let taken_back = || {
+        moved.fetch_sub(here.load(Ordering::Relaxed), Ordering::Relaxed);
+    };
+    if let Some(error) = fault.as_mut().and_then(|fault| fault.try_recv().ok()) {
+        taken_back();
+        return Err(error);
+    }
+    if !matches!(put, Ok(true)) {
+        taken_back();
+        return Ok(false);
+    }
+    let confirm = ConfirmDirect { len: part.len, node: part.node, leave: place.leave };
+    let request = pass.on(server.request(Method::PUT, path)).json(&confirm);
+    match server.send_long(request).await {
+        Ok(_) => Ok(true),
+        Err(error) => {
+            taken_back();
+            match error {
+                // What the server found there is not what was sent.
+                Error::Refused(problem) if !problem.code.is_transient() => Ok(false),
+                error => Err(error),
+            }
+        }
     }
 }
 

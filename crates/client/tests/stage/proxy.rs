@@ -19,6 +19,7 @@ pub struct Exchange {
     pub status: u16,
     pub reply: Vec<u8>,
     pub kind: String,
+    pub headers: Vec<(String, String)>,
     extra: Vec<(String, String)>,
 }
 
@@ -36,6 +37,14 @@ pub enum Answer {
     Swallow,
     /// Passes it on and sends only half of the answer.
     Half,
+}
+
+impl Exchange {
+    /// A header of the request.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 type Before = dyn Fn(&Exchange) -> Answer + Send + Sync;
@@ -155,6 +164,7 @@ impl Shared {
             status: 0,
             reply: Vec::new(),
             kind: String::new(),
+            headers,
             extra: Vec::new(),
         };
         let answer = (self.before)(&exchange);
@@ -178,7 +188,7 @@ impl Shared {
         }
         let method: Method = exchange.method.parse().ok()?;
         let mut request = self.http.request(method, format!("{}{}", self.upstream, exchange.path));
-        for (name, value) in &headers {
+        for (name, value) in &exchange.headers {
             request = request.header(name, value);
         }
         let reply = request.header("content-length", len).body(exchange.body.clone()).send().await.ok()?;

@@ -249,7 +249,7 @@ async fn a_deleted_file_is_gone_for_everybody(db: &dyn Database) {
     }
     assert_eq!(db.file_layout(file(1)).await.unwrap(), None);
     assert_eq!(db.part(file(1), 0).await.unwrap(), None);
-    let mut doomed = db.doomed_blobs(10, NOW).await.unwrap();
+    let mut doomed = db.doomed_blobs(10, NOW.plus(90 * DAY)).await.unwrap();
     doomed.sort_unstable();
     assert_eq!(doomed, [blob(file(1), 0), leaves_blob(file(1))]);
 }

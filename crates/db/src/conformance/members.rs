@@ -167,7 +167,7 @@ async fn a_folder_that_is_removed_frees_its_members_at_once(db: &dyn Database) {
     expire(db, NOW, 2).await;
     let usage = db.usage(alice).await.unwrap();
     assert_eq!((usage.charged_bytes, usage.files), (MIB, 1), "freed once");
-    let doomed = db.doomed_blobs(10, NOW).await.unwrap();
+    let doomed = db.doomed_blobs(10, NOW.plus(90 * DAY)).await.unwrap();
     assert_eq!(doomed.len(), 6, "part and leaves of each");
 }
 

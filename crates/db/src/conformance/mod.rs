@@ -18,6 +18,7 @@ mod key_check;
 mod links;
 mod live;
 mod members;
+mod moves;
 mod notices;
 mod passkeys;
 mod pins;
@@ -65,6 +66,7 @@ pub async fn run_all(fixture: impl Fn() -> Box<dyn Fixture>) {
     boxes::run(&fixture).await;
     v0::run(&fixture).await;
     members::run(&fixture).await;
+    moves::run(&fixture).await;
     vaults::run(&fixture).await;
     pins::run(&fixture).await;
     resets::run(&fixture).await;

@@ -17,7 +17,7 @@ const DUE_AT_ONCE: u32 = 32;
 
 /// The doomed, unless a backup runs; its plan is checked by a test.
 pub(crate) const DOOMED: &str = "SELECT blob FROM doomed_blobs
-    WHERE NOT EXISTS (SELECT 1 FROM leases WHERE job = 'backup' AND expires_at > $2)
+    WHERE doomed_at <= $2 AND NOT EXISTS (SELECT 1 FROM leases WHERE job = 'backup' AND expires_at > $2)
     ORDER BY doomed_at LIMIT $1";
 
 #[async_trait]

@@ -18,6 +18,7 @@ pub(super) mod jobs;
 mod key_check;
 mod links;
 pub(super) mod live;
+mod moves;
 pub(super) mod notices;
 mod passkeys;
 mod pins;

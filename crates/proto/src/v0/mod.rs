@@ -156,6 +156,60 @@ pub struct WholeFile {
     pub metadata: String,
 }
 
+/// `POST /upload/presigned`: where to put a file in the object store, by one `PUT` of its octets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Presigned {
+    /// An address that is good for this object and for a while.
+    pub upload_url: String,
+    /// The object, for `POST /upload/s3`.
+    pub s3_key: String,
+    /// The bucket that it is in.
+    pub bucket: String,
+}
+
+/// `POST /upload/s3`: the file is there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct S3Fields {
+    /// As `POST /upload/presigned` gave it to this caller.
+    pub s3_key: String,
+    /// As it gave it.
+    pub bucket: String,
+    /// Base64.
+    pub wrapped_key: String,
+    /// JSON as a text.
+    pub metadata: String,
+    /// Base64, where the metadata does not tell it.
+    #[serde(default)]
+    pub nonce: Option<String>,
+    /// What the file is called; `file` unless said.
+    #[serde(default)]
+    pub filename: Option<String>,
+    /// [`EXPIRES_HOURS`] unless said.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 8784))]
+    pub expires_hours: Option<u64>,
+    /// Addresses of those who may fetch it besides the owner.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_items = 500))]
+    pub allowed_users: Option<Vec<String>>,
+}
+
+impl From<S3Fields> for UploadFields {
+    fn from(fields: S3Fields) -> Self {
+        Self {
+            filename: fields.filename.unwrap_or_else(|| "file".to_owned()),
+            nonce: fields.nonce.unwrap_or_default(),
+            ciphertext: Streamed,
+            wrapped_key: fields.wrapped_key,
+            metadata: fields.metadata,
+            expires_hours: fields.expires_hours,
+            allowed_users: fields.allowed_users,
+        }
+    }
+}
+
 /// Reply of an upload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

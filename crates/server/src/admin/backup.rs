@@ -14,25 +14,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use blobs::{Blobs, LocalBlobs};
-use db::{BlobRef, Database as _, FencingToken, Job, Jobs as _, Lease, Sqlite, UnixTime};
+use db::{Database as _, FencingToken, Job, Jobs as _, Lease, Sqlite, UnixTime};
 use envelope::ed25519::PublicKey;
 use futures::TryStreamExt as _;
 
-use super::copying::Copier;
+use super::copying::{Copier, Side};
 use super::manifest::{self, Held, Manifest, ManifestError, Said};
-use super::{AdminError, Damaged, at, blocking, open_blobs, open_sqlite};
+use super::{AdminError, Damaged, at, blocking, open_sqlite, open_stores};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::private_file;
 use crate::secrets;
 use crate::stored::{Piece, Recordings};
+use crate::stores::{Place, StoreName, Stores};
 
 /// How long deletions wait after a backup was cut off.
 const LEASE_SECONDS: u32 = 300;
 const PROLONG_EVERY: Duration = Duration::from_secs(60);
 /// What an interrupted copy left behind and nobody touched for so long is removed.
 const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
-const BATCH: usize = 500;
+const BATCH: usize = 300;
 
 /// The folder of blobs within a backup.
 pub(super) const BLOBS: &str = "blobs";
@@ -44,7 +45,7 @@ pub(super) const SECRET_FOLDERS: [&str; 2] = ["secrets", "tls"];
 /// A data folder that can be backed up.
 pub struct Backup {
     db: Sqlite,
-    blobs: Arc<dyn Blobs>,
+    stores: Stores,
     config: Config,
     log_key: PublicKey,
     clock: Arc<dyn Clock>,
@@ -97,7 +98,7 @@ impl Backup {
         let log_key = secrets::log_key(&config.secrets, &config.storage.data.join("secrets"));
         Ok(Self {
             db,
-            blobs: Arc::new(open_blobs(config).await?),
+            stores: open_stores(config).await?,
             log_key: log_key.map_err(AdminError::Secrets)?,
             config: config.clone(),
             clock: Arc::new(SystemClock),
@@ -110,10 +111,12 @@ impl Backup {
         Self { clock, ..self }
     }
 
-    /// Out of another store than the folder of blobs.
-    #[must_use]
-    pub fn with_blobs(self, blobs: Arc<dyn Blobs>) -> Self {
-        Self { blobs, ..self }
+    /// Out of other stores, in the place of configured ones or beside them.
+    ///
+    /// # Errors
+    /// A configured store that cannot be opened.
+    pub async fn with_stores(self, stores: Vec<(StoreName, Arc<dyn Blobs>)>) -> Result<Self, AdminError> {
+        Ok(Self { stores: Stores::open(&self.config, stores).await?, ..self })
     }
 
     /// One run. What is damaged or missing at the server is given to `each` and left out; an earlier sound copy of it stays.
@@ -126,7 +129,8 @@ impl Backup {
         each: impl FnMut(&Damaged) + Send,
     ) -> Result<BackupReport, AdminError> {
         let to = options.to.clone();
-        let own = [self.config.storage.data.clone(), self.config.storage.blob_dir()];
+        let mut own = self.config.storage.blob_dirs();
+        own.push(self.config.storage.data.clone());
         let log_key = self.log_key;
         blocking(move || prepare(&to, &own, &log_key)).await?;
         let holder = uuid::Uuid::from_bytes(crate::random::uuid()).to_string();
@@ -182,7 +186,7 @@ impl Backup {
             secret_key_elsewhere: self.config.secrets.secret_key.is_some(),
             ..BackupReport::default()
         };
-        let mut copier = Copier::new(&*self.blobs, &to, options.reread);
+        let mut copier = Copier::new(Side::Server(&self.stores), Side::Folder(&to), options.reread);
         let mut files = Recordings::of(&snapshot);
         while let Some(file) = files.next().await? {
             report.files += 1;
@@ -325,16 +329,21 @@ pub(super) fn sync(folder: &Path) -> Result<(), AdminError> {
 }
 
 /// Removes blobs that the newest run does not name: what was deleted at the server does not live on in the backup.
-async fn prune(snapshot: &Sqlite, blobs: &LocalBlobs) -> Result<u64, AdminError> {
-    blobs.sweep_temporary(LEFT_BEHIND).await?;
-    let mut listing = blobs.list().await?.try_chunks(BATCH);
+async fn prune(snapshot: &Sqlite, held: &LocalBlobs) -> Result<u64, AdminError> {
+    held.sweep_temporary(LEFT_BEHIND).await?;
+    let mut listing = held.list().await?.try_chunks(BATCH);
     let mut removed = 0;
     while let Some(names) = listing.try_next().await.map_err(|error| error.1)? {
-        let refs: Vec<_> = names.iter().map(|blob| BlobRef::new(blob.name.to_string())).collect();
+        // A name is used once, whatever store it is in.
+        let refs_of = |blob: &blobs::ListedBlob| {
+            let name = blob.name;
+            StoreName::ALL.map(|store| Place { store, name }.reference())
+        };
+        let refs: Vec<_> = names.iter().flat_map(refs_of).collect();
         let known = snapshot.known_blobs(&refs).await?;
-        for (blob, reference) in names.iter().zip(&refs) {
-            if !known.contains(reference) {
-                blobs.delete(blob.name).await?;
+        for (blob, places) in names.iter().zip(refs.chunks(StoreName::ALL.len())) {
+            if !places.iter().any(|place| known.contains(place)) {
+                held.delete(blob.name).await?;
                 removed += 1;
             }
         }

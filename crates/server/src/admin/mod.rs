@@ -4,7 +4,9 @@ mod backup;
 mod copying;
 mod manifest;
 mod migrate;
+mod moving;
 mod restore;
+mod scrub;
 mod sessions;
 mod upkeep;
 mod users;
@@ -13,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use blobs::{BlobError, LocalBlobs};
+use blobs::BlobError;
 use db::{Database, DbError, Sqlite};
 use envelope::Address;
 use envelope::ids::UserId;
@@ -23,16 +25,19 @@ use crate::database;
 use crate::jobs::JobError;
 use crate::mail::MailError;
 use crate::stored::ReadError;
+use crate::stores::{OpenStoresError, StoreError, StoreName, Stores};
 
+pub use crate::jobs::orphans::Orphan;
 pub use crate::stored::{Damage, Piece};
 pub use backup::{Backup, BackupOptions, BackupReport};
-pub use blobs::ListedBlob as Orphan;
 pub use db::MovedTable;
 pub use manifest::ManifestError;
 pub use migrate::{Migrate, begin_again};
+pub use moving::{MoveEvent, MoveOptions, MoveReport};
 pub use restore::{Restore, RestoreReport};
+pub use scrub::{BadCopy, Damaged, Finding, Mended, ScrubReport};
 pub use sessions::OpenSession;
-pub use upkeep::{Damaged, GcReport, OrphanTotals, ScrubReport, Upkeep};
+pub use upkeep::{GcReport, OrphanTotals, Upkeep};
 pub use users::{Invited, Letter, User, Users, Who};
 
 /// Why nothing, or not all, was done.
@@ -68,9 +73,15 @@ pub enum AdminError {
     /// The database.
     #[error("the database: {0}")]
     Database(#[from] DbError),
-    /// The storage.
+    /// A store.
     #[error("the storage: {0}")]
     Blobs(#[from] BlobError),
+    /// A blob's store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stores cannot be opened.
+    #[error(transparent)]
+    Stores(#[from] OpenStoresError),
     /// A job.
     #[error(transparent)]
     Job(#[from] JobError),
@@ -107,6 +118,27 @@ pub enum AdminError {
         "deletions went on while the backup was held up, so that it may lack something; the one before it stays: run it again"
     )]
     BackupLapsed,
+    /// Another move runs.
+    #[error(
+        "blobs are being moved already, or a move was cut off less than a minute ago; --take-over ends that one and goes on"
+    )]
+    MoveRuns,
+    /// The lease of the move is another's.
+    #[error("another move took over; what this one had moved stays moved")]
+    MoveLapsed,
+    /// Out of a store into itself.
+    #[error("blobs of the store {0} are in the store {0}")]
+    SameStore(StoreName),
+    /// A copy that was acknowledged is not what was written.
+    #[error(
+        "what the store {store} acknowledged is {damage} when it is read again; nothing more is moved into it"
+    )]
+    BadCopy {
+        /// Which store.
+        store: StoreName,
+        /// What is wrong.
+        damage: &'static str,
+    },
     /// The folder lies in the data folder, or the other way round.
     #[error("{} and the server's own folder lie in one another; a backup is kept elsewhere, best on another disk", .0.display())]
     Inside(PathBuf),
@@ -178,13 +210,14 @@ async fn open_sqlite(config: &Config) -> Result<Sqlite, AdminError> {
     Ok(Sqlite::open(file).await?)
 }
 
-/// Opens the blobs of the configured data folder; they are there.
-async fn open_blobs(config: &Config) -> Result<LocalBlobs, AdminError> {
-    let path = config.storage.blob_dir();
-    if !path.is_dir() {
+/// Opens the configured stores. At least one folder of the local one is there: a mistyped one is not made.
+async fn open_stores(config: &Config) -> Result<Stores, AdminError> {
+    let folders = config.storage.blob_dirs();
+    if !folders.iter().any(|folder| folder.is_dir()) {
+        let path = folders.into_iter().next().unwrap_or_default();
         return Err(AdminError::Io { path, source: io::ErrorKind::NotFound.into() });
     }
-    Ok(LocalBlobs::open(path).await?)
+    Ok(Stores::open(config, Vec::new()).await?)
 }
 
 /// An error of a file or folder with its path.

@@ -8,13 +8,14 @@ use blobs::LocalBlobs;
 use db::{Administration as _, Sqlite};
 
 use super::backup::{BLOBS, SECRET_FOLDERS, copy_private, sync};
-use super::copying::Copier;
+use super::copying::{Copier, Side};
 use super::manifest::{Held, Manifest};
 use super::{AdminError, Damaged, at, blocking, closing};
 use crate::config::Config;
 use crate::private_file;
 use crate::secrets;
 use crate::stored::Recordings;
+use crate::stores::Stores;
 
 /// The database until everything else is there: a folder without `waxwing.db` is no server's.
 const UNFINISHED: &str = "restoring.db";
@@ -62,8 +63,8 @@ impl Restore {
         }
         let manifest = Manifest::read(&self.from)
             .map_err(|source| AdminError::Manifest { path: self.from.clone(), source })?;
-        let (data, blobs) = (config.storage.data.clone(), config.storage.blob_dir());
-        for folder in [&data, &blobs] {
+        let (data, blobs) = (config.storage.data.clone(), config.storage.blob_dirs());
+        for folder in blobs.iter().chain([&data]) {
             must_be_empty(folder)?;
         }
         let run = self.from.join(&manifest.run);
@@ -153,9 +154,9 @@ impl Restore {
         mut each: impl FnMut(&Damaged) + Send,
     ) -> Result<RestoreReport, AdminError> {
         let from = LocalBlobs::open_to_read(self.from.join(BLOBS));
-        let to = LocalBlobs::open(config.storage.blob_dir()).await?;
+        let to = Stores::open(config, Vec::new()).await?;
         let mut report = RestoreReport { made_at, ..RestoreReport::default() };
-        let mut copier = Copier::new(&from, &to, false);
+        let mut copier = Copier::new(Side::Folder(&from), Side::Server(&to), false);
         let mut files = Recordings::of(db);
         while let Some(file) = files.next().await? {
             report.files += 1;
@@ -211,8 +212,8 @@ fn make_folder(folder: &Path) -> Result<(), AdminError> {
 }
 
 /// Takes back what an unfinished restore has made in folders that were empty before.
-fn clear(data: &Path, blobs: &Path) {
-    for folder in [blobs.to_owned(), data.join("secrets"), data.join("tls")] {
+fn clear(data: &Path, blobs: &[PathBuf]) {
+    for folder in blobs.iter().cloned().chain([data.join("secrets"), data.join("tls")]) {
         // What cannot be removed is seen by the next try, which wants an empty folder.
         let _ = std::fs::remove_dir_all(folder);
     }

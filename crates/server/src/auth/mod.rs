@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod caller;
 pub(crate) mod ceremony;
 pub(crate) mod code;
+pub(crate) mod direct;
 pub(crate) mod factor;
 pub(crate) mod link_nonce;
 pub(crate) mod passkey;

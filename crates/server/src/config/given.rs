@@ -45,6 +45,8 @@ pub struct Secrets {
     pub jwt_secret: Option<GivenSecret>,
     /// `JWT_SECRET_PREVIOUS`: still believed while it is being replaced.
     pub jwt_secret_previous: Option<GivenSecret>,
+    /// `AWS_SECRET_ACCESS_KEY`: signs requests to the object store, which made it.
+    pub aws_secret_access_key: Option<GivenSecret>,
     /// `SMTP_PASSWORD`: signs in at the mail relay, which decides how long it is.
     pub smtp_password: Option<GivenSecret>,
     /// `DATABASE_URL`: a PostgreSQL database, with the password for it; absent: SQLite in the data folder.
@@ -59,6 +61,7 @@ impl Secrets {
             secret_key: one("SECRET_KEY", &read)?,
             jwt_secret: one("JWT_SECRET", &read)?,
             jwt_secret_previous: one("JWT_SECRET_PREVIOUS", &read)?,
+            aws_secret_access_key: one("AWS_SECRET_ACCESS_KEY", &read)?,
             smtp_password: one("SMTP_PASSWORD", &read)?,
             database_url: one("DATABASE_URL", &read)?,
             redis_url: one("REDIS_URL", &read)?,

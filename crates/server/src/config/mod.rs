@@ -9,6 +9,7 @@ mod mail;
 mod proxies;
 mod public;
 mod redis;
+mod s3;
 mod signup;
 mod smtp;
 mod storage;
@@ -28,12 +29,13 @@ pub use proxies::{BadProxies, Proxies, TrustedProxies};
 pub use public::{BadPublicUrl, Public, PublicUrl};
 pub use redis::Redis;
 pub(crate) use redis::address as redis_address;
+pub use s3::S3;
 pub use signup::{BadSignup, Signup, SignupRule};
 #[cfg(test)]
 pub(crate) use smtp::Login;
 pub(crate) use smtp::Relay;
 pub use smtp::{Smtp, SmtpError, SmtpTls};
-pub use storage::Storage;
+pub use storage::{Parts, Storage};
 pub use tls::Tls;
 pub use v0::V0;
 
@@ -169,6 +171,7 @@ impl Config {
     /// Refuses what would expose people. `console` says whether codes go to a terminal.
     pub(crate) fn check(&self, console: bool) -> Result<(), ConfigError> {
         self.secrets.check()?;
+        self.storage.check()?;
         self.tls.check()?;
         self.limits.check()?;
         self.v0.check()?;

@@ -1,8 +1,10 @@
 //! The store of blobs, and Redis: whether each takes something, keeps it, and gives it back.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use blobs::{BlobName, Blobs, LocalBlobs};
+use blobs::{BlobName, Blobs, LocalBlobs, MemoryBlobs};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 
@@ -12,32 +14,67 @@ use crate::config::{Config, redis_address};
 use crate::fleeting::Fleeting;
 use crate::logging::chain;
 use crate::secrets::Keys;
+use crate::stores::{StoreName, Stores};
 
 const BLOB_LEN: usize = 256 << 10;
 
 /// The stores of blobs that are configured.
 pub(super) async fn blobs(config: &Config, chart: &mut Chart<'_>) {
-    let dir = config.storage.blob_dir();
+    for dir in config.storage.blob_dirs() {
+        folder(&dir, chart).await;
+    }
+    // A stand-in for the folders, which were looked at one by one and are not made here.
+    let folders: Arc<dyn Blobs> = Arc::new(MemoryBlobs::new());
+    let stores = match Stores::open(config, vec![(StoreName::Local, folders)]).await {
+        Ok(stores) => stores,
+        Err(error) => {
+            let fix = "change what it names; waxd serve refuses to start so";
+            return chart.red("stores", chain(&error), fix);
+        }
+    };
+    for shelf in stores.all().iter().filter(|shelf| shelf.name != StoreName::Local) {
+        if shelf.name == StoreName::Ipfs {
+            // Nothing is published to try it.
+            match shelf.blobs.health().await {
+                Ok(_) => chart.green("ipfs", "the daemon answers"),
+                Err(error) => chart.red("ipfs", chain(&error), "see to IPFS_API, and that the daemon runs"),
+            }
+            continue;
+        }
+        let begun = Instant::now();
+        match keeps(&*shelf.blobs).await {
+            Ok(()) => chart.green("s3", kept_in(begun)),
+            Err(why) => {
+                let fix = "see to S3_BUCKET, endpoint, region and keys, and that the keys may read, write and delete there";
+                chart.red("s3", why, fix);
+            }
+        }
+    }
+}
+
+fn kept_in(begun: Instant) -> String {
+    format!("a blob was written, read and deleted in {} ms", begun.elapsed().as_millis())
+}
+
+async fn folder(dir: &Path, chart: &mut Chart<'_>) {
     if !dir.is_dir() {
-        let fix = "start `waxd serve` once, which makes it; if it was there, mount it or restore a backup";
+        let fix = "start `waxd serve` once, which makes it; if it was there, mount it or restore a backup \
+                   (of several folders: waxd admin scrub --repair)";
         return chart.red("folder", format!("{} is not there", dir.display()), fix);
     }
     let begun = Instant::now();
     let kept = async {
-        let store = LocalBlobs::open(&dir).await.map_err(|error| chain(&error))?;
+        let store = LocalBlobs::open(dir).await.map_err(|error| chain(&error))?;
         keeps(&store).await
     };
     match kept.await {
-        Ok(()) => {
-            let seen = format!("a blob was written, read and deleted in {} ms", begun.elapsed().as_millis());
-            chart.green("folder", seen);
-        }
+        Ok(()) => chart.green("folder", kept_in(begun)),
         Err(why) => {
             let seen = format!("{}: {why}", dir.display());
             chart.red("folder", seen, "see to owner, mode and free space of the folder");
         }
     }
-    room("folder_room", &dir, chart);
+    room("folder_room", dir, chart);
 }
 
 /// Whether a store gives back what it took. What a fault leaves behind is swept up as an orphan.

@@ -1,12 +1,14 @@
 //! Ends expired files and uploads, deletes the blobs of what ended, and forgets what nobody needs any more.
 
-use blobs::BlobName;
-use db::Retention;
+use db::{BlobRef, Retention};
 use proto::limits::DOWNLOAD_SECONDS;
 
-use super::{Held, JobError, JobReport};
+use super::{Ground, Held, JobError, JobReport};
+use crate::stores::{Place, StoreError};
 
 const BATCH: u32 = 200;
+/// How long a deletion waits that failed.
+const PUT_OFF_SECONDS: i64 = 300;
 
 /// How long whoever watches may be away and still be told what happened meanwhile, and how much that is for all together.
 const WATCH_KNOWN_SECONDS: i64 = 3 * 86_400;
@@ -35,15 +37,7 @@ pub(crate) async fn run(held: &Held<'_>, report: &mut JobReport) -> Result<(), J
         if !held.still().await? {
             return Ok(());
         }
-        let doomed = ground.db.doomed_blobs(BATCH, ground.now()).await?;
-        for blob in &doomed {
-            let name: BlobName = blob.as_str().parse()?;
-            ground.blobs.delete(name).await?;
-        }
-        // Deleted first, forgotten then: a crash between repeats a deletion and loses no blob.
-        ground.db.forget_blobs(&doomed).await?;
-        report.deleted_blobs += doomed.len() as u64;
-        if doomed.len() < BATCH as usize {
+        if !delete_doomed(&ground, report).await? {
             break;
         }
     }
@@ -61,4 +55,36 @@ pub(crate) async fn run(held: &Held<'_>, report: &mut JobReport) -> Result<(), J
     let now = ground.now();
     ground.db.forget_happenings(now, now.plus(-WATCH_KNOWN_SECONDS), WATCH_KNOWN_ROWS).await?;
     Ok(())
+}
+
+/// Deletes some of the doomed; says whether there may be more. What is in a store that is away, or that is not configured here, is
+/// put off, so that it keeps nothing else.
+async fn delete_doomed(ground: &Ground<'_>, report: &mut JobReport) -> Result<bool, JobError> {
+    let doomed = ground.db.doomed_blobs(BATCH, ground.now()).await?;
+    let is_last = doomed.len() < BATCH as usize;
+    let (mut gone, mut stuck) = (Vec::new(), Vec::new());
+    let mut first = None;
+    for blob in doomed {
+        match delete(ground, &blob).await {
+            Ok(()) => gone.push(blob),
+            Err(error) => {
+                first.get_or_insert(error);
+                stuck.push(blob);
+            }
+        }
+    }
+    // Deleted first, forgotten then: a crash between repeats a deletion and loses no blob.
+    ground.db.forget_blobs(&gone).await?;
+    report.deleted_blobs += gone.len() as u64;
+    if let Some(error) = first {
+        let cause = crate::logging::chain(&error);
+        tracing::error!(blobs = stuck.len(), %cause, "blobs could not be deleted and are tried again later");
+        ground.db.put_off_deletions(&stuck, ground.now().plus(PUT_OFF_SECONDS)).await?;
+        report.put_off_blobs += stuck.len() as u64;
+    }
+    Ok(!is_last)
+}
+
+async fn delete(ground: &Ground<'_>, blob: &BlobRef) -> Result<(), StoreError> {
+    ground.stores.delete(Place::try_from(blob)?).await
 }

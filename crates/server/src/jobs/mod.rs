@@ -8,7 +8,6 @@ pub(crate) mod orphans;
 use std::sync::Arc;
 use std::time::Duration;
 
-use blobs::{BlobError, Blobs};
 use db::{Database, DbError, Job, Lease, UnixTime};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +16,7 @@ use crate::clock::Clock;
 use crate::fleeting;
 use crate::live;
 use crate::state::App;
+use crate::stores::{StoreError, Stores};
 use crate::tls::Authority;
 
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
@@ -38,12 +38,9 @@ pub enum JobError {
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] DbError),
-    /// The blob store failed.
-    #[error("the storage failed")]
-    Blobs(#[from] BlobError),
-    /// The database names a blob that cannot be one.
-    #[error("the database names a blob that cannot be one")]
-    BadName(#[from] blobs::BadBlobName),
+    /// A store of blobs failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// What one run of all jobs did.
@@ -55,6 +52,8 @@ pub struct JobReport {
     pub expired_uploads: u64,
     /// Blobs deleted because their file or upload ended.
     pub deleted_blobs: u64,
+    /// Blobs that could not be deleted now; they are tried again later.
+    pub put_off_blobs: u64,
     /// Blobs deleted because nothing refers to them.
     pub orphans: u64,
 }
@@ -63,13 +62,13 @@ pub struct JobReport {
 #[derive(Clone, Copy)]
 pub(crate) struct Ground<'a> {
     pub(crate) db: &'a dyn Database,
-    pub(crate) blobs: &'a dyn Blobs,
+    pub(crate) stores: &'a Stores,
     pub(crate) clock: &'a dyn Clock,
 }
 
 impl<'a> Ground<'a> {
     fn of(app: &'a App) -> Self {
-        Self { db: &*app.db, blobs: &*app.blobs, clock: &*app.clock }
+        Self { db: &*app.db, stores: &app.stores, clock: &*app.clock }
     }
 
     pub(crate) fn now(&self) -> UnixTime {

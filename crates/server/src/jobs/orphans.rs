@@ -1,4 +1,4 @@
-//! Deletes blobs that nothing refers to, once they are old enough not to belong to something under way.
+//! Deletes blobs that nothing refers to, in every configured store, once they are old enough not to belong to something under way.
 
 use std::time::Duration;
 
@@ -7,10 +7,20 @@ use db::BlobRef;
 use futures::TryStreamExt as _;
 
 use super::{Ground, Held, JobError};
+use crate::stores::{Place, Shelf, StoreError, StoreName};
 
 /// Nothing younger is touched: its row may be about to be written.
 pub(crate) const YOUNGEST_SECONDS: i64 = 24 * 3_600;
 const BATCH: usize = 500;
+
+/// A blob that no row names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// In which store it is.
+    pub store: StoreName,
+    /// What the store says of it.
+    pub blob: ListedBlob,
+}
 
 /// One sweep, for as long as the lease is held; says how many were deleted. While a backup runs there is none.
 pub(crate) async fn run(held: &Held<'_>) -> Result<u64, JobError> {
@@ -19,16 +29,16 @@ pub(crate) async fn run(held: &Held<'_>) -> Result<u64, JobError> {
         return Ok(0);
     }
     let oldest = u64::try_from(YOUNGEST_SECONDS).unwrap_or(u64::MAX);
-    ground.blobs.sweep_temporary(Duration::from_secs(oldest)).await?;
-    let mut orphans = Orphans::begin(ground).await?;
+    ground.stores.sweep_temporary(Duration::from_secs(oldest)).await?;
+    let mut orphans = Orphans::begin(ground);
     let mut swept = 0;
     while let Some(found) = orphans.next().await? {
         // A backup may have begun meanwhile, or another server.
         if !held.still().await? || ground.db.is_backup_running(ground.now()).await? {
             break;
         }
-        for blob in found {
-            ground.blobs.delete(blob.name).await?;
+        for Orphan { store, blob } in found {
+            ground.stores.delete(Place { store, name: blob.name }).await?;
             swept += 1;
         }
     }
@@ -38,28 +48,26 @@ pub(crate) async fn run(held: &Held<'_>) -> Result<u64, JobError> {
 /// Looks for them and touches nothing.
 pub(crate) struct Orphans<'a> {
     ground: Ground<'a>,
+    /// Stores that were not listed yet.
+    ahead: std::slice::Iter<'a, Shelf>,
     /// Asked no more once it has ended.
-    listing: Option<BlobList>,
+    listing: Option<(StoreName, BlobList)>,
     /// Blobs that were seen and are too young to be told from those under way.
     pub(crate) young: u64,
 }
 
 impl<'a> Orphans<'a> {
-    pub(crate) async fn begin(ground: Ground<'a>) -> Result<Self, JobError> {
-        Ok(Self { ground, listing: Some(ground.blobs.list().await?), young: 0 })
+    pub(crate) fn begin(ground: Ground<'a>) -> Self {
+        Self { ground, ahead: ground.stores.all().iter(), listing: None, young: 0 }
     }
 
     /// The orphans among the next blobs, which may be none; `None` at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<ListedBlob>>, JobError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Orphan>>, JobError> {
         let mut old = Vec::with_capacity(BATCH);
         while old.len() < BATCH {
-            let Some(listing) = &mut self.listing else { break };
-            let Some(blob) = listing.try_next().await? else {
-                self.listing = None;
-                break;
-            };
+            let Some((store, blob)) = self.listed().await? else { break };
             if blob.modified <= self.ground.now().0 - YOUNGEST_SECONDS {
-                old.push(blob);
+                old.push(Orphan { store, blob });
             } else {
                 self.young += 1;
             }
@@ -67,10 +75,25 @@ impl<'a> Orphans<'a> {
         if old.is_empty() {
             return Ok(None);
         }
-        let refs: Vec<_> = old.iter().map(|blob| BlobRef::new(blob.name.to_string())).collect();
+        let place = |orphan: &Orphan| Place { store: orphan.store, name: orphan.blob.name };
+        let refs: Vec<BlobRef> = old.iter().map(|orphan| place(orphan).reference()).collect();
         let known = self.ground.db.known_blobs(&refs).await?;
         let mut refs = refs.iter();
         old.retain(|_| refs.next().is_some_and(|blob| !known.contains(blob)));
         Ok(Some(old))
+    }
+
+    /// The next blob of any store.
+    async fn listed(&mut self) -> Result<Option<(StoreName, ListedBlob)>, StoreError> {
+        loop {
+            if let Some((store, listing)) = &mut self.listing {
+                if let Some(blob) = listing.try_next().await? {
+                    return Ok(Some((*store, blob)));
+                }
+                self.listing = None;
+            }
+            let Some(shelf) = self.ahead.next() else { return Ok(None) };
+            self.listing = Some((shelf.name, shelf.blobs.list().await?));
+        }
     }
 }

@@ -3,7 +3,10 @@
 use envelope::action::{self, FactorChange, RECEIPT, VAULT_REMOVAL, context, vault_bytes};
 use envelope::grant::GrantHead;
 use envelope::{Suite, Wrap};
-use proto::{B64, Batch, BatchFile, PostReceipt, PublishBundle, PutVault, RemoveVault, ReplaceGrant};
+use proto::{
+    AskDirect, B64, Batch, BatchFile, ConfirmDirect, PostReceipt, PublishBundle, PutVault, RemoveVault,
+    ReplaceGrant, Token,
+};
 use proto::{headers, paths};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -110,6 +113,14 @@ impl Scene<'_> {
             ("PUT", paths::PART) => {
                 let part = self.parcel.part(0).to_vec();
                 request.header(headers::NODE, node_of(&part).to_string()).body(part)
+            }
+            ("POST", paths::PART_DIRECT) => {
+                let part = self.parcel.part(0);
+                request.json(&AskDirect { len: part.len() as u64, node: node_of(part) })
+            }
+            ("PUT", paths::PART_DIRECT) => {
+                let (part, leave) = (self.parcel.part(0), Token::new("leave".to_owned()));
+                request.json(&ConfirmDirect { len: part.len() as u64, node: node_of(part), leave })
             }
             ("POST", paths::COMPLETE) => request.json(&self.parcel.complete_request(actor, &[])),
             ("POST", paths::BATCH) => {

@@ -61,7 +61,8 @@ async fn back_up_while(stage: &Stage, meanwhile: impl AsyncFnOnce()) -> Result<B
     let inner = LocalBlobs::open(stage.data.path().join("data/blobs")).await.unwrap();
     let held = Arc::new(Held { inner, asked: Notify::new(), may_answer: Semaphore::new(0) });
     let backup = Backup::open(&config(stage)).await.unwrap();
-    let backup = backup.with_clock(stage.clock.clone()).with_blobs(held.clone());
+    let backup = backup.with_clock(stage.clock.clone());
+    let backup = backup.with_stores(vec![(server::StoreName::Local, held.clone())]).await.unwrap();
     let options = BackupOptions { to: safe(stage), with_secrets: true, reread: false };
     let going_on = async {
         held.asked.notified().await;

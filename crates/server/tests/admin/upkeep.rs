@@ -1,7 +1,7 @@
 //! Collecting, sweeping and scrubbing beside a running server.
 
 use proto::paths;
-use server::admin::{Damage, Damaged, Piece, ScrubReport};
+use server::admin::{Damage, Damaged, Finding, Piece, ScrubReport};
 
 use super::upkeep;
 use crate::stage::Parcel;
@@ -11,7 +11,11 @@ use crate::stage::server::files_below;
 async fn scrubbed(stage: &crate::stage::Stage) -> (ScrubReport, Vec<Damaged>) {
     let upkeep = upkeep(stage).await;
     let mut found = Vec::new();
-    let report = upkeep.scrub(|damaged| found.push(*damaged)).await.unwrap();
+    let each = |finding: &Finding| match finding {
+        Finding::Lost(damaged) => found.push(*damaged),
+        Finding::Copy(copy) => panic!("there is one folder: {copy:?}"),
+    };
+    let report = upkeep.scrub(false, each).await.unwrap();
     upkeep.close().await;
     assert_eq!(report.damaged, found.len() as u64);
     (report, found)
@@ -95,11 +99,11 @@ async fn looking_for_orphans_touches_nothing() {
     std::fs::create_dir_all(&shard).unwrap();
     std::fs::write(shard.join("00".repeat(16)), b"left behind").unwrap();
     let upkeep = upkeep(&stage).await;
-    let totals = upkeep.orphans(|blob| panic!("{} is too young", blob.name)).await.unwrap();
+    let totals = upkeep.orphans(|blob| panic!("{:?} is too young", blob)).await.unwrap();
     assert_eq!((totals.orphans, totals.young), (0, 2));
     stage.later(2 * 86_400);
     let mut names = Vec::new();
-    let totals = upkeep.orphans(|blob| names.push(blob.name.to_string())).await.unwrap();
+    let totals = upkeep.orphans(|blob| names.push(blob.blob.name.to_string())).await.unwrap();
     assert_eq!((totals.orphans, totals.bytes, totals.young), (1, 11, 0));
     assert_eq!(names, ["00".repeat(16)]);
     assert_eq!(files_below(&stage.data.path().join("data/blobs")), 2);

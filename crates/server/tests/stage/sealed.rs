@@ -250,9 +250,14 @@ pub(crate) fn grant(head: &GrantHead, signer: &Person) -> Vec<u8> {
 /// Alice and Bob with bundles, and a stage.
 pub(crate) async fn alice_and_bob() -> (Stage, Person, Person) {
     let stage = Stage::new().await;
-    let alice = Person::with_bundle(&stage, "alice@wax.example").await;
-    let bob = Person::with_bundle(&stage, "bob@wing.example").await;
+    let (alice, bob) = alice_and_bob_at(&stage).await;
     (stage, alice, bob)
+}
+
+pub(crate) async fn alice_and_bob_at(stage: &Stage) -> (Person, Person) {
+    let alice = Person::with_bundle(stage, "alice@wax.example").await;
+    let bob = Person::with_bundle(stage, "bob@wing.example").await;
+    (alice, bob)
 }
 
 #[track_caller]

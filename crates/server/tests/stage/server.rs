@@ -179,7 +179,7 @@ impl Stage {
     /// Another server over the same folder, told something else.
     pub(crate) async fn beside_with(&self, change: impl FnOnce(&mut Config)) -> Running {
         let mailer = Some(Arc::new(self.mail.clone()) as Arc<dyn Mailer>);
-        let seams = Seams { clock: Some(self.clock.clone()), mailer, blobs: None, backoff: None };
+        let seams = Seams { clock: Some(self.clock.clone()), mailer, ..Seams::default() };
         let mut config = Config::for_data(self.data.path().join("data"));
         shared::by_environment(&mut config);
         change(&mut config);

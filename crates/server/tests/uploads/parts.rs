@@ -222,9 +222,8 @@ async fn a_body_that_pauses_too_long_is_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_store_is_said_and_nothing_is_lost() {
     let store = blobs::MemoryBlobs::with_capacity(MIB + 1_000);
-    let stage =
-        Stage::with_seams(|_| {}, |seams| server::Seams { blobs: Some(std::sync::Arc::new(store)), ..seams })
-            .await;
+    let local = (server::StoreName::Local, std::sync::Arc::new(store) as _);
+    let stage = Stage::with_seams(|_| {}, |seams| server::Seams { stores: vec![local], ..seams }).await;
     let alice = Person::with_bundle(&stage, "alice@wax.example").await;
     let parcel = Parcel::new(2 * MIB);
     parcel.begin(&stage, &alice).await;

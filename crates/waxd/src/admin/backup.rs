@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use server::admin::{Backup, BackupOptions, BackupReport, Damaged, Restore};
-use server::config::Storage;
+use server::config::{Parts, Storage};
 
 use super::size::told;
 use super::upkeep::tell;
@@ -40,9 +40,8 @@ pub(super) struct RestoreArgs {
     /// The data folder to make; missing or empty
     #[arg(long, value_name = "FOLDER")]
     data: PathBuf,
-    /// Folder for the sealed parts alone [default: FOLDER/blobs]
-    #[arg(long, value_name = "FOLDER")]
-    blobs: Option<PathBuf>,
+    #[command(flatten)]
+    parts: Parts,
     /// The folder that holds secret_key and jwt_secret, for a backup without secrets
     #[arg(long, value_name = "FOLDER")]
     secrets: Option<PathBuf>,
@@ -112,7 +111,7 @@ fn about_secrets(report: &BackupReport, wanted: bool) {
 
 pub(super) fn restore(args: RestoreArgs) -> Outcome {
     let restore = Restore { from: args.from, secrets: args.secrets, accept_damage: args.accept_damage };
-    let storage = Storage { data: args.data, blobs: args.blobs };
+    let storage = Storage { data: args.data, parts: args.parts };
     let shown = storage.data.display().to_string();
     let each = |damaged: &Damaged| tell(damaged, args.json);
     let report = with_config(storage, None, async |config| Ok(restore.run(&config, each).await?))?;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod blobs;
 mod migrate;
 mod sessions;
 mod size;
@@ -40,10 +41,12 @@ enum Command {
     ///
     /// What is younger than 24 hours may belong to something under way and is only counted.
     Orphans(upkeep::OrphansArgs),
-    /// Read every stored blob and compare it with what was recorded; no key is needed, the server may be running
+    /// Read every stored blob, every copy of it, and compare it with what was recorded; no key is needed, the server may be running
     ///
-    /// Exit codes: 0 all is as it was recorded, 1 something is damaged or missing, 2 it could not be checked.
+    /// Exit codes: 0 all is as it was recorded, or is so now, 1 something is damaged or missing, 2 it could not be checked.
     Scrub(upkeep::ScrubArgs),
+    /// Move stored blobs between stores
+    Blobs(blobs::BlobsArgs),
     /// Copy database and blobs into a folder; the server may be running
     ///
     /// Blobs that are there already are not copied again. A run that is cut off leaves the backup before it as it was.
@@ -73,6 +76,7 @@ pub(crate) fn run(args: AdminArgs) -> ExitCode {
         Command::Gc(args) => upkeep::gc(args),
         Command::Orphans(args) => upkeep::orphans(args),
         Command::Scrub(args) => upkeep::scrub(args),
+        Command::Blobs(args) => blobs::run(args),
         Command::Backup(args) => backup::backup(args),
         Command::Restore(args) => backup::restore(args),
         Command::Migrate(args) => migrate::migrate(args),

@@ -8,7 +8,7 @@ use envelope::BodyShape;
 use envelope::merkle::PAGE_LEAVES;
 use proto::FileId;
 
-use super::{Shown, blob_name, immutable, is_held, layout, not_modified};
+use super::{Shown, Way, immutable, is_held, layout, not_modified, open_leaves};
 use crate::error::{Answer, Refusal};
 use crate::http::Fields;
 use crate::state::App;
@@ -19,6 +19,7 @@ pub(crate) async fn fetch(
     State(app): State<App>,
     Fields((file_id, page)): Fields<(FileId, u32)>,
     shown: Shown,
+    way: Way,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let layout = layout(&app, &shown, file_id).await?;
@@ -33,7 +34,7 @@ pub(crate) async fn fetch(
     }
     let end = total.min(start + PAGE_BYTES);
     let body = match &layout.leaves_blob {
-        Some(blob) => Body::from_stream(app.blobs.read(blob_name(blob)?, start..end).await?),
+        Some(blob) => Body::from_stream(open_leaves(&app, file_id, &layout, blob, start..end, &way).await?),
         // The only leaf is the root.
         None => Body::from(layout.body_root.as_bytes().to_vec()),
     };

@@ -5,13 +5,16 @@ pub(crate) mod members;
 pub(crate) mod part;
 pub(crate) mod tree;
 
+use std::ops::Range;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use blobs::BlobName;
-use db::{BlobRef, FileLayout};
+use blobs::{BlobError, BlobStream};
+use db::{BlobRef, FileLayout, Part};
 use proto::{Code, FileId};
 use serde::Deserialize;
 
@@ -20,6 +23,8 @@ use crate::auth::ticket::Ticket;
 use crate::error::{Answer, Refusal};
 use crate::http::{Params, single};
 use crate::state::App;
+use crate::stored::Recorded;
+use crate::stores::{Place, StoreError};
 
 /// Octets never change under a file's id, and are of no use without a key.
 const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
@@ -30,6 +35,25 @@ pub(crate) struct Shown(String);
 #[derive(Deserialize)]
 struct Query {
     ticket: Option<String>,
+}
+
+/// In what way a client wants content.
+pub(crate) struct Way {
+    /// Hashed by the server first, because what came before was not what was recorded: another copy may be.
+    checked: bool,
+    /// Also by a redirect to the store, where that can be reached by clients.
+    direct: bool,
+}
+
+impl FromRequestParts<App> for Way {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refusal> {
+        let way = single(&parts.headers, proto::headers::WAY)?;
+        // A signed address is good for GET alone.
+        let direct = way == Some(proto::headers::DIRECT) && parts.method == Method::GET;
+        Ok(Self { checked: way == Some(proto::headers::CHECKED), direct })
+    }
 }
 
 impl FromRequestParts<App> for Shown {
@@ -71,8 +95,91 @@ async fn laid_out(app: &App, ticket: &Ticket, file_id: FileId) -> Answer<FileLay
     Ok(layout)
 }
 
-fn blob_name(blob: &BlobRef) -> Answer<BlobName> {
-    blob.as_str().parse().map_err(Refusal::internal)
+/// Octets of a blob. One that is not there any more may have been moved to another store since its row was read: then `again`,
+/// which reads the row once more, says where it is now.
+pub(crate) async fn open(
+    app: &App,
+    blob: &BlobRef,
+    octets: Range<u64>,
+    again: impl Future<Output = Answer<Option<BlobRef>>>,
+) -> Answer<BlobStream> {
+    match app.stores.read(blob, octets.clone()).await {
+        Err(StoreError::Blob(BlobError::NotFound)) => match again.await? {
+            None => Err(Refusal::not_found()),
+            Some(same) if same == *blob => Err(Refusal::internal(BlobError::NotFound)),
+            Some(moved) => Ok(app.stores.read(&moved, octets).await?),
+        },
+        opened => Ok(opened?),
+    }
+}
+
+/// Octets of one part.
+pub(crate) async fn open_part(
+    app: &App,
+    file_id: FileId,
+    part: &Part,
+    octets: Range<u64>,
+) -> Answer<BlobStream> {
+    let again = async { Ok(app.db.part(file_id, part.n).await?.map(|part| part.blob)) };
+    open(app, &part.blob, octets, again).await
+}
+
+/// Octets out of the copy that is as it was recorded, where there are several copies; else `otherwise`.
+async fn open_sound(
+    app: &App,
+    recorded: Recorded,
+    octets: Range<u64>,
+    otherwise: impl Future<Output = Answer<BlobStream>>,
+) -> Answer<BlobStream> {
+    let Ok(place) = Place::try_from(&recorded.blob) else { return otherwise.await };
+    let shelf = app.stores.shelf(place.store)?;
+    if shelf.copies.is_none() {
+        return otherwise.await;
+    }
+    // Reading all of a blob for a piece of it is as much work as taking one in.
+    let _turn = app.places.take().await?;
+    match recorded.sound_among(&shelf.sources(), place.name).await.map_err(Refusal::internal)? {
+        Ok(sound) => Ok(sound.read(place.name, octets).await.map_err(StoreError::from)?),
+        Err(damage) => {
+            tracing::error!(blob = %place, damage = damage.as_str(), "no copy of a blob is as it was recorded");
+            otherwise.await
+        }
+    }
+}
+
+/// Octets of the leaves of a file.
+async fn open_leaves(
+    app: &App,
+    file_id: FileId,
+    layout: &FileLayout,
+    leaves: &BlobRef,
+    octets: Range<u64>,
+    way: &Way,
+) -> Answer<BlobStream> {
+    let again = async { Ok(app.db.file_layout(file_id).await?.and_then(|layout| layout.leaves_blob)) };
+    let plain = open(app, leaves, octets.clone(), again);
+    if !way.checked {
+        return plain.await;
+    }
+    let recorded = Recorded::leaves(leaves.clone(), layout.body_len, layout.body_root);
+    open_sound(app, recorded, octets, plain).await
+}
+
+/// How long the address of a redirect is good: to begin with, not to end.
+const DIRECT_FOR: Duration = Duration::from_secs(120);
+
+/// A redirect to where the store itself gives a blob, if it does. The same range is asked for there.
+async fn elsewhere(app: &App, blob: &BlobRef) -> Answer<Option<Response>> {
+    let Ok(place) = Place::try_from(blob) else { return Ok(None) };
+    let Some(direct) = &app.stores.shelf(place.store)?.direct else { return Ok(None) };
+    let address = direct.fetch_at(place.name, DIRECT_FOR).await.map_err(StoreError::from)?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, HeaderValue::from_str(&address).map_err(Refusal::internal)?);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    Ok(Some(response))
 }
 
 /// Headers of every content reply.

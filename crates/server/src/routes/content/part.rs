@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use proto::{Code, FileId};
 
-use super::{Shown, blob_name, immutable, is_held, layout, not_modified};
+use super::{Shown, Way, elsewhere, immutable, is_held, layout, not_modified, open_part, open_sound};
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, Wanted, wanted};
 use crate::state::App;
@@ -15,6 +15,7 @@ pub(crate) async fn fetch(
     State(app): State<App>,
     Fields((file_id, n)): Fields<(FileId, u32)>,
     shown: Shown,
+    way: Way,
     headers: HeaderMap,
 ) -> Answer<Response> {
     layout(&app, &shown, file_id).await?;
@@ -28,9 +29,20 @@ pub(crate) async fn fetch(
         Wanted::Whole => None,
         Wanted::Part(range) => Some(range),
     };
+    if way.direct
+        && let Some(redirect) = elsewhere(&app, &part.blob).await?
+    {
+        return Ok(redirect);
+    }
     let octets = range.clone().unwrap_or(0..part.len);
     let sent = octets.end - octets.start;
-    let stream = app.blobs.read(blob_name(&part.blob)?, octets).await?;
+    let stream = match way.checked {
+        true => {
+            let plain = open_part(&app, file_id, &part, octets.clone());
+            open_sound(&app, part.clone().into(), octets, plain).await?
+        }
+        false => open_part(&app, file_id, &part, octets).await?,
+    };
     let mut response = Response::new(Body::from_stream(stream));
     let reply = response.headers_mut();
     reply.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));

@@ -9,7 +9,7 @@ use envelope::merkle::{Accumulator, Node, PAGE_LEAVES};
 use futures::TryStreamExt as _;
 use proto::FileId;
 
-use super::{Shown, blob_name, immutable, is_held, layout, not_modified};
+use super::{Shown, Way, immutable, is_held, layout, not_modified, open_leaves};
 use crate::error::{Answer, Refusal};
 use crate::http::Fields;
 use crate::state::App;
@@ -18,6 +18,7 @@ pub(crate) async fn fetch(
     State(app): State<App>,
     Fields(file_id): Fields<FileId>,
     shown: Shown,
+    way: Way,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let layout = layout(&app, &shown, file_id).await?;
@@ -31,7 +32,7 @@ pub(crate) async fn fetch(
         return Ok(immutable(Response::new(node), &etag));
     };
     let total = BodyShape::from_body_len(layout.body_len).map_err(Refusal::internal)?.segments() * 32;
-    let mut stream = app.blobs.read(blob_name(leaves)?, 0..total).await?;
+    let mut stream = open_leaves(&app, file_id, &layout, leaves, 0..total, &way).await?;
     let mut pages = Pages::default();
     while let Some(piece) = stream.try_next().await? {
         // A piece of 1 MiB is 32 pages: milliseconds, and then others get their turn.

@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use axum::extract::{FromRequest as _, Request, State};
 use axum::response::Response;
-use blobs::BlobName;
 use bytes::Bytes;
-use db::{AddFilesAnswer, BlobRef, FinishAnswer, NewFile};
+use db::{AddFilesAnswer, FinishAnswer, NewFile};
 use envelope::segment::{SEGMENT_LEN, check_framing};
 use envelope::{BodyShape, Bundle, PartShape, merkle};
 use proto::limits::{BATCH_FILES_MAX, LOOKUP_MAX};
@@ -20,6 +19,7 @@ use crate::routes::uploads::begin::is_random_uuid;
 use crate::routes::uploads::complete::{bundles_of, check_terms, finish_of};
 use crate::routes::uploads::verify::Signed;
 use crate::state::App;
+use crate::stores::Place;
 
 /// A file of the batch that was read and looks right from outside.
 struct Read {
@@ -120,7 +120,7 @@ fn judge(
     scribe: &Scribe,
     files: &[Read],
     bundles: &HashMap<UserId, Bundle>,
-) -> Answer<Vec<(BlobName, NewFile)>> {
+) -> Answer<Vec<(Place, NewFile)>> {
     let judge_one = |(n, file): (usize, &Read)| {
         let grants = file
             .signed
@@ -128,37 +128,35 @@ fn judge(
             .map_err(|refusal| refusal.of_file(n + 1))?;
         let finish =
             finish_of(app, scribe, file.file_id, &file.signed.manifest, None, grants, &file.complete)?;
-        let name = BlobName::generate();
-        let blob = BlobRef::new(name.to_string());
-        Ok((name, NewFile { part_len: PartShape::DEFAULT.part_bytes(), blob, finish }))
+        let place = app.stores.fresh();
+        let blob = place.reference();
+        Ok((place, NewFile { part_len: PartShape::DEFAULT.part_bytes(), blob, finish }))
     };
     files.iter().enumerate().map(judge_one).collect()
 }
 
 /// Makes all of it durable, then visible; the blobs of what is not added go away.
-async fn keep(app: &App, files: Vec<Read>, new: Vec<(BlobName, NewFile)>) -> Answer<BatchReply> {
-    let (names, new): (Vec<BlobName>, Vec<NewFile>) = new.into_iter().unzip();
+async fn keep(app: &App, files: Vec<Read>, new: Vec<(Place, NewFile)>) -> Answer<BatchReply> {
+    let (places, new): (Vec<Place>, Vec<NewFile>) = new.into_iter().unzip();
     let lens: Vec<u64> = files.iter().map(|file| file.body.len() as u64).collect();
-    let blobs = names.iter().copied().zip(files.into_iter().map(|file| file.body)).collect();
+    let blobs = places.iter().copied().zip(files.into_iter().map(|file| file.body)).collect();
     let owner_ids: Vec<(UserId, FileId, i64)> =
         new.iter().map(|file| (file.finish.owner, file.finish.file_id, file.finish.expires_at.0)).collect();
-    let added = match app.blobs.put_all(blobs).await {
+    let added = match app.stores.put_all(blobs).await {
         Ok(()) => app.db.add_files(new, app.limits.quota_bytes).await.map_err(Refusal::from),
         Err(error) => Err(error.into()),
     };
-    let unused: Vec<BlobName> = match &added {
-        Ok(AddFilesAnswer::Added(answers)) => names
+    let unused: Vec<Place> = match &added {
+        Ok(AddFilesAnswer::Added(answers)) => places
             .iter()
             .zip(answers)
             .filter(|(_, answer)| !matches!(answer, FinishAnswer::Finished))
-            .map(|(name, _)| *name)
+            .map(|(place, _)| *place)
             .collect(),
-        _ => names,
+        _ => places,
     };
-    for name in unused {
-        if let Err(error) = app.blobs.delete(name).await {
-            tracing::warn!(cause = %error, blob = %name, "a blob of a batch could not be deleted; the orphan sweep will");
-        }
+    for place in unused {
+        app.stores.discard(place).await;
     }
     let answers = match added? {
         AddFilesAnswer::Added(answers) => answers,

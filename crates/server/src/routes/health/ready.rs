@@ -13,6 +13,6 @@ pub(crate) async fn show(State(app): State<App>) -> Answer<StatusCode> {
         return Err(unready("The server is stopping."));
     }
     app.db.ping().await.map_err(|error| unready("The database does not answer.").because(error))?;
-    app.blobs.health().await.map_err(|error| unready("The storage does not answer.").because(error))?;
+    app.stores.health().await.map_err(|(_, error)| unready("The storage does not answer.").because(error))?;
     Ok(StatusCode::OK)
 }

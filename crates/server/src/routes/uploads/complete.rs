@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use blobs::BlobName;
 use bytes::{Bytes, BytesMut};
-use db::{BlobRef, Digest, Finish, FinishAnswer, UploadState};
+use db::{Digest, Finish, FinishAnswer, UploadState};
 use envelope::merkle::{Accumulator, Node};
 use envelope::{Bundle, Manifest};
 use proto::limits::{EXPIRY_MAX_SECONDS, MEMBERS_MAX, UPLOAD_SECONDS};
@@ -19,6 +18,7 @@ use crate::error::{Answer, Refusal};
 use crate::http::{Fields, Json, reply};
 use crate::routes::directory;
 use crate::state::App;
+use crate::stores::Place;
 
 /// Leaves are written in pieces of about this many octets.
 const PIECE: usize = 256 << 10;
@@ -71,11 +71,7 @@ fn box_closed() -> Refusal {
 }
 
 /// Compares what was received with what the manifest says, and writes its leaves.
-pub(crate) async fn leaves_of(
-    app: &App,
-    upload: &db::Upload,
-    manifest: &Manifest,
-) -> Answer<Option<BlobName>> {
+pub(crate) async fn leaves_of(app: &App, upload: &db::Upload, manifest: &Manifest) -> Answer<Option<Place>> {
     let parts = app.db.parts_of(upload.file_id).await?;
     check_body(manifest, upload, &parts)?;
     // A single leaf is the root, which the manifest has.
@@ -86,13 +82,12 @@ pub(crate) async fn leaves_of(
 }
 
 /// Makes the file appear; the blob of its leaves goes away unless it does.
-pub(crate) async fn finish_with(app: &App, finish: Finish, leaves_blob: Option<BlobName>) -> Answer<()> {
+pub(crate) async fn finish_with(app: &App, finish: Finish, leaves_blob: Option<Place>) -> Answer<()> {
     let answer = app.db.finish_upload(finish).await;
     if !matches!(answer, Ok(FinishAnswer::Finished))
-        && let Some(name) = leaves_blob
-        && let Err(error) = app.blobs.delete(name).await
+        && let Some(place) = leaves_blob
     {
-        tracing::warn!(cause = %error, blob = %name, "a blob of leaves could not be deleted; the orphan sweep will");
+        app.stores.discard(place).await;
     }
     match answer? {
         FinishAnswer::Finished | FinishAnswer::Same => Ok(()),
@@ -117,7 +112,7 @@ pub(crate) fn finish_of(
     scribe: &Scribe,
     file_id: FileId,
     manifest: &Manifest,
-    leaves_blob: Option<BlobName>,
+    leaves_blob: Option<Place>,
     grants: Vec<db::NewGrant>,
     request: &Complete,
 ) -> Answer<Finish> {
@@ -133,7 +128,7 @@ pub(crate) fn finish_of(
         revision: manifest.revision(),
         body_len: manifest.body_len(),
         body_root: Digest::from_bytes(*manifest.body_root().as_bytes()),
-        leaves_blob: leaves_blob.map(|name| BlobRef::new(name.to_string())),
+        leaves_blob: leaves_blob.map(Place::reference),
         grants,
         is_member: request.member,
         members: members_of(request)?,
@@ -204,10 +199,10 @@ pub(crate) async fn bundles_of(
 }
 
 /// Writes the leaves of all parts as one blob, part by part, and proves them once more under the signed root.
-async fn write_leaves(app: &App, file_id: FileId, parts: &[db::Part], root: Node) -> Answer<BlobName> {
+async fn write_leaves(app: &App, file_id: FileId, parts: &[db::Part], root: Node) -> Answer<Place> {
     let ended = || Refusal::new(Code::UploadEnded, "The upload has ended. Begin a new one.");
-    let name = BlobName::generate();
-    let mut writer = app.blobs.create(name).await?;
+    let place = app.stores.fresh();
+    let mut writer = app.stores.create(place).await?;
     let mut proof = Accumulator::new();
     let mut piece = BytesMut::with_capacity(2 * PIECE);
     for part in parts {
@@ -230,7 +225,7 @@ async fn write_leaves(app: &App, file_id: FileId, parts: &[db::Part], root: Node
     let last: Bytes = piece.freeze();
     writer.write(last).await?;
     writer.commit().await?;
-    Ok(name)
+    Ok(place)
 }
 
 /// The leaves that were kept are not those that the parts were recorded with.

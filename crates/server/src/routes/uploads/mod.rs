@@ -21,6 +21,7 @@ pub(crate) async fn with_parts(app: &App, upload: db::Upload) -> Answer<UploadSt
     // Counted again only if something arrived meanwhile; an upload that ended meanwhile is told as it was.
     let upload = app.db.upload(upload.owner, upload.file_id, app.time()).await?.unwrap_or(upload);
     let mut status = without_parts(&upload);
+    status.direct = app.stores.direct().is_some();
     status.parts = parts
         .into_iter()
         .map(|part| PartRecord { n: part.n, len: part.len, node: Node::from_bytes(*part.node.as_bytes()) })
@@ -36,6 +37,7 @@ fn without_parts(upload: &db::Upload) -> UploadStatus {
         expires_at: upload.expires_at.0,
         received_bytes: upload.received_bytes,
         received_parts: upload.received_parts,
+        direct: false,
         parts: Vec::new(),
     }
 }

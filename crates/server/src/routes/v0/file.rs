@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, header};
 use axum::response::Response;
-use blobs::{BlobError, BlobName, BlobStream};
+use blobs::{BlobError, BlobStream};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use proto::FileId;
@@ -19,6 +19,7 @@ use crate::audit::{Agent, Kind, Scribe};
 use crate::auth::v0::V0Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, reply};
+use crate::routes::content::open_part;
 use crate::secrets::V0Place;
 use crate::state::App;
 
@@ -44,8 +45,7 @@ pub(crate) async fn fetch(
     let head = head(&app, file).await?;
     let parts = app.db.parts_of(file_id).await?;
     let part = parts.first().ok_or_else(Refusal::not_found)?;
-    let name: BlobName = part.blob.as_str().parse().map_err(Refusal::internal)?;
-    let octets = app.blobs.read(name, 0..len).await?;
+    let octets = open_part(&app, file_id, part, 0..len).await?;
     if method != Method::HEAD {
         let fetched = Scribe::of(&app, caller.user, &agent).await?.file(Kind::FileFetched, owner, file_id);
         if !app.db.count_v0_download(file_id, &[fetched]).await? {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use blobs::BlobWriter;
+use blobs::{BlobStream, BlobWriter};
 use bytes::Bytes;
 use envelope::merkle::{self, Accumulator, Node};
 use envelope::segment::SEGMENT_LEN;
+use futures::TryStreamExt as _;
 use http_body_util::BodyExt as _;
 use proto::Code;
 use proto::v0::{CIPHERTEXT, FILE_MAX, JsonFault, Reader, UploadFields};
@@ -16,6 +17,8 @@ use crate::error::{Answer, Refusal};
 /// What came.
 pub(super) struct Received {
     pub(super) fields: UploadFields,
+    /// Whether the nonce may be told in the metadata alone.
+    pub(super) may_lack_nonce: bool,
     pub(super) len: u64,
     pub(super) node: Node,
 }
@@ -42,7 +45,19 @@ pub(super) async fn receive(
     }
     let fields: UploadFields = reader.finish().map_err(refused)?;
     let (len, node) = written.finish().await?;
-    Ok(Received { fields, len, node })
+    Ok(Received { fields, may_lack_nonce: false, len, node })
+}
+
+/// Receives the octets of an object into `writer`, cut and hashed in the same way.
+pub(super) async fn receive_stream(
+    mut octets: BlobStream,
+    writer: &mut dyn BlobWriter,
+) -> Answer<(u64, Node)> {
+    let mut written = Written { writer, segment: Vec::new(), nodes: Accumulator::new(), len: 0 };
+    while let Some(piece) = octets.try_next().await? {
+        written.take(&piece).await?;
+    }
+    written.finish().await
 }
 
 pub(super) fn too_large(most: u64) -> Refusal {

@@ -1,18 +1,95 @@
-//! `POST /upload/presigned`, `/upload/s3`: for servers that keep files in an object store, which this one does not.
+//! `POST /upload/presigned`, `/upload/s3`: a file that its sender puts into the object store, where the server keeps files in one.
+//!
+//! The object's name is the caller's own: half of it is a code over who they are. It is read into a blob of the server's own
+//! when the caller says that it is there, so that whoever still has the address can change nothing that was taken.
 
-use axum::extract::State;
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts as _, Request, State};
+use axum::response::Response;
+use blobs::BlobName;
 use proto::Code;
+use proto::v0::{FILE_MAX, Presigned, S3Fields, Uploaded};
 
-use crate::auth::v0::V0Caller;
+use super::receive::{Received, receive_stream};
+use super::upload::{judge, keep};
+use crate::audit::{Agent, Scribe};
+use crate::auth::direct::{is_v0_object_of, v0_object};
+use crate::auth::v0::{Member, Uploader, V0Caller};
 use crate::error::{Answer, Refusal};
+use crate::http::{Json, reply};
 use crate::state::App;
+use crate::stores::{Direct, Place, Shelf, StoreError, StoreName};
 
-pub(crate) async fn presigned(State(_): State<App>, _: V0Caller) -> Answer<()> {
-    Err(without_s3())
+/// How long the address is good to begin with.
+const PUT_FOR: Duration = Duration::from_secs(3_600);
+
+pub(crate) async fn presigned(State(app): State<App>, V0Caller(caller): V0Caller) -> Answer<Response> {
+    let (_, direct) = object_store(&app)?;
+    let name = v0_object(&app.keys, caller.user);
+    let upload_url = direct.put_at(name, PUT_FOR).await.map_err(StoreError::from)?;
+    let (bucket, s3_key) = direct.object(name);
+    Ok(reply(&Presigned { upload_url, s3_key, bucket }))
 }
 
-pub(crate) async fn uploaded(State(_): State<App>, _: V0Caller) -> Answer<()> {
-    Err(without_s3())
+pub(crate) async fn uploaded(State(app): State<App>, request: Request) -> Answer<Response> {
+    use axum::extract::FromRequest as _;
+    let (mut parts, body) = request.into_parts();
+    if object_store(&app).is_err() {
+        // Who may not call at all is told that first.
+        V0Caller::from_request_parts(&mut parts, &app).await?;
+        return Err(without_s3());
+    }
+    let Uploader(caller) = Uploader::from_request_parts(&mut parts, &app).await?;
+    let Ok(agent) = Agent::from_request_parts(&mut parts, &app).await;
+    let Json(fields) = Json::<S3Fields>::from_request(Request::from_parts(parts, body), &app).await?;
+    let scribe = Scribe::of(&app, caller.user, &agent).await?;
+    let tasks = app.tasks.clone();
+    // From here on it runs to its end even if the client does not wait for the answer.
+    let taken = tasks.spawn(async move { take(&app, caller, &scribe, fields).await });
+    Ok(reply(&taken.await.map_err(Refusal::internal)??))
+}
+
+async fn take(app: &App, caller: Member, scribe: &Scribe, fields: S3Fields) -> Answer<Uploaded> {
+    let (shelf, direct) = object_store(app)?;
+    let name = own_object(app, direct, caller, &fields)?;
+    let turn = app.places.take().await?;
+    let len = match shelf.blobs.len(name).await.map_err(StoreError::from)? {
+        Some(len) if len <= FILE_MAX => len,
+        Some(_) => return Err(Refusal::new(Code::TooLarge, "A file of this API has at most 500 MB.")),
+        None => {
+            return Err(Refusal::new(Code::NotFound, "There is no such object: put the file there first."));
+        }
+    };
+    let stream = shelf.blobs.read(name, 0..len).await.map_err(StoreError::from)?;
+    let place = app.stores.fresh();
+    let mut writer = app.stores.create(place).await?;
+    let (len, node) = receive_stream(stream, writer.as_mut()).await?;
+    let new = judge(
+        app,
+        caller,
+        scribe,
+        place,
+        Received { fields: fields.into(), may_lack_nonce: true, len, node },
+    )?;
+    let kept = keep(app, place, writer, new).await?;
+    drop(turn);
+    app.stores.discard(Place { store: shelf.name, name }).await;
+    Ok(kept)
+}
+
+/// The object that a caller names, if it is in the bucket and theirs.
+fn own_object(app: &App, direct: &dyn Direct, caller: Member, fields: &S3Fields) -> Answer<BlobName> {
+    let refused = || Refusal::new(Code::Forbidden, "That is no object that you were given an address for.");
+    let name = fields.s3_key.rsplit('/').next().and_then(|name| name.parse().ok()).ok_or_else(refused)?;
+    let is_own = is_v0_object_of(&app.keys, caller.user, name);
+    let (bucket, key) = direct.object(name);
+    if is_own && (&bucket, &key) == (&fields.bucket, &fields.s3_key) { Ok(name) } else { Err(refused()) }
+}
+
+fn object_store(app: &App) -> Answer<(&Shelf, &dyn Direct)> {
+    let shelf = app.stores.shelf(StoreName::S3).map_err(|_| without_s3())?;
+    Ok((shelf, shelf.direct.as_deref().ok_or_else(without_s3)?))
 }
 
 fn without_s3() -> Refusal {

@@ -7,8 +7,8 @@ use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use blobs::{BlobName, BlobWriter};
-use db::{AddV0Answer, BlobRef, Digest, Lookup, NewV0File, UnixTime};
+use blobs::BlobWriter;
+use db::{AddV0Answer, Digest, Lookup, NewV0File, UnixTime};
 use proto::limits::EXPIRY_MAX_SECONDS;
 use proto::v0::{ALLOWED_MAX, EXPIRES_HOURS, NAME_MAX, UploadFields, Uploaded, base64};
 use proto::{Code, FileId};
@@ -22,6 +22,7 @@ use crate::http::{linger, reply};
 use crate::routes::auth::address;
 use crate::secrets::V0Place;
 use crate::state::App;
+use crate::stores::Place;
 
 /// Most octets of the nonce.
 const NONCE_MAX: usize = 64;
@@ -50,19 +51,19 @@ async fn receive_whole(app: &App, parts: &mut Parts, body: &mut Body) -> Answer<
     if announced.is_some_and(|announced| announced > most) {
         return Err(too_large(most));
     }
-    let place = app.places.take().await?;
-    let name = BlobName::generate();
-    let mut writer = app.blobs.create(name).await?;
+    let turn = app.places.take().await?;
+    let place = app.stores.fresh();
+    let mut writer = app.stores.create(place).await?;
     let idle = Duration::from_secs(app.limits.idle_seconds);
     let received = receive(body, most, idle, writer.as_mut()).await?;
     let scribe = Scribe::of(app, caller.user, &agent).await?;
-    let new = judge(app, caller, &scribe, name, received)?;
+    let new = judge(app, caller, &scribe, place, received)?;
     // The whole file is here: from now on it is kept even if the client does not wait for the answer.
     let app = app.clone();
     let tasks = app.tasks.clone();
     let kept = tasks.spawn(async move {
-        let kept = keep(&app, name, writer, new).await;
-        drop(place);
+        let kept = keep(&app, place, writer, new).await;
+        drop(turn);
         kept
     });
     kept.await.map_err(Refusal::internal)?
@@ -77,19 +78,22 @@ fn is_json(headers: &HeaderMap) -> Answer<()> {
 }
 
 /// Judges every field; nothing of the file is visible yet.
-fn judge(
+pub(super) fn judge(
     app: &App,
     caller: Member,
     scribe: &Scribe,
-    name: BlobName,
+    place: Place,
     received: Received,
 ) -> Answer<NewV0File> {
-    let Received { fields, len, node } = received;
+    let Received { fields, may_lack_nonce, len, node } = received;
     let wrong = |detail: &'static str| Refusal::malformed(format!("{detail} Nothing was stored."));
     if fields.filename.is_empty() || fields.filename.chars().count() > NAME_MAX {
         return Err(wrong("A filename has 1 to 1,024 characters."));
     }
-    is_octets(&fields.nonce, NONCE_MAX).ok_or_else(|| wrong("The nonce is not base64 of 1 to 64 octets."))?;
+    if !(may_lack_nonce && fields.nonce.is_empty()) {
+        is_octets(&fields.nonce, NONCE_MAX)
+            .ok_or_else(|| wrong("The nonce is not base64 of 1 to 64 octets."))?;
+    }
     is_octets(&fields.wrapped_key, WRAPPED_MAX)
         .ok_or_else(|| wrong("The wrapped key is not base64 of 1 to 16,384 octets."))?;
     let is_json_text = serde_json::from_str::<serde::de::IgnoredAny>(&fields.metadata).is_ok();
@@ -108,7 +112,7 @@ fn judge(
         sealed_name: app.keys.seal_v0(V0Place::Name(file_id), fields.filename.as_bytes()),
         sealed: app.keys.seal_v0(V0Place::Rest(file_id), &rest),
         readers,
-        blob: BlobRef::new(name.to_string()),
+        blob: place.reference(),
         len,
         node: Digest::from_bytes(*node.as_bytes()),
         now: app.time(),
@@ -138,14 +142,17 @@ fn readers(app: &App, fields: &UploadFields) -> Answer<Vec<Lookup>> {
 }
 
 /// Makes it durable, then visible; the blob of what does not appear goes away.
-async fn keep(app: &App, name: BlobName, writer: Box<dyn BlobWriter>, new: NewV0File) -> Answer<Uploaded> {
+pub(super) async fn keep(
+    app: &App,
+    place: Place,
+    writer: Box<dyn BlobWriter>,
+    new: NewV0File,
+) -> Answer<Uploaded> {
     let uploaded = Uploaded { file_id: new.file_id, expires_at: new.expires_at.0 };
     writer.commit().await?;
     let answer = app.db.add_v0_file(new).await;
-    if !matches!(answer, Ok(AddV0Answer::Added))
-        && let Err(error) = app.blobs.delete(name).await
-    {
-        tracing::warn!(cause = %error, blob = %name, "a blob that was not used could not be deleted; the orphan sweep will");
+    if !matches!(answer, Ok(AddV0Answer::Added)) {
+        app.stores.discard(place).await;
     }
     match answer? {
         AddV0Answer::Added => Ok(uploaded),

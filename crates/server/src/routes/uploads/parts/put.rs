@@ -6,8 +6,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use blobs::{BlobName, BlobWriter};
-use db::{BlobRef, Digest, NewPart, PartAnswer, Upload, UploadState};
+use blobs::BlobWriter;
+use db::{Digest, NewPart, PartAnswer, Upload, UploadState};
 use envelope::merkle::Node;
 use envelope::segment::MAX_PARTS;
 use envelope::{BodyShape, PartShape};
@@ -18,6 +18,7 @@ use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, linger, reply, single};
 use crate::state::App;
+use crate::stores::Place;
 
 pub(crate) async fn put(
     State(app): State<App>,
@@ -45,19 +46,43 @@ pub(crate) async fn take(
     headers: &HeaderMap,
     body: &mut Body,
 ) -> Answer<PartRecord> {
-    let announced = announced_node(headers)?;
-    let len = announced_len(headers)?;
+    let part = Announced { n, len: announced_len(headers)?, node: announced_node(headers)? };
     let (upload, most) = found.await?;
-    let (file_id, owner) = (upload.file_id, upload.owner);
+    take_in(app, &upload, most, part, body).await
+}
+
+/// What a client says of a part.
+#[derive(Clone, Copy)]
+pub(super) struct Announced {
+    pub(super) n: u32,
+    pub(super) len: u64,
+    pub(super) node: Node,
+}
+
+/// Judges a part before a byte of it is there.
+pub(super) fn expected(upload: &Upload, most: u64, part: Announced) -> Answer<Expected> {
     if upload.state == UploadState::Finished {
         return Err(Refusal::new(Code::Conflict, "The upload is complete and takes no more parts."));
     }
-    let expected = Expected { len, ending: ending(&upload, n, len, most)? };
+    Ok(Expected { len: part.len, ending: ending(upload, part.n, part.len, most)? })
+}
+
+/// Takes a part out of `body`, wherever that comes from.
+pub(super) async fn take_in(
+    app: &App,
+    upload: &Upload,
+    most: u64,
+    part: Announced,
+    body: &mut Body,
+) -> Answer<PartRecord> {
+    let (file_id, owner) = (upload.file_id, upload.owner);
+    let Announced { n, len, node: announced } = part;
+    let expected = expected(upload, most, part)?;
     // The body is not touched before it is this part's turn.
-    let place = app.places.take().await?;
+    let turn = app.places.take().await?;
     let on_its_way = app.arriving.begin(file_id);
-    let name = BlobName::generate();
-    let mut writer = app.blobs.create(name).await?;
+    let place = app.stores.fresh();
+    let mut writer = app.stores.create(place).await?;
     let idle = Duration::from_secs(app.limits.idle_seconds);
     let received =
         receive(body, expected, idle, Room::new(app.places.are_crowded()), writer.as_mut()).await?;
@@ -69,12 +94,12 @@ pub(crate) async fn take(
     }
     // The whole part is here: from now on it is kept even if the client does not wait for the answer.
     let app = app.clone();
-    let part = Arrived { file_id, n, len, name, received };
+    let part = Arrived { file_id, n, len, place, received };
     let recorded = app.tasks.spawn({
         let app = app.clone();
         async move {
             let kept = keep(&app, owner, part, writer).await;
-            drop((on_its_way, place));
+            drop((on_its_way, turn));
             kept
         }
     });
@@ -86,7 +111,7 @@ struct Arrived {
     file_id: FileId,
     n: u32,
     len: u64,
-    name: BlobName,
+    place: Place,
     received: Received,
 }
 
@@ -97,7 +122,7 @@ async fn keep(
     part: Arrived,
     writer: Box<dyn BlobWriter>,
 ) -> Answer<PartRecord> {
-    let Arrived { file_id, n, len, name, received } = part;
+    let Arrived { file_id, n, len, place, received } = part;
     writer.commit().await?;
     let answer = app
         .db
@@ -108,17 +133,15 @@ async fn keep(
             len,
             node: Digest::from_bytes(*received.node.as_bytes()),
             leaves: received.leaves,
-            blob: BlobRef::new(name.to_string()),
+            blob: place.reference(),
             is_final: received.is_final,
             received_bytes: len,
             now: app.time(),
             quota_bytes: app.limits.quota_bytes,
         })
         .await;
-    if !matches!(answer, Ok(PartAnswer::Won))
-        && let Err(error) = app.blobs.delete(name).await
-    {
-        tracing::warn!(cause = %error, blob = %name, "a blob that lost could not be deleted; the orphan sweep will");
+    if !matches!(answer, Ok(PartAnswer::Won)) {
+        app.stores.discard(place).await;
     }
     match answer? {
         PartAnswer::Won => {

@@ -1,0 +1,186 @@
+//! Parts by way of what is behind the server: copies in several folders, and an object store.
+
+use crate::stage::{Answer, Exchange, Person, Proxy, Stage, noise};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+fn blobs_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(blobs_below(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_folder_lost_and_every_copy_in_another_damaged_a_file_still_opens() {
+    let folder = |root: &Path, name: &str| root.join("server").join(name);
+    let stage = Stage::with(|config| {
+        let data = config.storage.data.clone();
+        config.storage.parts.blobs = ["one", "two", "three"].map(|name| data.join(name)).into();
+        config.storage.parts.copies = Some(3);
+    })
+    .await;
+    let (alice, bob) = (stage.person("alice").await, stage.person("bob").await);
+    let content = noise(3_500_000, 1);
+    let sent = alice.send(&alice.file("plan.bin", &content), &bob).await.unwrap();
+    let root = stage.folder.path();
+    std::fs::remove_dir_all(folder(root, "two")).unwrap();
+    // The server's own folder, which it reads first: parts, and leaves.
+    let own = blobs_below(&folder(root, "one"));
+    assert_eq!(own.len(), 5, "four parts and their leaves");
+    for path in own {
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[40] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let received = bob.receive(sent.file_id).await.unwrap();
+    assert_eq!(std::fs::read(received.path.unwrap()).unwrap(), content);
+    // Where every copy is damaged, nothing is opened.
+    for path in blobs_below(&folder(root, "three")) {
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[40] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let refused = bob.receive(sent.file_id).await.unwrap_err();
+    assert!(matches!(refused, client::Error::NotAuthentic), "{refused}");
+}
+
+/// One file of one part, a server that points to an object store, and what that store was asked.
+struct Pointed {
+    stage: Stage,
+    proxy: Proxy,
+    bob: Person,
+    file_id: client::FileId,
+    content: Vec<u8>,
+    asked: Arc<AtomicUsize>,
+    through_the_server: Arc<AtomicUsize>,
+}
+
+/// The proxy plays the store as well, below `/stored`; `place` makes the address out of the proxy's own.
+async fn pointed(
+    place: impl Fn(&str) -> String + Send + Sync + 'static,
+    stored: impl Fn(Vec<u8>) -> Answer + Send + Sync + 'static,
+) -> Pointed {
+    let stage = Stage::new().await;
+    let (alice, bob) = (stage.person("alice").await, stage.person("bob").await);
+    let content = noise(700_000, 2);
+    let sent = alice.send(&alice.file("plan.bin", &content), &bob).await.unwrap();
+    let part =
+        blobs_below(&stage.blobs()).into_iter().max_by_key(|path| std::fs::metadata(path).unwrap().len());
+    let part = std::fs::read(part.unwrap()).unwrap();
+    let url: Arc<OnceLock<String>> = Arc::default();
+    let (asked, through) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (known, count, server) = (url.clone(), asked.clone(), through.clone());
+    let answer = move |exchange: &Exchange| {
+        if exchange.path.starts_with("/stored") {
+            count.fetch_add(1, Ordering::SeqCst);
+            let told = exchange.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect::<Vec<_>>();
+            for name in
+                ["authorization", "waxwing-ticket", "waxwing-client", "waxwing-way", "cookie", "referer"]
+            {
+                assert!(!told.iter().any(|told| told == name), "the store is told {name}");
+            }
+            return stored(part.clone());
+        }
+        if exchange.path.contains("/parts/") {
+            if exchange.header("waxwing-way") == Some("direct") {
+                return Answer::Redirect(place(known.get().unwrap()));
+            }
+            server.fetch_add(1, Ordering::SeqCst);
+        }
+        Answer::Forward
+    };
+    let proxy = Proxy::start(&stage, answer, |_| {}).await;
+    url.set(proxy.url().to_owned()).unwrap();
+    bob.through(&proxy);
+    Pointed { stage, proxy, bob, file_id: sent.file_id, content, asked, through_the_server: through }
+}
+
+impl Pointed {
+    async fn opens(&self) {
+        let received = self.bob.receive(self.file_id).await.unwrap();
+        assert_eq!(std::fs::read(received.path.unwrap()).unwrap(), self.content);
+        assert!(self.proxy.url().starts_with("https://localhost:") && self.stage.folder.path().exists());
+    }
+
+    fn counts(&self) -> (usize, usize) {
+        (self.asked.load(Ordering::SeqCst), self.through_the_server.load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_comes_from_the_store_that_the_server_points_to_and_nothing_says_who_asks() {
+    let pointed = pointed(|url| format!("{url}/stored?sig=1"), |part| Answer::Reply(200, "", part)).await;
+    pointed.opens().await;
+    assert_eq!(pointed.counts(), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_store_alters_is_asked_of_the_server() {
+    let altered = |mut part: Vec<u8>| {
+        part[100] ^= 1;
+        Answer::Reply(200, "", part)
+    };
+    let pointed = pointed(|url| format!("{url}/stored"), altered).await;
+    pointed.opens().await;
+    assert_eq!(pointed.counts(), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_cannot_be_reached_or_refuses_is_asked_once_and_then_the_server_serves() {
+    let refuses = |_| Answer::Reply(403, "application/xml", b"<Error/>".to_vec());
+    for pointed in [
+        pointed(|url| format!("{url}/stored"), refuses).await,
+        pointed(|url| format!("{url}/stored"), |_| Answer::Drop).await,
+        pointed(|_| "https://localhost:1/stored".to_owned(), refuses).await,
+    ] {
+        pointed.opens().await;
+        pointed.opens().await;
+        let (asked, through) = pointed.counts();
+        assert!(asked <= 1 && through == 2, "{asked} {through}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_may_not_be_called_is_not_called() {
+    for place in [
+        |_: &str| "http://store.example/stored".to_owned(),
+        |url: &str| url.replace("https://", "https://me:secret@") + "/stored",
+        |_: &str| "file:///etc/hostname".to_owned(),
+        |url: &str| format!("{url}/stored#x"),
+        |_: &str| String::new(),
+    ] {
+        let pointed = pointed(place, |part| Answer::Reply(200, "", part)).await;
+        pointed.opens().await;
+        assert_eq!(pointed.counts(), (0, 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_may_not_send_on_to_another_address() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let note = seen.clone();
+    let sends_on = move |_| {
+        note.lock().unwrap().push(());
+        Answer::Redirect("/stored/further".into())
+    };
+    let pointed = pointed(|url| format!("{url}/stored"), sends_on).await;
+    pointed.opens().await;
+    assert_eq!((pointed.counts(), seen.lock().unwrap().len()), ((1, 1), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_want_that_way_is_served_by_the_server_alone() {
+    let pointed = pointed(|url| format!("{url}/stored"), |part| Answer::Reply(200, "", part)).await;
+    let options = client::ClientOptions { direct: false, ..Stage::options() };
+    let bob = pointed.stage.again(&pointed.bob, options).await;
+    let received = bob.receive(pointed.file_id).await.unwrap();
+    assert_eq!(std::fs::read(received.path.unwrap()).unwrap(), pointed.content);
+    assert_eq!(pointed.counts(), (0, 1));
+}

@@ -1,0 +1,85 @@
+//! `POST`, `PUT /uploads/{file_id}/parts/{n}/direct`: a part that the client puts into the object store itself.
+//!
+//! The client is given an address that is good for one object of a fresh name. When it says that the part is there, the part is
+//! read out of that object exactly as out of a request: framing, length and node are judged, it is written under another
+//! name, and only then it is recorded. So whoever still has the address can change nothing that counts.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use blobs::BlobName;
+use proto::{AskDirect, Code, ConfirmDirect, DirectPlace, FileId};
+
+use super::put::{Announced, expected, take_in};
+use crate::auth::Caller;
+use crate::auth::direct::DirectPart;
+use crate::error::{Answer, Refusal};
+use crate::http::{Fields, Json, reply};
+use crate::state::App;
+use crate::stores::{Direct, Place, Shelf, StoreError};
+
+/// How long the address is good to begin with, and then the leave to say that the part is there.
+const PUT_FOR: Duration = Duration::from_secs(600);
+const LEAVE_SECONDS: i64 = 3_600;
+
+/// Where to put a part.
+pub(crate) async fn ask(
+    State(app): State<App>,
+    caller: Caller,
+    Fields((file_id, n)): Fields<(FileId, u32)>,
+    Json(request): Json<AskDirect>,
+) -> Answer<Response> {
+    let upload = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
+    let (_, direct) = object_store(&app)?;
+    expected(&upload, app.limits.file_bytes, Announced { n, len: request.len, node: request.node })?;
+    let name = BlobName::generate();
+    let leave =
+        DirectPart { user: caller.user, file_id, n, name, expires_at: app.time().plus(LEAVE_SECONDS) };
+    let url = direct.put_at(name, PUT_FOR).await.map_err(StoreError::from)?;
+    Ok(reply(&DirectPlace { url, leave: leave.seal(&app.keys) }))
+}
+
+/// The part is there.
+pub(crate) async fn confirm(
+    State(app): State<App>,
+    caller: Caller,
+    Fields((file_id, n)): Fields<(FileId, u32)>,
+    Json(request): Json<ConfirmDirect>,
+) -> Answer<Response> {
+    let upload = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
+    let (shelf, _) = object_store(&app)?;
+    let leave = DirectPart::open(request.leave.expose_secret(), &app.keys, app.time())?;
+    if (leave.user, leave.file_id, leave.n) != (caller.user, file_id, n) {
+        return Err(Refusal::new(Code::Forbidden, "This leave is for another part."));
+    }
+    let part = Announced { n, len: request.len, node: request.node };
+    expected(&upload, app.limits.file_bytes, part)?;
+    let mut body = object(shelf, leave.name, part.len).await?;
+    let taken = take_in(&app, &upload, app.limits.file_bytes, part, &mut body).await;
+    // What cannot be taken now may be another time; what is wrong with it stays wrong.
+    if taken.as_ref().is_ok() || taken.as_ref().is_err_and(|refusal| refusal.code.status() < 500) {
+        app.stores.discard(Place { store: shelf.name, name: leave.name }).await;
+    }
+    Ok(reply(&taken?))
+}
+
+/// What a client has put there.
+async fn object(shelf: &Shelf, name: BlobName, len: u64) -> Answer<Body> {
+    match shelf.blobs.len(name).await.map_err(StoreError::from)? {
+        Some(found) if found == len => {}
+        Some(_) => return Err(Refusal::malformed("What is in the store has another length than this part.")),
+        None => {
+            return Err(Refusal::new(Code::Conflict, "The part is not in the store. Send it here instead."));
+        }
+    }
+    let stream = shelf.blobs.read(name, 0..len).await.map_err(StoreError::from)?;
+    Ok(Body::from_stream(stream))
+}
+
+/// The store that parts may be put into.
+fn object_store(app: &App) -> Answer<(&Shelf, &dyn Direct)> {
+    let found = app.stores.direct().and_then(|shelf| Some((shelf, shelf.direct.as_deref()?)));
+    found.ok_or_else(|| Refusal::new(Code::NotOffered, "Parts are sent to this server itself."))
+}
