@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from waxwing_reader import container, floe, grant, hashing, identity, manifest, opening, padding, phrase, safety, signature
-from waxwing_reader import tree, vault
-from waxwing_reader.errors import Refused
+from waxwing_reader import container, drop_box, floe, grant, hashing, identity, link, manifest, members, opening, padding
+from waxwing_reader import phrase, pins, safety, signature, tree, vault
+from waxwing_reader.errors import Refused, require
 from waxwing_reader.recipient import KeyHolder
 from waxwing_reader.rsa import RsaKey
 from waxwing_reader.xwing import XWingKey
@@ -64,17 +64,36 @@ def check_opened(opened: opening.Opened, result: Case) -> None:
     same("original size", opened.metadata.original_size, len(opened.content))
 
 
-def run_file(case: Case, vectors: Path) -> None:
+def body_of(case: Case, vectors: Path) -> bytes:
     body = case["body"]
     if "segments" in body:
-        data = b"".join((vectors / path).read_bytes() for path in body["segments"])
-    else:
-        data = unhex(body["hex"])
+        return b"".join((vectors / path).read_bytes() for path in body["segments"])
+    return unhex(body["hex"])
+
+
+def run_behind_link(case: Case, vectors: Path) -> None:
+    """Manifest and grant are by the sender whom the link names, and by nobody else."""
+    address = link.parse(case["reader"]["link"])
+    author = unhex(case["author"])
+    require(hashing.root_id(author) == address.root_id, "the link names another sender")
+    holder = address.open(case["reader"]["password"]).holder()
+    opened = opening.open_file(
+        unhex(case["manifest"]), unhex(case["grant"]), body_of(case, vectors), holder, author
+    )
+    check_opened(opened, case.get("result", {}))
+
+
+def run_file(case: Case, vectors: Path) -> None:
+    if "link" in case["reader"]:
+        return run_behind_link(case, vectors)
+    data = body_of(case, vectors)
     pinned = [] if case["grantor"] is None else [unhex(case["grantor"])]
     author = None if case["author"] is None else unhex(case["author"])
     opened = opening.open_file(
         unhex(case["manifest"]), unhex(case["grant"]), data, reader_of(case, vectors), author, pinned
     )
+    if "box_id" in case and opened.author_root_id is None:
+        require(opened.metadata.box_id == unhex(case["box_id"]), "a file of another drop box")
     check_opened(opened, case.get("result", {}))
 
 
@@ -133,6 +152,97 @@ def run_vault(case: Case, vectors: Path) -> None:
 
 def run_signature(case: Case, vectors: Path) -> None:
     signature.verify(unhex(case["public_key"]), unhex(case["message"]), unhex(case["signature"]))
+
+
+def run_link(case: Case, vectors: Path) -> None:
+    address = link.parse(case["address"])
+    keys = address.open(case["password"])
+    got = {
+        "origin": address.origin,
+        "link_id": address.link_id.hex(),
+        "root_id": address.root_id.hex(),
+        "has_password": address.has_password,
+        "public_key": keys.public_key.hex(),
+        "proof": keys.prove(unhex(case["nonce"])).hex(),
+        "address": case["address"],
+    }
+    same("result", got, case.get("result"))
+
+
+def run_proof(case: Case, vectors: Path) -> None:
+    link.verify_proof(*(unhex(case[key]) for key in ("public_key", "link_id", "nonce", "proof")))
+
+
+def run_box(case: Case, vectors: Path) -> None:
+    opened = drop_box.open_box(case["address"], unhex(case["description"]), unhex(case["owner"]))
+    got = {
+        "created": opened.created,
+        "ends": opened.ends,
+        "max_files": opened.max_files,
+        "max_body": opened.max_body,
+        "title": None if opened.words is None else opened.words.title,
+        "note": None if opened.words is None else opened.words.note or "",
+    }
+    same("result", got, case.get("result"))
+
+
+def run_folder(case: Case, vectors: Path) -> None:
+    bundle = members.parse(unhex(case["list"]))
+    told = [
+        {
+            "path": member.path,
+            "file_id": member.file_id.hex(),
+            "content_id": member.content_id.hex(),
+            "size": member.size,
+            "min_revision": member.min_revision,
+        }
+        for member in bundle.members
+    ]
+    same("result", {"members": told, "empty": list(bundle.empty)}, case.get("result"))
+
+
+def run_member(case: Case, vectors: Path) -> None:
+    bundle = members.parse(unhex(case["list"]))
+    (member,) = [member for member in bundle.members if member.path == case["path"]]
+    about, content = members.open_member(
+        member, unhex(case["manifest"]), body_of(case, vectors), unhex(case["author"])
+    )
+    got = {"name": about.name, "original_size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    same("result", got, case.get("result"))
+
+
+def run_pins(case: Case, vectors: Path) -> None:
+    record = pins.open_record(unhex(case["pins"]), unhex(case["user_id"]), unhex(case["root_seed"]))
+    contacts = [
+        {
+            "address": contact.address,
+            "user_id": contact.user_id.hex(),
+            "root_id": contact.root_id.hex(),
+            "seq": contact.seq,
+            "hash": contact.hash.hex(),
+            "verified": contact.verified,
+            "first_seen": contact.first_seen,
+            "previous": [[root.root_id.hex(), root.linked] for root in contact.previous],
+        }
+        for contact in record.contacts
+    ]
+    got = {
+        "version": record.version,
+        "contacts": contacts,
+        "forgotten": [[entry.address, entry.at] for entry in record.forgotten],
+        "files": [[file.file_id.hex(), file.revision, file.digest.hex()] for file in record.files],
+    }
+    same("result", got, case.get("result"))
+
+
+def number_boxes(case: Case) -> None:
+    for entry in case["boxes"]:
+        seed, box_id = unhex(entry["root_seed"]), unhex(entry["box_id"])
+        key = drop_box.words_key(seed, box_id)
+        same("key of the words", key.hex(), entry["key"])
+        owner = hashing.root_id(signature.public_key(seed))
+        address = drop_box.address_of("https://files.people.example", box_id, key, owner)
+        same("address", address, entry["address"])
 
 
 def number_padme(case: Case) -> None:
@@ -200,6 +310,7 @@ NUMBERS: dict[str, Callable[[Case], None]] = {
     "passphrase": number_passphrase,
     "phrases": number_phrases,
     "file-keys": number_file_keys,
+    "boxes": number_boxes,
 }
 
 # The kinds, and what `expect` says where a reader takes what it is given.
@@ -212,6 +323,12 @@ KINDS: dict[str, tuple[Callable[[Case, Path], None], str]] = {
     "chain": (run_chain, "follows"),
     "vault": (run_vault, "open"),
     "signature": (run_signature, "valid"),
+    "link": (run_link, "open"),
+    "proof": (run_proof, "valid"),
+    "box": (run_box, "open"),
+    "folder": (run_folder, "open"),
+    "member": (run_member, "open"),
+    "pins": (run_pins, "open"),
 }
 
 

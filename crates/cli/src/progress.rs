@@ -63,6 +63,17 @@ impl Shown {
     }
 }
 
+/// Says what is worth telling while something is watched, and shows no bar.
+pub(crate) struct Told<'a>(pub(crate) &'a Console);
+
+impl Progress for Told<'_> {
+    fn progress(&self, _phase: Phase, _done: u64, _total: Option<u64>) {}
+
+    fn note(&self, note: &Note) {
+        self.0.note(safe(&note.to_string()));
+    }
+}
+
 impl Drop for Shown {
     fn drop(&mut self) {
         self.end();

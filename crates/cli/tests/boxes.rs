@@ -124,3 +124,33 @@ fn what_is_no_address_of_a_box_is_refused_before_anything_is_asked() {
     visitor.wax_alone(["send", "x", "--to-box", &address, "--to", ALICE]).failed(2, "--to-box");
     visitor.wax_alone(["send", "x", "--to", ALICE, "--anonymous"]).failed(2, "are for drop boxes");
 }
+
+#[test]
+fn a_folder_is_refused_with_a_command_that_sends_it() {
+    let house = House::open();
+    let (alice, visitor) = (house.member(ALICE), house.newcomer(BOB));
+    let (address, id) = made(&alice, &[]);
+    fs::create_dir_all(visitor.work.join("all/my photos")).unwrap();
+    let body = noise(3, 70_000);
+    visitor.file("all/my photos/one.jpg", &body);
+    let ca = visitor.ca.to_str().unwrap().to_owned();
+    let refused = visitor
+        .wax_alone(["send", "all/my photos", "--to-box", &address, "--ca", &ca])
+        .failed(2, "a drop box takes single files, and this is a folder");
+    let line = refused
+        .err
+        .lines()
+        .find_map(|line| line.split("hint: ").nth(1).filter(|hint| hint.starts_with("tar ")));
+    let line = line.expect("a command that can be typed");
+    assert_eq!(line, "tar c -C all 'my photos' | wax send - --name 'my photos.tar' --to-box 'ADDRESS'");
+    let typed =
+        line.replace("wax send", "\"$WAX\" send --ca \"$CA\"").replace("'ADDRESS'", &format!("'{address}'"));
+    visitor.shell(&format!("CA={ca}; {typed}")).ok();
+    visitor
+        .wax_alone(["send", "all", "--together", "--to-box", &address, "--ca", &ca])
+        .failed(2, "tar c all");
+    let watched = alice.wax(["drop", "watch", &id, "--once", "--json"], &[]).ok().json();
+    let file = watched["files"][0]["id"].as_str().unwrap();
+    alice.shell(&format!("\"$WAX\" get {file} -o - --no-agent --passphrase-fd 3 | tar x")).ok();
+    assert_eq!(fs::read(alice.work.join("my photos/one.jpg")).unwrap(), body);
+}

@@ -91,3 +91,63 @@ fn another_key_opens_nothing_and_writes_nothing() {
     alice.wax(["get", &id], &[]).failed(8, "does not verify");
     assert_eq!(alice.names(), ["key.pem", "key.pub.pem"]);
 }
+
+#[test]
+fn everything_at_once_brings_files_that_nobody_signed_and_says_so() {
+    let house = House::open();
+    let alice = house.member(ALICE);
+    key(&alice);
+    let body = noise(2, 40_000);
+    alice.file("plan.pdf", &body);
+    let to =
+        ["send", "plan.pdf", "--compat", "--to-key", "key.pub.pem", "--to", "zoe@mail.example", "--json"];
+    let sent = alice.wax(to, &[]).ok().json();
+    let id = sent["files"][0]["id"].as_str().unwrap();
+    let zoe = house.member("zoe@mail.example");
+    let without = zoe.wax(["get", "--all"], &[]).ok();
+    assert!(without.err.contains("1 file of the older kind (v0) not fetched"), "{}", without.err);
+    fs::copy(alice.work.join("key.pem"), zoe.work.join("key.pem")).unwrap();
+    zoe.wax(["keys", "import", "key.pem"], &[]).ok();
+    fs::create_dir(zoe.work.join("inbox")).unwrap();
+    let got = zoe.wax(["get", "--all", "-o", "inbox"], &[]).ok();
+    assert!(got.out().contains("plan.pdf") && got.out().contains("(sender not verified)"), "{}", got.out());
+    assert!(got.err.contains("warning: sender not verified"), "{}", got.err);
+    assert_eq!(fs::read(zoe.work.join("inbox/plan.pdf")).unwrap(), body);
+    let again = zoe.wax(["get", "--all", "-o", "inbox", "--json"], &[]).ok().json();
+    assert_eq!((again["files"].as_array().unwrap().len(), &again["already_there"]), (0, &1.into()));
+    // Nobody knows by whom it is, so it is by nobody who could be named.
+    zoe.file("inbox/plan.pdf", b"another");
+    let named = zoe.wax(["get", "--all", "--from", ALICE, "-o", "inbox", "--json"], &[]).ok().json();
+    assert_eq!(named["already_there"], 0);
+    zoe.wax(["get", "--all", "-o", "inbox"], &[]).failed(9, "exists already");
+    let both = zoe.wax(["get", "--all", "-o", "inbox", "--keep-both", "--json"], &[]).ok().json();
+    assert_eq!((both["files"][0]["id"].as_str(), &both["files"][0]["signed"]), (Some(id), &false.into()));
+}
+
+#[test]
+fn what_is_told_of_a_file_that_nobody_signed_is_marked_as_the_servers_word() {
+    let house = House::open();
+    let (alice, bob) = (house.member(ALICE), house.member(BOB));
+    key(&alice);
+    alice.file("plan.pdf", b"sails");
+    let to = ["send", "plan.pdf", "--compat", "--to-key", "key.pub.pem", "--to", "zoe@mail.example"];
+    let id = id_in(&alice.wax(to, &[]).ok().out());
+    let zoe = house.member("zoe@mail.example");
+    let told = zoe.wax(["info", &id[..8]], &[]).ok();
+    assert!(told.out().contains("name     plan.pdf\n") && told.out().contains("from     not verified\n"));
+    assert!(told.err.contains("warning: sender not verified"), "{}", told.err);
+    let own = alice.wax(["info", &id], &[]).ok();
+    assert!(own.out().contains("from     you (not signed)\n"), "{}", own.out());
+    assert!(own.err.contains("the server knows its name, its size and who may fetch it"), "{}", own.err);
+    let json = zoe.wax(["info", &id, "--json"], &[]).ok().json();
+    assert_eq!((json["format"].as_str(), &json["signed"]), (Some("v0"), &false.into()));
+    zoe.wax(["info", &id, "--preview-out", "x.png"], &[]).failed(5, "no preview");
+    bob.wax(["info", &id], &[]).failed(6, "not for you");
+    let refused = "which can only be fetched and removed";
+    alice.wax(["links", "create", &id], &[]).failed(2, refused);
+    alice.wax(["share", &id, "--to", BOB], &[]).failed(2, refused);
+    alice.wax(["rename", &id, "map.pdf"], &[]).failed(2, refused);
+    alice.wax(["change", &id, "--expires", "2d"], &[]).failed(2, refused);
+    alice.wax(["stop", &id, "--yes"], &[]).failed(2, refused);
+    alice.wax(["info", "00000000-0000-4000-8000-000000000000"], &[]).failed(5, "no such file");
+}

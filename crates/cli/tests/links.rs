@@ -90,8 +90,8 @@ fn links_are_listed_changed_and_taken_back() {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "it is the link");
     }
     bob.wax(["links", "create", &id], &[]).failed(2, "you did not send this file");
-    let shown = alice.wax_alone(["links"]).ok().out();
-    assert!(shown.contains(link_id) && shown.contains(&id[..8]), "{shown}");
+    let shown = alice.wax(["links"], &[]).ok().out();
+    assert!(shown.contains(link_id) && shown.contains(&id[..8]) && shown.contains("plan.pdf"), "{shown}");
     let secret = link.split_once('#').unwrap().1;
     assert!(!shown.contains(secret) && !shown.contains(&secret[2..20]), "{shown}");
     let change = ["links", "change", &link_id[..10], "--downloads", "5", "--no-expiry", "--json"];
@@ -121,4 +121,23 @@ fn what_is_no_link_is_refused_before_anything_is_asked() {
     visitor.wax_alone(["get", &format!("{link}#1.x.y")]).failed(2, "not a link");
     visitor.wax_alone(["get", &format!("{link}#1.x.y"), "0123abcd"]).failed(2, "commands of their own");
     visitor.wax_alone(["get", "0123abcd", "--ca", "x"]).failed(2, "are for links");
+}
+
+#[test]
+fn links_are_listed_by_the_names_of_their_files_where_these_can_be_read() {
+    let house = House::open();
+    let alice = house.member(ALICE);
+    fs::create_dir(alice.work.join("photos")).unwrap();
+    alice.file("photos/one.jpg", b"light");
+    alice.wax(["send", "photos", "--link"], &[]).ok();
+    let shown = alice.wax(["links"], &[]).ok().out();
+    assert!(shown.contains(" photos/ "), "{shown}");
+    let told = alice.wax(["links", "--json"], &[]).ok().json();
+    assert_eq!(told["links"][0]["name"], "photos/");
+    let locked = alice.wax_alone(["links", "--no-agent"]).ok();
+    assert!(
+        !locked.out().contains("photos") && locked.err.contains("your keys are locked"),
+        "{}",
+        locked.err
+    );
 }

@@ -91,7 +91,7 @@ pub use receipts::{Receipt, ReceiptState};
 pub use receive::{FolderReceived, InFolder, OnConflict, OnReceived, Pattern, ReceiveAll, Received, Target};
 pub use send::{Compress, OnSent, SendFolder, SendMany, SendRequest, Sent, SentFolder, Skipped, Source};
 pub use sharing::{FileTerms, ShareWith, SharedFile, Stopped};
-pub use v0::{ReceivedV0, SendV0, SentV0, V0Opener, V0Summary};
+pub use v0::{OnReceivedV0, ReceivedV0, SendV0, SentV0, V0Opener, V0Summary};
 
 /// What every verb gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -58,6 +58,10 @@ pub enum Note {
         /// Seconds until then.
         seconds: u64,
     },
+    /// The network, or the server, went away while something is watched.
+    Away,
+    /// It is there again.
+    Back,
     /// The server answered that it wants to be asked later; the next try comes by itself.
     AskedToWait {
         /// Seconds until then.
@@ -97,6 +101,8 @@ impl std::fmt::Display for Note {
         match self {
             Self::Resumed { parts, of } => write!(f, "resumed: {parts} of {of} parts were there already"),
             Self::Waiting { seconds } => write!(f, "no connection; trying again in {seconds} s"),
+            Self::Away => f.write_str("the server cannot be reached; waiting for it"),
+            Self::Back => f.write_str("the server is there again; what happened meanwhile follows"),
             Self::AskedToWait { seconds } => {
                 write!(f, "the server asks for patience; trying again in {seconds} s")
             }

@@ -460,7 +460,7 @@ async fn everything_at_once_brings_folders_too_and_only_once() {
         let mut on_received =
             |_, outcome: Result<Option<Received>, Error>| news += u32::from(outcome.unwrap().is_some());
         let (told, cancel) = (Told::default(), Cancel::new());
-        bob.client.receive_all(&bob.keys, request, &told, &cancel, &mut on_received).await.unwrap();
+        bob.client.receive_all(&bob.keys, &request, &told, &cancel, &mut on_received).await.unwrap();
         assert_eq!(news, expected);
     }
     assert_same(&root, &bob.folder.join("photos"));

@@ -1,7 +1,7 @@
 //! Watching a real server, and one behind something that lets no WebSocket through.
 
-use crate::stage::{Answer, Person, Proxy, Stage, noise};
-use client::{Error, Happened, Happening, Quiet, Watch};
+use crate::stage::{Answer, Person, Proxy, Stage, Told, noise};
+use client::{Error, Happened, Happening, Note, Quiet, Watch};
 use std::sync::{Arc, Mutex};
 
 async fn next(watch: &mut Watch) -> Happened {
@@ -109,4 +109,43 @@ async fn letters_are_wanted_until_somebody_says_otherwise() {
         bob.client.notify_by_mail(wish).await.unwrap();
         assert_eq!(bob.client.notified_by_mail().await.unwrap(), wish);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absence_is_told_once_and_so_is_its_end() {
+    let stage = Stage::new().await;
+    let bob = stage.person("bob").await;
+    let asked = Arc::new(Mutex::new(0_u32));
+    let proxy = Proxy::start(
+        &stage,
+        move |exchange| {
+            if !exchange.path.starts_with("/api/v1/events") {
+                return Answer::Forward;
+            }
+            let mut asked = asked.lock().unwrap();
+            *asked += 1;
+            // Away for longer than anybody fails to notice, and then there again.
+            match *asked {
+                1 => Answer::Reply(403, "text/html", b"no sockets here".to_vec()),
+                2 => Answer::Reply(
+                    200,
+                    "text/event-stream",
+                    b"id: 7\ndata: {\"cursor\":\"7\",\"kind\":\"begun\"}\n\n".to_vec(),
+                ),
+                3..=7 => Answer::Reply(503, "text/html", b"away".to_vec()),
+                _ => Answer::Reply(
+                    200,
+                    "text/event-stream",
+                    b"id: 9\ndata: {\"cursor\":\"9\",\"kind\":\"file_arrived\"}\n\n".to_vec(),
+                ),
+            }
+        },
+        |_| {},
+    )
+    .await;
+    came_through(&stage, &bob, &proxy).await;
+    let (mut watch, told) = (bob.client.watch(), Told::default());
+    assert_eq!(watch.next(&told).await.unwrap().kind, Happening::Begun);
+    assert_eq!(watch.next(&told).await.unwrap().kind, Happening::FileArrived);
+    assert_eq!(*told.notes.lock().unwrap(), [Note::Away, Note::Back]);
 }

@@ -60,7 +60,7 @@ async fn receive(person: &Person, folder: &Path, on_conflict: OnConflict) -> (Ou
     let mut outcomes = Vec::new();
     let mut on_received = |id, outcome| outcomes.push((id, outcome));
     let (told, cancel) = (Told::default(), Cancel::new());
-    let ended = person.client.receive_all(&person.keys, request, &told, &cancel, &mut on_received).await;
+    let ended = person.client.receive_all(&person.keys, &request, &told, &cancel, &mut on_received).await;
     (outcomes, ended)
 }
 

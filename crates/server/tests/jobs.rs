@@ -116,7 +116,11 @@ async fn two_at_a_gate() -> (Stage, server::Running, Arc<Gate>) {
         deleted: AtomicU64::new(0),
     });
     let at_gate: Arc<dyn Blobs> = gate.clone();
-    let stage = Stage::with_seams(with_admin, |seams| Seams { blobs: Some(at_gate), ..seams }).await;
+    let stage = Stage::with_seams(with_admin, |seams| Seams {
+        stores: vec![(server::StoreName::Local, at_gate)],
+        ..seams
+    })
+    .await;
     // Each runs its jobs once by itself, and then not for a minute.
     until_ran(stage.running.as_ref().unwrap(), "expiry").await;
     until_ran(stage.running.as_ref().unwrap(), "orphan-sweep").await;

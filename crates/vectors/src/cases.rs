@@ -1,11 +1,15 @@
 //! What a case is, and the people and keys that all cases share.
 
+mod boxes;
 mod bundles;
 mod containers;
 mod files;
+mod folders;
 mod grants;
 mod lies;
+mod links;
 mod numbers;
+mod pins;
 mod segments;
 mod signatures;
 mod vaults;
@@ -117,6 +121,10 @@ pub(crate) fn all() -> Vec<Case> {
     containers::add(&world, &mut cases);
     signatures::add(&world, &mut cases);
     numbers::add(&world, &mut cases);
+    links::add(&world, &mut cases);
+    boxes::add(&world, &mut cases);
+    folders::add(&world, &mut cases);
+    pins::add(&world, &mut cases);
     cases
 }
 
@@ -137,6 +145,8 @@ pub(crate) enum ReadBy<'w> {
     RsaOf(&'w RsaKey, &'w Person),
     /// A person with both kinds of keys.
     Both(&'w RsaKey, &'w Person),
+    /// The address of a link, and its password.
+    Link(String, Option<String>),
 }
 
 impl ReadBy<'_> {
@@ -152,6 +162,7 @@ impl ReadBy<'_> {
                 "xwing_seed": hex(&person.xwing_seed),
                 "rsa_key": key.path,
             }),
+            Self::Link(address, password) => json!({"link": address, "password": password}),
         }
     }
 }
@@ -164,6 +175,8 @@ pub(crate) struct Met<'w> {
     pub(crate) author: Option<&'w Person>,
     pub(crate) grantor: Option<&'w Person>,
     pub(crate) reader: ReadBy<'w>,
+    /// The drop box as one of whose files it is shown.
+    pub(crate) shown_in: Option<[u8; 16]>,
 }
 
 impl<'w> Met<'w> {
@@ -176,18 +189,23 @@ impl<'w> Met<'w> {
             author: sealed.file.author,
             grantor: None,
             reader: ReadBy::Person(&world.bob),
+            shown_in: None,
         }
     }
 
     fn json(&self) -> Value {
-        json!({
+        let mut fields = json!({
             "manifest": hex(&self.manifest),
             "grant": hex(&self.grant),
             "body": self.body,
             "author": self.author.map(|person| hex(&person.root)),
             "grantor": self.grantor.map(|person| hex(&person.root)),
             "reader": self.reader.json(),
-        })
+        });
+        if let Some(id) = self.shown_in {
+            fields["box_id"] = hex(&id).into();
+        }
+        fields
     }
 
     pub(crate) fn refused(&self, name: &str, about: &str) -> Case {

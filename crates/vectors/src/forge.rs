@@ -49,7 +49,7 @@ impl Person {
     }
 }
 
-fn key_pair(seed: &[u8; 32]) -> Ed25519KeyPair {
+pub(crate) fn key_pair(seed: &[u8; 32]) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(seed).expect("a seed")
 }
 
@@ -396,7 +396,7 @@ impl Key {
         }
     }
 
-    fn wrap_key(&self, fk: &[u8; 32], bound: &[u8; 32], rng: &mut Seeded) -> (Vec<u8>, Vec<u8>) {
+    pub(crate) fn wrap_key(&self, fk: &[u8; 32], bound: &[u8; 32], rng: &mut Seeded) -> (Vec<u8>, Vec<u8>) {
         match self {
             Self::XWing(key) => {
                 let key = <XWing as Kem>::PublicKey::from_bytes(key).expect("a key");

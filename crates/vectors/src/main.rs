@@ -8,6 +8,7 @@
 mod cases;
 mod cbor;
 mod forge;
+mod outward;
 mod people;
 mod primitives;
 

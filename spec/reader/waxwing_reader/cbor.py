@@ -11,19 +11,19 @@ from .fields import Cursor
 
 Item = Union[int, bytes, str, list["Item"], dict[int, "Item"]]
 
-MOST_LEVELS = 4  # no map of the format is deeper than two levels
+MOST_LEVELS = 4  # only the record of pins is deeper
 
 
-def decode(data: bytes) -> Item:
+def decode(data: bytes, levels: int = MOST_LEVELS) -> Item:
     """Decodes exactly one item that fills all of the data."""
     cursor = Cursor(data)
-    item = _item(cursor, MOST_LEVELS)
+    item = _item(cursor, levels)
     cursor.end()
     return item
 
 
-def decode_map(data: bytes) -> dict[int, Item]:
-    item = decode(data)
+def decode_map(data: bytes, levels: int = MOST_LEVELS) -> dict[int, Item]:
+    item = decode(data, levels)
     if not isinstance(item, dict):
         raise Refused("CBOR: not a map")
     return item

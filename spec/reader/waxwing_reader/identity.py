@@ -57,7 +57,7 @@ _LOCAL_ATOM = regex.compile(rf"(?:{_LETTER_OR_DIGIT}|[!#$%&'*+\-/=?^_`{{|}}~])+"
 _LABEL = regex.compile(rf"(?:{_LETTER_OR_DIGIT}|-)+")
 
 
-def _address(data: bytes) -> str:
+def check_address(data: bytes) -> str:
     require(len(data) <= LONGEST_ADDRESS, "bundle: length of the address")
     try:
         address = data.decode("utf-8", "strict")
@@ -103,7 +103,7 @@ def parse(raw: bytes) -> Bundle:
     root_key, prev_root_key = cursor.take(32), cursor.take(32)
     created = cursor.u64()
     min_format = cursor.u16()
-    address = _address(cursor.take(cursor.u16()))
+    address = check_address(cursor.take(cursor.u16()))
     keys = tuple(_key(cursor) for _ in range(cursor.u16()))
     covered = raw[: cursor.at]
     sig, prev_sig = cursor.take(64), cursor.take(64)

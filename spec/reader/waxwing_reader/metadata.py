@@ -34,7 +34,7 @@ class Metadata:
     preview: Preview | None
 
 
-def _unblocked(plain: bytes) -> bytes:
+def unblocked(plain: bytes) -> bytes:
     """The CBOR out of its block."""
     cursor = Cursor(plain)
     length = cursor.u32()
@@ -45,11 +45,16 @@ def _unblocked(plain: bytes) -> bytes:
     return content
 
 
-def _name(item: cbor.Item) -> str:
-    name = cbor.text(item)
+def check_name(name: str) -> None:
+    """What holds for the name of a file, and for every name in a path."""
     require(1 <= len(name.encode("utf-8")) <= LONGEST_NAME, "metadata: length of the name")
     require(not any(c in name for c in "/\\\0"), "metadata: a name with a separator or NUL")
     require(name not in (".", ".."), "metadata: a name that stands for a folder")
+
+
+def _name(item: cbor.Item) -> str:
+    name = cbor.text(item)
+    check_name(name)
     return name
 
 
@@ -63,7 +68,7 @@ def _preview(item: cbor.Item) -> Preview:
 
 
 def parse(plain: bytes, suite: int) -> Metadata:
-    entries = cbor.decode_map(_unblocked(plain))
+    entries = cbor.decode_map(unblocked(plain))
     cbor.check_keys(entries, {1, 2, 3, 4, 5, 6, 7}, {8, 9})
     modified = entries[7]
     if not isinstance(modified, int) or not -TIME_LIMIT < modified < TIME_LIMIT:

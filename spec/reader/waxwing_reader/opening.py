@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from . import floe, grant, manifest, padding, tree
 from .errors import Refused, require
-from .hashing import equal, file_keys, root_id
+from .hashing import FileKeys, equal, file_keys, root_id
 from .metadata import Metadata
 from .recipient import Recipient
 
@@ -87,7 +87,22 @@ def open_parsed(
     require(recipient.is_named_by(given), "a grant for somebody else")
 
     fk = recipient.unwrap(given)
-    keys = file_keys(fk, sheet.file_id)
+    about, content = open_content(sheet, file_keys(fk, sheet.file_id), leaves, body)
+    return Opened(
+        metadata=about,
+        content=content,
+        sharing=_sharing(sheet, given, recipient),
+        author_root_id=sheet.author_root_id if sheet.suite == manifest.SIGNED else None,
+        grantor_root_id=given.grantor_root_id if given.suite == grant.SIGNED else None,
+        revision=sheet.revision,
+        not_after=given.not_after,
+    )
+
+
+def open_content(
+    sheet: manifest.Manifest, keys: FileKeys, leaves: Sequence[bytes] | None, body: bytes
+) -> tuple[Metadata, bytes]:
+    """Steps 5 to 9."""
     sheet.verify_mac(keys)
     payload = sheet.open_payload(keys)
     about = sheet.open_metadata(keys)
@@ -110,12 +125,4 @@ def open_parsed(
         content = padding.inflate(stored, about.original_size)
     if len(content) != about.original_size:
         raise Refused("another size than the metadata's")
-    return Opened(
-        metadata=about,
-        content=content,
-        sharing=_sharing(sheet, given, recipient),
-        author_root_id=sheet.author_root_id if sheet.suite == manifest.SIGNED else None,
-        grantor_root_id=given.grantor_root_id if given.suite == grant.SIGNED else None,
-        revision=sheet.revision,
-        not_after=given.not_after,
-    )
+    return about, content

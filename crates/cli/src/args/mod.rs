@@ -13,6 +13,8 @@ mod boxes;
 mod links;
 mod ls;
 mod people;
+#[cfg(test)]
+mod reference;
 mod sharing;
 
 pub(crate) use account::{

@@ -1,13 +1,15 @@
 //! `wax activity`: what happened to one's account and one's files.
 
-use super::{file_id, moment, stamp};
+use super::{file_id, moment, patiently, stamp};
 use crate::app::{App, Session};
 use crate::args;
 use crate::console::safe;
-use crate::fault::{Class, Fault};
+use crate::fault::Fault;
 use crate::keyring;
+use crate::progress::Told;
 use client::{
-    ActivityEvent, ActivityFilter, EventId, EventKind, FileId, FilePaging, Happening, LogHead, Party, Quiet,
+    ActivityEvent, ActivityFilter, EventId, EventKind, FileId, FilePaging, Happening, LogHead, Party,
+    Unlocked,
 };
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -33,7 +35,7 @@ struct ActivityJson<'a> {
 
 /// One event.
 #[derive(Serialize)]
-struct EventJson<'a> {
+pub(super) struct EventJson<'a> {
     id: String,
     time: Option<String>,
     kind: &'a str,
@@ -114,32 +116,34 @@ pub(super) fn run(app: &App, args: &args::Activity) -> Result<(), Fault> {
 /// Shows the newest events, the oldest of them first, and then each as it happens: a line of its own for each.
 fn follow(app: &App, session: &Session, filter: &ActivityFilter, limit: u32) -> Result<(), Fault> {
     let console = &app.console;
+    // Once: what comes through a descriptor cannot be read a second time.
+    let me = keyring::unlock_unasked(app, session)?;
     let mut watched = session.client.watch();
     let mut shown: HashSet<EventId> = HashSet::new();
-    let (mut limit, mut has_asked) = (limit, false);
+    let (mut limit, mut has_asked, told) = (limit, false, Told(console));
     loop {
-        match fetch(session, filter.clone(), limit) {
-            Ok(page) => {
-                has_asked = true;
-                // Newest first: behind one that was shown stands nothing new.
-                let known = |event: &&ActivityEvent| !shown.contains(&event.id);
-                let mut new: Vec<ActivityEvent> = page.events.iter().take_while(known).cloned().collect();
-                new.reverse();
-                shown = page.events.iter().map(|event| event.id).collect();
-                let names = names(app, session, &new)?;
-                for event in &new {
-                    console.say(format!("{}  {}", moment(event.at), sentence(event, &names)))?;
-                    console.result(&json(event, &names))?;
-                }
+        let ask = || fetch(session, filter.clone(), limit);
+        let page = if has_asked { patiently(app, session, ask)? } else { ask()? };
+        has_asked = true;
+        // Newest first: behind one that was shown stands nothing new.
+        let known = |event: &&ActivityEvent| !shown.contains(&event.id);
+        let mut new: Vec<ActivityEvent> = page.events.iter().take_while(known).cloned().collect();
+        new.reverse();
+        shown = page.events.iter().map(|event| event.id).collect();
+        let names = match &me {
+            Some(me) if new.iter().any(|event| event.file_id.is_some()) => {
+                patiently(app, session, || newest_names(session, me))?
             }
-            // A network that goes away for a while is no reason to stop.
-            Err(fault) if fault.class == Class::Network && has_asked => {}
-            Err(fault) => return Err(fault),
+            _ => HashMap::new(),
+        };
+        for event in &new {
+            console.say(format!("{}  {}", moment(event.at), sentence(event, &names)))?;
+            console.result(&json(event, &names))?;
         }
         limit = FOLLOWED;
         session.run(async {
             loop {
-                let kind = watched.next(&Quiet).await?.kind;
+                let kind = watched.next(&told).await?.kind;
                 if matches!(kind, Happening::Activity(_) | Happening::Missed | Happening::Begun) {
                     return Ok(());
                 }
@@ -193,14 +197,20 @@ fn names(app: &App, session: &Session, events: &[ActivityEvent]) -> Result<HashM
     if events.iter().all(|event| event.file_id.is_none()) {
         return Ok(HashMap::new());
     }
-    let Some(me) = keyring::unlock_unasked(app, session)? else { return Ok(HashMap::new()) };
+    match keyring::unlock_unasked(app, session)? {
+        Some(me) => newest_names(session, &me),
+        None => Ok(HashMap::new()),
+    }
+}
+
+fn newest_names(session: &Session, me: &Unlocked) -> Result<HashMap<FileId, String>, Fault> {
     let newest = FilePaging { limit: Some(PAGE_MAX), ..FilePaging::default() };
-    let list = session.run(session.client.list(&me, newest))?;
+    let list = session.run(session.client.list(me, newest))?;
     Ok(list.files.into_iter().map(|file| (file.file_id, file.name)).collect())
 }
 
 /// Who did what, in the words of a log book.
-fn sentence(event: &ActivityEvent, names: &HashMap<FileId, String>) -> String {
+pub(super) fn sentence(event: &ActivityEvent, names: &HashMap<FileId, String>) -> String {
     let who = person(&event.actor);
     let file = event.file_id.map_or_else(|| "a file".to_owned(), |id| file_in_words(id, names));
     let other = event.other.as_ref().map_or_else(|| "a key".to_owned(), person);
@@ -276,14 +286,14 @@ fn person(party: &Party) -> String {
     }
 }
 
-fn file_in_words(id: FileId, names: &HashMap<FileId, String>) -> String {
+pub(super) fn file_in_words(id: FileId, names: &HashMap<FileId, String>) -> String {
     match names.get(&id) {
         Some(name) => safe(name),
         None => format!("file {}", &id.to_string()[..SHORT_ID]),
     }
 }
 
-fn json<'a>(event: &'a ActivityEvent, names: &'a HashMap<FileId, String>) -> EventJson<'a> {
+pub(super) fn json<'a>(event: &'a ActivityEvent, names: &'a HashMap<FileId, String>) -> EventJson<'a> {
     EventJson {
         id: event.id.to_string(),
         time: stamp(event.at),

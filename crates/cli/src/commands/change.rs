@@ -1,6 +1,6 @@
 //! `wax change`: when a file ends, and how often others may download it.
 
-use super::{file_id, moment, stamp};
+use super::{compat, file_id, moment, stamp};
 use crate::app::App;
 use crate::args::Change;
 use crate::expiry::count;
@@ -22,7 +22,8 @@ pub(super) fn run(app: &App, args: &Change) -> Result<(), Fault> {
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
     let id = file_id(&session, &me, &args.id)?;
-    let (terms, latest) = session.run(session.client.file_terms(&me, id))?;
+    let terms = session.run(session.client.file_terms(&me, id));
+    let (terms, latest) = terms.map_err(|fault| compat::cannot(&session, id, fault))?;
     let now = jiff::Timestamp::now().as_second();
     let span = args.expires.map(|span| now.saturating_add(i64::try_from(span.seconds()).unwrap_or(i64::MAX)));
     let expires_at = span.or(args.expires_at.map(|ends| ends.0)).unwrap_or(terms.expires_at);

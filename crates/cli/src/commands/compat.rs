@@ -1,13 +1,14 @@
 //! Files of the documented API (v0): sent only with `--compat`, and never shown without what they lack.
 
 use super::{address, moment, stamp};
-use crate::app::App;
+use crate::app::{App, Session};
 use crate::args::Send;
 use crate::console::{Console, Tone, safe, size};
+use crate::expiry::{count, span_in_words};
 use crate::fault::{Class, Fault};
 use crate::keyfile::read_public;
 use crate::progress::Shown;
-use client::{Address, ReceivedV0, SendV0, SentV0, V0Summary};
+use client::{Address, FileId, ReceivedV0, SendV0, SentV0, V0Summary};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +16,9 @@ use std::time::Duration;
 /// What is said of every such file.
 const UNVERIFIED: &str =
     "sender not verified: this file is not signed, and the server knows its name and its size";
+
+/// The same of one that one sent.
+const OWN: &str = "this file is not signed, and the server knows its name, its size and who may fetch it";
 
 /// `{"files": [{"id", "name", "bytes", "format": "v0", "signed": false, "expires_at", "to"}]}`.
 #[derive(Serialize)]
@@ -104,7 +108,7 @@ pub(super) fn send(app: &App, args: &Send) -> Result<(), Fault> {
 
 fn tell_sent(console: &Console, sent: &SentV0, to: &[Address]) -> Result<(), Fault> {
     console.note(format!("sent {} ({}, encrypted on this device)", safe(&sent.name), size(sent.bytes)));
-    console.warn("this file is not signed, and the server knows its name, its size and who may fetch it");
+    console.warn(OWN);
     if console.json {
         return Ok(());
     }
@@ -119,15 +123,61 @@ fn tell_sent(console: &Console, sent: &SentV0, to: &[Address]) -> Result<(), Fau
     Ok(())
 }
 
+/// What such a file lacks.
+pub(super) fn warn(console: &Console) {
+    console.warn(UNVERIFIED);
+}
+
+/// A line of `wax get --all`.
+pub(super) fn tell_briefly(console: &Console, got: &ReceivedV0) -> Result<(), Fault> {
+    let path = got.path.as_deref().map(super::get::shown).unwrap_or_default();
+    let mark = console.paint(Tone::Warning, "sender not verified");
+    console.say(format!("{}  {} from somebody ({mark})", safe(&path), size(got.bytes)))
+}
+
 /// Says what was received, and what it lacks.
 pub(super) fn tell_received(console: &Console, got: &ReceivedV0) -> Result<(), Fault> {
     console.note(format!("received {} ({}), decrypted on this device", safe(&got.name), size(got.bytes)));
-    console.warn(UNVERIFIED);
+    warn(console);
     if let (Some(path), false) = (&got.path, console.json) {
         console.say(format!("file     {}", safe(&super::get::shown(path))))?;
         console.say("from     not verified")?;
     }
     Ok(())
+}
+
+/// `wax info` of such a file: what the server says, for nobody else says anything.
+pub(super) fn info(console: &Console, file: &V0Summary) -> Result<(), Fault> {
+    if console.json {
+        return console.result(&listed_json(file));
+    }
+    console.say(format!("id       {}", file.file_id))?;
+    console.say(format!("name     {}", safe(&file.name)))?;
+    console.say(format!("size     {} encrypted", size(file.size)))?;
+    console.say(format!("from     {}", if file.own { "you (not signed)" } else { "not verified" }))?;
+    console.say(format!("sent     {}", moment(file.uploaded_at)))?;
+    console.say(format!("ends     {} ({})", moment(file.expires_at), ends(file, span_in_words)))?;
+    console.say(format!("fetched  {}", count(file.downloads, "time")))?;
+    console.warn(if file.own { OWN } else { UNVERIFIED });
+    Ok(())
+}
+
+/// `in 6 days`.
+pub(super) fn ends(file: &V0Summary, words: fn(u64) -> String) -> String {
+    match super::seconds_until(file.expires_at) {
+        Some(left) => format!("in {}", words(left)),
+        None => "ended".to_owned(),
+    }
+}
+
+/// Why something cannot be done with a file that only this server's documented API knows; `fault` for every other one.
+pub(super) fn cannot(session: &Session, id: FileId, fault: Fault) -> Fault {
+    let is_one = fault.class == Class::NotFound && session.run(session.client.v0_info(id)).is_ok();
+    if !is_one {
+        return fault;
+    }
+    Fault::new(Class::Usage, "that is a file of the older kind (v0), which can only be fetched and removed")
+        .hint("for links, more people and other names send it again, without --compat")
 }
 
 /// What was received, for programs.

@@ -1,14 +1,16 @@
 //! `wax drop`: boxes that people send files into, with an account or without.
 
-use super::{TrustJson, from_whom, moment, quoted, seconds_until, stamp, trust_mark};
+use super::ls::SHORT_ID;
+use super::{TrustJson, from_whom, moment, patiently, quoted, seconds_until, stamp, trust_mark};
 use crate::app::{App, Session};
 use crate::args::{Drop, DropAction};
 use crate::console::{Console, Tone, safe, size};
 use crate::expiry::{count, largest_unit_in_words};
 use crate::fault::{Class, Fault};
+use crate::progress::Told;
 use crate::{keyring, qr};
 use client::{
-    BoxId, BoxWish, DropBox, EventKind, FileId, FilePaging, FileSummary, Happening, Quiet, Unlocked, Watch,
+    BoxId, BoxWish, DropBox, EventKind, FileId, FilePaging, FileSummary, Happening, Unlocked, Watch,
 };
 use serde::Serialize;
 use std::collections::HashSet;
@@ -187,11 +189,8 @@ fn watch(app: &App, session: &Session, me: &Unlocked, text: &str, once: bool) ->
     let mut watched = session.client.watch();
     loop {
         // Oldest first, as they came.
-        let (files, refused) = match arrivals(session, me, one.box_id) {
-            // A network that goes away for a while is no reason to stop watching.
-            Err(fault) if fault.class == Class::Network && has_asked => (Vec::new(), Vec::new()),
-            outcome => outcome?,
-        };
+        let ask = || arrivals(session, me, one.box_id);
+        let (files, refused) = if has_asked { patiently(app, session, ask)? } else { ask()? };
         has_asked = true;
         for file in files.iter().rev().filter(|file| shown.insert(file.file_id)) {
             if console.json {
@@ -208,14 +207,14 @@ fn watch(app: &App, session: &Session, me: &Unlocked, text: &str, once: bool) ->
         if once {
             return Ok(());
         }
-        session.run(something_came(&mut watched))?;
+        session.run(something_came(&mut watched, &Told(console)))?;
     }
 }
 
 /// Waits until a look is worth while. The server says only that something came: what it was is looked up and verified.
-async fn something_came(watched: &mut Watch) -> client::Result<()> {
+async fn something_came(watched: &mut Watch, told: &Told<'_>) -> client::Result<()> {
     loop {
-        match watched.next(&Quiet).await?.kind {
+        match watched.next(told).await?.kind {
             Happening::FileGone => {}
             Happening::Activity(what) if what != EventKind::BoxArrival.as_str() => {}
             _ => return Ok(()),
@@ -248,7 +247,7 @@ fn line(console: &Console, file: &FileSummary) -> String {
     format!(
         "{}  {}  {}  {}  from {}{mark}",
         moment(file.created),
-        file.file_id,
+        &file.file_id.to_string()[..SHORT_ID],
         safe(&file.name),
         size(file.bytes),
         from_whom(&file.sender)

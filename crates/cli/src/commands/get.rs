@@ -4,6 +4,7 @@ use super::{PasserJson, TrustJson, address, compat, file_id, folder, from_whom, 
 use crate::app::{App, Session};
 use crate::args::Get;
 use crate::console::{safe, size};
+use crate::expiry::count;
 use crate::fault::{Class, Fault};
 use crate::progress::Shown;
 use crate::{keyfile, keyring};
@@ -213,8 +214,10 @@ fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
         Err(error) => failed.push((id, Fault::from(error))),
     };
     let (client, cancel) = (&session.client, &session.cancel);
-    let receive = client.receive_all(&me, request, &shown_progress, cancel, &mut on_received);
+    let receive = client.receive_all(&me, &request, &shown_progress, cancel, &mut on_received);
     let outcome = session.run_to_its_end(receive);
+    let mut older = Older::default();
+    let outcome = outcome.and_then(|()| older.fetch(&session, &me, &request, &shown_progress));
     shown_progress.end();
     let console = &app.console;
     for one in &got {
@@ -230,10 +233,23 @@ fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
             console.say(format!("{}  {} from {from}{passed}", safe(&path), size(one.bytes)))?;
         }
     }
+    older.got.iter().filter(|_| !console.json).try_for_each(|one| compat::tell_briefly(console, one))?;
     console.note(format!(
-        "received {} files, verified and decrypted on this device; {there} were there already",
-        got.len()
+        "received {}, verified and decrypted on this device; {} there already",
+        count(got.len() as u64, "file"),
+        there + older.there
     ));
+    if !older.got.is_empty() {
+        console.note(format!("received {} that nobody signed", count(older.got.len() as u64, "file")));
+        compat::warn(console);
+    }
+    if older.keyless > 0 {
+        let files = count(older.keyless, "file");
+        console.note(format!(
+            "{files} of the older kind (v0) not fetched: you have no RSA key among your own; wax ls shows them: wax get ID --key FILE"
+        ));
+    }
+    failed.append(&mut older.failed);
     outcome.map_err(|fault| match fault.class {
         Class::Cancelled => Fault::new(Class::Cancelled, "stopped before all was here")
             .hint("what was received is whole; the same command fetches the rest"),
@@ -244,10 +260,46 @@ fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
     }
     match failed.into_iter().next() {
         None => {
-            let files = got.iter().map(|one| GotJson::Sealed(json(one))).collect();
+            let sealed = got.iter().map(|one| GotJson::Sealed(json(one)));
+            let files =
+                sealed.chain(older.got.iter().map(|one| GotJson::V0(compat::received_json(one)))).collect();
+            let there = there + older.there;
             console.result(&SeveralJson { files, already_there: Some(there) })
         }
         Some((_, first)) => Err(first.hint("every other file was received")),
+    }
+}
+
+/// Files of the documented API among everything that others sent.
+#[derive(Default)]
+struct Older {
+    got: Vec<ReceivedV0>,
+    failed: Vec<(FileId, Fault)>,
+    there: u64,
+    /// Those that a person without an RSA key cannot open.
+    keyless: u64,
+}
+
+impl Older {
+    fn fetch(
+        &mut self,
+        session: &Session,
+        me: &Unlocked,
+        request: &ReceiveAll,
+        shown: &Shown,
+    ) -> Result<(), Fault> {
+        let client = &session.client;
+        if request.from.is_none() && !me.has_rsa_keys() {
+            let files = session.run(client.v0_files())?;
+            self.keyless = files.iter().filter(|file| !file.own).count() as u64;
+            return Ok(());
+        }
+        let mut on_received = |id: FileId, outcome: Result<Option<ReceivedV0>, client::Error>| match outcome {
+            Ok(Some(one)) => self.got.push(one),
+            Ok(None) => self.there += 1,
+            Err(error) => self.failed.push((id, Fault::from(error))),
+        };
+        session.run_to_its_end(client.receive_all_v0(me, request, shown, &session.cancel, &mut on_received))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::ls::{FileJson, SHORT_ID, ends, name_of};
 use super::rsa::short;
-use super::{file_id, from_whom, moment, trust_mark};
+use super::{compat, file_id, from_whom, moment, trust_mark};
 use crate::app::{App, Session};
 use crate::args::Info;
 use crate::console::{Console, safe, size};
@@ -17,8 +17,19 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
     let id = file_id(&session, &me, &args.id)?;
-    let file = session.run(session.client.info(&me, id))?;
     let console = &app.console;
+    let file = match session.run(session.client.info(&me, id)) {
+        // A file of the older kind is asked for only where no sealed one is.
+        Err(fault) if fault.class == Class::NotFound => {
+            return match session.run(session.client.v0_info(id)) {
+                Ok(_) if args.preview_out.is_some() => no_preview("the file has no preview"),
+                Ok(told) => compat::info(console, &told),
+                Err(other) if other.class == Class::NotFound => Err(fault),
+                Err(other) => Err(other),
+            };
+        }
+        file => file?,
+    };
     warn_of_forged(console, &file.receipts);
     let picture = file.preview.as_ref().map(Picture::of);
     if let Some(path) = &args.preview_out {
@@ -35,8 +46,9 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     let from = from_whom(&file.sender);
     console.say(format!("id       {}", file.file_id))?;
     console.say(format!("name     {}", safe(&file.name)))?;
-    let kind = if file.media_type.is_empty() { "unknown".to_owned() } else { safe(&file.media_type) };
-    console.say(format!("type     {kind}"))?;
+    if !file.media_type.is_empty() && !file.is_folder {
+        console.say(format!("type     {}", safe(&file.media_type)))?;
+    }
     if file.is_folder {
         let id = &file.file_id.to_string()[..SHORT_ID];
         console.say(format!("folder   what is in it: wax get {id} --list"))?;
@@ -115,10 +127,11 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
 
 /// The picture as this program drew it anew: of the bytes that a sender sealed none is written.
 fn write_preview(path: &Path, picture: Option<&Option<Picture>>) -> Result<(), Fault> {
-    let none = |why| Err(Fault::new(Class::NotFound, why).hint("nothing was written"));
     let picture = match picture {
-        None => return none("the file has no preview"),
-        Some(None) => return none("what the sender sealed as a preview is no picture that is safe to show"),
+        None => return no_preview("the file has no preview"),
+        Some(None) => {
+            return no_preview("what the sender sealed as a preview is no picture that is safe to show");
+        }
         Some(Some(picture)) => picture,
     };
     let mut file = std::fs::OpenOptions::new()
@@ -127,6 +140,10 @@ fn write_preview(path: &Path, picture: Option<&Option<Picture>>) -> Result<(), F
         .open(path)
         .map_err(|error| Fault::file("create", path, &error))?;
     file.write_all(&picture.png).map_err(|error| Fault::file("write", path, &error))
+}
+
+fn no_preview(why: &str) -> Result<(), Fault> {
+    Err(Fault::new(Class::NotFound, why).hint("nothing was written"))
 }
 
 /// Everybody and everything that opens one's own file.

@@ -1,6 +1,6 @@
 //! `wax links`, and links wherever else they are made or opened.
 
-use super::{file_id, folder, from_whom, moment, output, quoted, seconds_until, stamp, trust_mark};
+use super::{compat, file_id, folder, from_whom, moment, output, quoted, seconds_until, stamp, trust_mark};
 use crate::app::{App, Session};
 use crate::args::{Get, LinkShape, Links, LinksAction};
 use crate::ask::{self, SecretText};
@@ -9,8 +9,12 @@ use crate::expiry::{count, largest_unit_in_words};
 use crate::fault::{Class, Fault};
 use crate::progress::Shown;
 use crate::{keyring, qr};
-use client::{FileId, Link, LinkAddress, LinkId, LinkLimits, Passphrase, Received, Trust, Unlocked};
+use client::{
+    FileId, FileSummary, Link, LinkAddress, LinkId, LinkLimits, ListQuery, Passphrase, Quiet, Received, Role,
+    Trust, Unlocked,
+};
 use serde::Serialize;
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,6 +36,9 @@ pub(super) struct LinkJson {
     link: Option<String>,
     id: String,
     file: String,
+    /// Told by `wax links` alone, where the keys are unlocked; a folder's ends with `/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     created: Option<String>,
     /// When the link ends, or the file if that is earlier.
     expires_at: Option<String>,
@@ -61,7 +68,8 @@ pub(super) fn run(app: &App, args: Links) -> Result<(), Fault> {
             };
             let file = file_id(&session, &me, &id)?;
             let password = new_password(&shape)?;
-            let made = make(app, &session, &me, file, password.as_ref(), limits, &shape)?;
+            let made = make(app, &session, &me, file, password.as_ref(), limits, &shape);
+            let made = made.map_err(|fault| compat::cannot(&session, file, fault))?;
             app.console.result(&made)
         }
         LinksAction::Change { id, expires, no_expiry, downloads, no_limit } => {
@@ -94,6 +102,7 @@ pub(super) fn run(app: &App, args: Links) -> Result<(), Fault> {
 
 fn list(app: &App, session: &Session) -> Result<(), Fault> {
     let links = session.run(session.client.links())?;
+    let names = if links.is_empty() { HashMap::new() } else { names(app, session)? };
     if links.is_empty() {
         app.console.note("no links; make one with: wax links create ID, or wax send FILE --link");
     } else if !app.console.json {
@@ -103,15 +112,32 @@ fn list(app: &App, session: &Session) -> Result<(), Fault> {
                 vec![
                     link.link_id.to_string(),
                     link.file_id.to_string()[..SHORT_FILE].to_owned(),
+                    names.get(&link.file_id).map_or_else(|| "-".to_owned(), |name| safe(name)),
                     moment(link.created),
                     ends(link),
                 ]
             })
             .collect();
-        app.console.table(&["LINK", "FILE", "MADE", "ENDS"], &rows)?;
+        app.console.table(&["LINK", "FILE", "NAME", "MADE", "ENDS"], &rows)?;
+        if names.is_empty() {
+            app.console.note("your keys are locked, so files have no names here: wax unlock");
+        }
         app.console.note("the links themselves are kept nowhere; take one back with: wax links rm LINK");
     }
-    app.console.result(&LinksJson { links: links.iter().map(|link| json(link, None, None)).collect() })
+    let named = |link: &Link| LinkJson { name: names.get(&link.file_id).cloned(), ..json(link, None, None) };
+    app.console.result(&LinksJson { links: links.iter().map(named).collect() })
+}
+
+/// Names of one's files where the keys are unlocked anyway, those of folders with a `/` behind them.
+fn names(app: &App, session: &Session) -> Result<HashMap<FileId, String>, Fault> {
+    let Some(me) = keyring::unlock_unasked(app, session)? else { return Ok(HashMap::new()) };
+    let query = ListQuery { role: Some(Role::Author), ..ListQuery::default() };
+    let listing = session.run(session.client.browse(&me, &query, &Quiet))?;
+    let shown = |file: FileSummary| {
+        let name = if file.is_folder { format!("{}/", file.name) } else { file.name };
+        (file.file_id, name)
+    };
+    Ok(listing.files.into_iter().map(shown).collect())
 }
 
 /// A link as a list shows it.
@@ -219,6 +245,7 @@ fn json(link: &Link, address: Option<String>, password: Option<bool>) -> LinkJso
         link: address,
         id: link.link_id.to_string(),
         file: link.file_id.to_string(),
+        name: None,
         created: stamp(link.created),
         expires_at: stamp(ends),
         downloads: link.downloads,

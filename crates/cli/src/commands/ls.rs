@@ -335,10 +335,7 @@ fn show(
 
 fn v0_row(file: &V0Summary, long: bool) -> Vec<String> {
     let id = file.file_id.to_string();
-    let ends = match seconds_until(file.expires_at) {
-        Some(left) => format!("in {}", largest_unit_in_words(left)),
-        None => "ended".to_owned(),
-    };
+    let ends = compat::ends(file, largest_unit_in_words);
     compat::row(file, if long { id } else { id[..SHORT_ID].to_owned() }, ends)
 }
 

@@ -40,7 +40,10 @@ use crate::console::{Console, Tone, safe};
 use crate::fault::{Class, Fault};
 use client::{Address, FileId, Quiet, Sender, Trust, Unlocked};
 use serde::Serialize;
+use std::time::Duration;
 
+/// Between two looks at a server that cannot be reached.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
 /// Fewest characters of an id that may stand for the whole.
 const PREFIX_MIN: usize = 8;
 /// Files whose ids begin alike, at most, that are looked for.
@@ -200,6 +203,26 @@ fn trust_mark(console: &Console, trust: Trust) -> String {
         Trust::FirstContact => console.paint(Tone::Warning, "first contact, not verified"),
         Trust::Changed => console.paint(Tone::Bad, "keys changed"),
         Trust::Anonymous => console.paint(Tone::Warning, "sender not verified"),
+    }
+}
+
+/// Asks until there is an answer: whoever watches waits for a network that went away. It is told once.
+fn patiently<T>(app: &App, session: &Session, ask: impl Fn() -> Result<T, Fault>) -> Result<T, Fault> {
+    let mut is_away = false;
+    loop {
+        match ask() {
+            Err(fault) if fault.class == Class::Network => {
+                if !is_away {
+                    app.console.note(client::Note::Away.to_string());
+                }
+                is_away = true;
+                session.run(async {
+                    tokio::time::sleep(BETWEEN_LOOKS).await;
+                    Ok(())
+                })?;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `wax rename`: another name for a file that one has sent.
 
-use super::{file_id, quoted};
+use super::{compat, file_id, quoted};
 use crate::app::App;
 use crate::args::Rename;
 use crate::fault::{Class, Fault};
@@ -23,7 +23,8 @@ pub(super) fn run(app: &App, args: &Rename) -> Result<(), Fault> {
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
     let id = file_id(&session, &me, &args.id)?;
-    let before = session.run(session.client.rename(&me, id, &args.name))?;
+    let before = session.run(session.client.rename(&me, id, &args.name));
+    let before = before.map_err(|fault| compat::cannot(&session, id, fault))?;
     let console = &app.console;
     if before == args.name {
         console.note("that is its name already");

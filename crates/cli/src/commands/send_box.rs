@@ -39,6 +39,7 @@ struct SentJson {
 }
 
 pub(super) fn run(app: &App, args: &Send, to_box: &str) -> Result<(), Fault> {
+    single_files(args)?;
     let address = BoxAddress::parse(to_box.trim()).map_err(|_| client::Error::BadBox)?;
     let ca = args.ca.as_deref().map(super::login::certificate).transpose()?;
     let session = app.session()?;
@@ -69,6 +70,44 @@ pub(super) fn run(app: &App, args: &Send, to_box: &str) -> Result<(), Fault> {
         title: visit.title(),
         signed: me.is_some(),
     })
+}
+
+/// A box takes files one by one; the way to send a folder is named as it can be typed.
+fn single_files(args: &Send) -> Result<(), Fault> {
+    if !args.together && !args.files.iter().any(|file| file.is_dir()) {
+        return Ok(());
+    }
+    let (what, tar, name) = match args.files.as_slice() {
+        [one] => {
+            let name = one.file_name().map(|name| name.to_string_lossy().into_owned());
+            let from = one.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let tar = match (&name, from) {
+                (Some(name), Some(from)) => {
+                    format!("tar c -C {} {}", shell_word(&from.to_string_lossy()), shell_word(name))
+                }
+                _ => format!("tar c {}", shell_word(&one.to_string_lossy())),
+            };
+            ("a drop box takes single files, and this is a folder", tar, name)
+        }
+        several => {
+            let files: Vec<String> = several.iter().map(|file| shell_word(&file.to_string_lossy())).collect();
+            ("a drop box takes single files, and no folders", format!("tar c {}", files.join(" ")), None)
+        }
+    };
+    let name = shell_word(&format!("{}.tar", name.as_deref().unwrap_or("files")));
+    Err(Fault::new(Class::Usage, what)
+        .hint("nothing was sent; pack it, and it goes as one file, encrypted on the way:")
+        .hint(safe(&format!("{tar} | wax send - --name {name} --to-box 'ADDRESS'"))))
+}
+
+/// A word as a shell takes it back, and not as an option.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
+    let text = if text.starts_with('-') { format!("./{text}") } else { text.to_owned() };
+    if !text.is_empty() && text.chars().all(plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Whose box it is and what they say, before anything is sent.

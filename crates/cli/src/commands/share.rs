@@ -1,6 +1,6 @@
 //! `wax share`: a file for more people, by its sender or passed on by who was given it.
 
-use super::{address, file_id};
+use super::{address, compat, file_id};
 use crate::app::App;
 use crate::args::Share;
 use crate::console::safe;
@@ -38,7 +38,7 @@ pub(super) fn run(app: &App, args: &Share) -> Result<(), Fault> {
     let shown = Shown::new(console, String::new());
     let shared = session.run(session.client.share(&me, id, ShareWith { to, to_keys }, &shown));
     shown.end();
-    let shared = shared?;
+    let shared = shared.map_err(|fault| compat::cannot(&session, id, fault))?;
     let verb = if shared.passed_on { "passed on to" } else { "shared with" };
     for address in &shared.added {
         console.say(format!("{id}  {verb} {}", safe(address.as_str())))?;
@@ -61,6 +61,9 @@ pub(super) fn run(app: &App, args: &Share) -> Result<(), Fault> {
     }
     if shared.passed_on && !shared.added.is_empty() {
         console.note("they are told that it is by its sender and passed on by you; the sender sees it, and can take it back");
+    }
+    if !shared.passed_on && !shared.added.is_empty() {
+        console.note(format!("they fetch it with: wax get {id}"));
     }
     let texts = |all: &[Address]| all.iter().map(|address| address.as_str().to_owned()).collect();
     console.result(&ShareJson {

@@ -1,6 +1,6 @@
 //! `wax stop`: nobody but the sender has access to a file any more, and all its links end.
 
-use super::{file_id, quoted};
+use super::{compat, file_id, quoted};
 use crate::app::App;
 use crate::args::Stop;
 use crate::ask;
@@ -24,7 +24,8 @@ pub(super) fn run(app: &App, args: &Stop) -> Result<(), Fault> {
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
     let id = file_id(&session, &me, &args.id)?;
-    let file = session.run(session.client.info(&me, id))?;
+    let file = session.run(session.client.info(&me, id));
+    let file = file.map_err(|fault| compat::cannot(&session, id, fault))?;
     if file.role != Role::Author {
         return Err(client::Error::NotTheSender.into());
     }

@@ -66,6 +66,12 @@ impl Unlocked {
         self.vault.identity.xwing_public()
     }
 
+    /// Whether there are RSA keys among one's own.
+    #[must_use]
+    pub fn has_rsa_keys(&self) -> bool {
+        self.vault.identity.rsa_keys().next().is_some()
+    }
+
     /// Unix seconds from which other keys take the place of these, which somebody with the mailbox asked for. As the server
     /// said when these were unlocked.
     #[must_use]

@@ -4,7 +4,7 @@ mod wire;
 
 use crate::files::with_query;
 use crate::http::Backoff;
-use crate::{Client, Error, FileId, Progress, Result};
+use crate::{Client, Error, FileId, Note, Progress, Result};
 use proto::{LiveKind, Notify, paths};
 use reqwest::Method;
 use std::time::Duration;
@@ -70,6 +70,8 @@ pub struct Watch {
     /// Something on the way does not let WebSockets through.
     plain: bool,
     told_begun: bool,
+    /// Whoever watches was told that the server cannot be reached.
+    told_away: bool,
 }
 
 impl Client {
@@ -84,6 +86,7 @@ impl Client {
             backoff: Backoff::new(Duration::MAX),
             plain: false,
             told_begun: false,
+            told_away: false,
         }
     }
 
@@ -102,21 +105,26 @@ impl Client {
 }
 
 impl Watch {
-    /// The next thing that happens. While the network is away it waits, and says so to `progress`; nothing that happened
-    /// meanwhile is left out. May be dropped and called again.
+    /// The next thing that happens. While the network is away it waits, and says so to `progress`, once, and once when it is
+    /// back; nothing that happened meanwhile is left out. May be dropped and called again.
     ///
     /// # Errors
     /// Whatever does not pass by itself: the session has ended, the certificate is not trusted.
     pub async fn next(&mut self, progress: &dyn Progress) -> Result<Happened> {
         loop {
-            match self.step().await {
+            let outcome = self.step().await;
+            if outcome.is_ok() && self.wire.is_some() && std::mem::take(&mut self.told_away) {
+                progress.note(&Note::Back);
+            }
+            match outcome {
                 Ok(Some(happened)) => return Ok(happened),
                 Ok(None) => {}
                 Err(error) => {
                     self.wire = None;
                     let pause = self.backoff.next(error)?;
-                    if let Some(note) = pause.note() {
-                        progress.note(&note);
+                    // A pause that nobody notices is not told, and a long absence once.
+                    if pause.note().is_some() && !std::mem::replace(&mut self.told_away, true) {
+                        progress.note(&Note::Away);
                     }
                     tokio::time::sleep(pause.time).await;
                 }

@@ -42,7 +42,7 @@ impl Client {
     pub async fn receive_all(
         &self,
         me: &Unlocked,
-        request: ReceiveAll,
+        request: &ReceiveAll,
         progress: &dyn Progress,
         cancel: &Cancel,
         on_received: OnReceived<'_>,
@@ -57,7 +57,7 @@ impl Client {
             });
             let given = self.inner.receipts_given().await;
             let each = wanted.map(|file| {
-                let (inner, request, sum) = (&self.inner, &request, &sum);
+                let (inner, sum) = (&self.inner, &sum);
                 let opening = Opening::of(&file).filter(|opening| !given.contains(opening.file_id));
                 async move {
                     let file_id = file.info.file_id;
@@ -94,7 +94,7 @@ impl Client {
 }
 
 /// Whether the next file would meet the same fate.
-fn stops_all(error: &Error) -> bool {
+pub(crate) fn stops_all(error: &Error) -> bool {
     match error {
         Error::TargetExists(_) | Error::TargetIsDirectory(_) => false,
         error => {

@@ -4,7 +4,7 @@ mod fetch;
 mod folder;
 mod inside;
 mod made;
-mod many;
+pub(crate) mod many;
 mod ordered;
 mod part;
 mod pattern;

@@ -173,10 +173,14 @@ impl FileSink {
 /// Whether the folder holds a file of this name, size and time.
 pub(super) fn is_there(folder: &Path, metadata: &Metadata) -> bool {
     let path = folder.join(safe_file_name(metadata.name.as_str()));
-    fs::symlink_metadata(path).is_ok_and(|there| {
-        let same_time = there.modified().is_ok_and(|time| time == time_of(metadata.modified_ms));
-        there.is_file() && there.len() == metadata.original_size && same_time
-    })
+    is_of_time(&path, metadata.modified_ms)
+        && fs::symlink_metadata(path).is_ok_and(|there| there.len() == metadata.original_size)
+}
+
+/// Whether there is a regular file of that time.
+pub(crate) fn is_of_time(path: &Path, modified_ms: i64) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|there| there.is_file() && there.modified().is_ok_and(|time| time == time_of(modified_ms)))
 }
 
 fn taken(path: &Path, error: io::Error) -> Error {

@@ -3,6 +3,7 @@
 //! They are signed by nobody, and the server is told their names, sizes and for whom they are. What opens them is an RSA key
 //! that stands alone, never one of the keys that other files are sealed to.
 
+mod all;
 mod receive;
 mod send;
 
@@ -11,6 +12,7 @@ use proto::paths;
 use proto::v0::{FileMetadata, NativeList};
 use reqwest::Method;
 
+pub use all::OnReceivedV0;
 pub use receive::{ReceivedV0, V0Opener};
 pub use send::{SendV0, SentV0};
 
@@ -57,6 +59,19 @@ impl Client {
         let list: NativeList =
             self.inner.call(|server| server.request(Method::GET, paths::V0_NATIVE_LIST)).await?;
         Ok(list.files.into_iter().map(V0Summary::from).collect())
+    }
+
+    /// What the server tells of such a file. Nothing of it is fetched, and looking counts nothing.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`], [`crate::Error::Expired`].
+    pub async fn v0_info(&self, file_id: FileId) -> Result<V0Summary> {
+        let told: FileMetadata = self
+            .inner
+            .call(|server| server.request(Method::GET, &paths::fill(paths::V0_METADATA, &[&file_id])))
+            .await
+            .map_err(none_of_these)?;
+        Ok(V0Summary::from(told))
     }
 
     /// Ends such a file for everybody.

@@ -76,7 +76,9 @@ impl Client {
             return Err(server.odd("another file than the one that was asked for"));
         }
         progress.progress(Phase::Decrypting, 0, Some(told.file.size));
-        let opened = tokio::task::block_in_place(|| open(opener, &fields, &kept, told.file.size, sink))?;
+        let sent_ms = told.file.uploaded_at.saturating_mul(1_000);
+        let opened =
+            tokio::task::block_in_place(|| open(opener, &fields, &kept, told.file.size, sent_ms, sink))?;
         Ok(ReceivedV0 { file_id, name: told.file.filename, path: opened.0, bytes: opened.1 })
     }
 
@@ -132,6 +134,7 @@ fn open(
     fields: &FileFields,
     kept: &File,
     size: u64,
+    sent_ms: i64,
     sink: Sink,
 ) -> Result<(Option<PathBuf>, u64)> {
     let wrapped = base64::decode(&fields.wrapped_key).map_err(|_| Error::NotAuthentic)?;
@@ -163,8 +166,8 @@ fn open(
                 .map_err(failed(Error::io("write", &path)))?;
             out.flush().map_err(Error::io("write", &path))?;
             drop(out);
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            Ok((Some(file.finish(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))?), bytes))
+            // No other time is known, and by this one it is found to be there already.
+            Ok((Some(file.finish(sent_ms)?), bytes))
         }
     }
 }

@@ -189,7 +189,8 @@ impl Stage {
     /// Another server over the same database, and a store of blobs that it is given.
     pub(crate) async fn beside_over(&self, blobs: Arc<dyn blobs::Blobs>) -> Running {
         let mailer = Some(Arc::new(self.mail.clone()) as Arc<dyn Mailer>);
-        let seams = Seams { clock: Some(self.clock.clone()), mailer, blobs: Some(blobs), backoff: None };
+        let stores = vec![(server::StoreName::Local, blobs)];
+        let seams = Seams { clock: Some(self.clock.clone()), mailer, stores, backoff: None };
         let mut config = Config::for_data(self.data.path().join("data"));
         crate::metrics::with_admin(&mut config);
         Server::start_with(config, seams).await.unwrap()

@@ -1,12 +1,14 @@
 //! Files: manifest, grant, body.
 
+use crate::outward::{is_by_sender, is_of_box, link_of};
 use crate::world::{Opener, array, file, hex, public_key, root_id, unhex};
 use aws_lc_rs::digest::{SHA256, digest};
+use envelope::ed25519::PublicKey;
 use envelope::merkle;
 use envelope::segment::SEGMENT_LEN;
 use envelope::{FileId, Grant, Manifest, Suite};
 use format::compress::Inflater;
-use format::metadata::Compression;
+use format::metadata::{Compression, Metadata};
 use format::open::{OpenFile, Sharing, open_file};
 use format::payload::{plain_of, segments_of};
 use format::{FileKey, OpenedFile, PayloadOpener, Position, Secret, pad};
@@ -17,6 +19,9 @@ pub(crate) fn open(case: &Value) -> Result<Value, String> {
     let manifest = Manifest::parse(unhex(&case["manifest"])).map_err(|e| words(&e))?;
     let grant = Grant::parse(unhex(&case["grant"])).map_err(|e| words(&e))?;
     let (author, grantor) = (public_key(&case["author"]), public_key(&case["grantor"]));
+    if !case["reader"]["link"].is_null() {
+        return behind_a_link(case, &manifest, &grant, author.as_ref());
+    }
     let opener = Opener::of(case);
     let open = OpenFile {
         manifest: &manifest,
@@ -27,7 +32,29 @@ pub(crate) fn open(case: &Value) -> Result<Value, String> {
         linked: &[],
     };
     let opened = open_file(&open).map_err(|e| words(&e))?;
+    let shown_in = &case["box_id"];
+    let is_anonymous = manifest.suite() == Suite::Anonymous;
+    if is_anonymous && !shown_in.is_null() && !is_of_box(shown_in, opened.metadata.box_id) {
+        return Err("it is of no such box".into());
+    }
     content(&manifest, &opened, body_of(case))
+}
+
+/// Whoever has a link takes manifest and grant by the sender that it names, and by nobody else.
+fn behind_a_link(
+    case: &Value,
+    manifest: &Manifest,
+    grant: &Grant,
+    author: Option<&PublicKey>,
+) -> Result<Value, String> {
+    let (address, keys) = link_of(&case["reader"]["link"], &case["reader"]["password"])?;
+    if !is_by_sender(&address, author) {
+        return Err("the link names another sender".into());
+    }
+    let reader = format::open::Reader::Link(&keys);
+    let open = OpenFile { manifest, grant, reader, author, grantor: None, linked: &[] };
+    let opened = open_file(&open).map_err(|e| e.to_string())?;
+    content(manifest, &opened, body_of(case))
 }
 
 /// A grant as it is, opened by nobody.
@@ -54,15 +81,35 @@ pub(crate) fn segment(case: &Value) -> Result<Value, String> {
     Ok(json!({"plain": hex(plain), "sha256": hex(digest(&SHA256, plain).as_ref())}))
 }
 
-fn body_of(case: &Value) -> Vec<u8> {
+pub(crate) fn body_of(case: &Value) -> Vec<u8> {
     match case["body"]["segments"].as_array() {
         None => unhex(&case["body"]["hex"]),
         Some(paths) => paths.iter().flat_map(|path| file(path.as_str().unwrap())).collect(),
     }
 }
 
+/// Opens a body whole, and tells by whom it was shared.
+pub(crate) fn content(manifest: &Manifest, opened: &OpenedFile, body: Vec<u8>) -> Result<Value, String> {
+    let mut told = whole(manifest, &opened.metadata, &opened.opener, body)?;
+    told["sharing"] = match opened.sharing {
+        Sharing::ByAuthor(_) => "by the author",
+        Sharing::ByAuthorRotated { .. } => "by the author, with another root",
+        Sharing::ByAuthorRewrapped(_) => "rewrapped",
+        Sharing::PassedOn { .. } => "passed on",
+        Sharing::Anonymous => "anonymous",
+        Sharing::AnonymousSharedBy(_) => "anonymous, shared by",
+    }
+    .into();
+    Ok(told)
+}
+
 /// Opens a body whole: root, tags, padding, compression.
-pub(crate) fn content(manifest: &Manifest, opened: &OpenedFile, mut body: Vec<u8>) -> Result<Value, String> {
+pub(crate) fn whole(
+    manifest: &Manifest,
+    metadata: &Metadata,
+    opener: &PayloadOpener,
+    mut body: Vec<u8>,
+) -> Result<Value, String> {
     if body.len() as u64 != manifest.body_len() {
         return Err("the body has another length than was signed".into());
     }
@@ -70,9 +117,8 @@ pub(crate) fn content(manifest: &Manifest, opened: &OpenedFile, mut body: Vec<u8
     if merkle::root(&leaves) != Some(manifest.body_root()) {
         return Err("the body has another root than was signed".into());
     }
-    let metadata = &opened.metadata;
     let segments = &mut segments_of(&mut body);
-    opened.opener.open_batch(0, Position::Final, segments, Some(&leaves)).map_err(|e| e.to_string())?;
+    opener.open_batch(0, Position::Final, segments, Some(&leaves)).map_err(|e| e.to_string())?;
     let mut stored = Vec::new();
     let mut at = 0;
     for plain in plain_of(&body) {
@@ -87,20 +133,11 @@ pub(crate) fn content(manifest: &Manifest, opened: &OpenedFile, mut body: Vec<u8
             inflater.finish().map_err(|e| e.to_string())?
         }
     };
-    let sharing = match opened.sharing {
-        Sharing::ByAuthor(_) => "by the author",
-        Sharing::ByAuthorRotated { .. } => "by the author, with another root",
-        Sharing::ByAuthorRewrapped(_) => "rewrapped",
-        Sharing::PassedOn { .. } => "passed on",
-        Sharing::Anonymous => "anonymous",
-        Sharing::AnonymousSharedBy(_) => "anonymous, shared by",
-    };
     Ok(json!({
         "name": metadata.name.as_str(),
         "media_type": metadata.media_type,
         "original_size": content.len(),
         "modified_ms": metadata.modified_ms,
         "sha256": hex(digest(&SHA256, &content).as_ref()),
-        "sharing": sharing,
     }))
 }

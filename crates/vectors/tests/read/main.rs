@@ -4,6 +4,8 @@
 
 mod containers;
 mod files;
+mod folders;
+mod outward;
 mod people;
 mod world;
 
@@ -67,6 +69,29 @@ fn every_vault_opens_or_is_refused_as_the_specification_says() {
 #[test]
 fn every_signature_is_judged_as_the_specification_says() {
     run("signature", 30, people::signature);
+}
+
+#[test]
+fn every_link_and_every_proof_is_taken_or_refused_as_the_specification_says() {
+    run("link", 25, outward::link);
+    run("proof", 7, outward::proof);
+}
+
+#[test]
+fn every_drop_box_is_shown_or_refused_as_the_specification_says() {
+    run("box", 45, outward::drop_box);
+    outward::box_keys();
+}
+
+#[test]
+fn every_bundle_of_files_opens_or_is_refused_as_the_specification_says() {
+    run("folder", 80, folders::list);
+    run("member", 13, folders::member);
+}
+
+#[test]
+fn every_record_of_pins_opens_or_is_refused_as_the_specification_says() {
+    run("pins", 50, outward::pins);
 }
 
 #[test]

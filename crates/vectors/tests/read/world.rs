@@ -93,7 +93,7 @@ impl Opener {
 }
 
 /// An identity of these secrets, by way of a vault.
-fn identity(root: [u8; 32], xwing: [u8; 32], rsa: Option<RsaPrivateKey>) -> Identity {
+pub(crate) fn identity(root: [u8; 32], xwing: [u8; 32], rsa: Option<RsaPrivateKey>) -> Identity {
     let key = VaultKey::from_secret(Secret::from_bytes([1; 32]));
     let slot = Slot { kind: SlotKind::Recovery, salt: [0; 16], sealed: sealed_slot() };
     let head = VaultLayout::head_bytes(UserId::from_bytes([2; 16]), 1, &[slot]).unwrap();
