@@ -12,6 +12,8 @@ use crate::target::Target;
 
 /// Failures in a row, of checks or of requests, after which a server gets nothing more.
 const FAILURES_MAX: u32 = 2;
+/// Good checks in a row that a server owes whose requests failed although checks did not: the first comes at once.
+const OWED: u32 = 3;
 
 /// Where a server stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,19 +60,24 @@ pub(crate) enum News {
 struct Health {
     standing: Standing,
     failures: u32,
+    owed: u32,
 }
 
 impl Health {
     fn learn(&mut self, news: News) {
         match news {
-            News::Ready => *self = Self { standing: Standing::Up, failures: 0 },
-            News::NotReady => *self = Self { standing: Standing::Draining, failures: 0 },
+            News::Ready if self.owed > 1 => self.owed -= 1,
+            News::Ready => *self = Self { standing: Standing::Up, failures: 0, owed: 0 },
+            News::NotReady => *self = Self { standing: Standing::Draining, failures: 0, owed: 0 },
             // Requests say nothing new of a server that gets none.
             News::RequestFailed if self.standing != Standing::Up => {}
             News::CheckFailed | News::RequestFailed => {
                 self.failures = self.failures.saturating_add(1);
+                self.owed = 0;
                 if self.failures >= FAILURES_MAX || self.standing == Standing::Unknown {
                     self.standing = Standing::Down;
+                    // Whoever does not answer checks either was simply away, and is welcome when it is back.
+                    self.owed = if news == News::RequestFailed { OWED } else { 0 };
                 }
             }
         }
@@ -103,7 +110,7 @@ impl Upstream {
             counted: Counted::default(),
             look: Notify::new(),
             gone: CancellationToken::new(),
-            health: Mutex::new(Health { standing: Standing::Unknown, failures: 0 }),
+            health: Mutex::new(Health { standing: Standing::Unknown, failures: 0, owed: 0 }),
             standing: AtomicU8::new(Standing::Unknown as u8),
             active: AtomicUsize::new(0),
             address: Mutex::new(None),
@@ -211,6 +218,15 @@ mod tests {
     fn requests_that_fail_count_like_checks() {
         assert_eq!(after(&[News::Ready, News::RequestFailed, News::RequestFailed]), Standing::Down);
         assert_eq!(after(&[News::Ready, News::RequestFailed, News::CheckFailed]), Standing::Down);
+    }
+
+    #[test]
+    fn a_server_that_breaks_requests_and_passes_checks_comes_back_only_after_several() {
+        let fell = [News::Ready, News::RequestFailed, News::RequestFailed];
+        let and = |more: &[News]| after(&[&fell[..], more].concat());
+        assert_eq!(and(&[News::Ready, News::Ready]), Standing::Down);
+        assert_eq!(and(&[News::Ready, News::Ready, News::Ready]), Standing::Up);
+        assert_eq!(and(&[News::CheckFailed, News::Ready]), Standing::Up, "it was away, and is back");
     }
 
     #[test]

@@ -3,13 +3,12 @@
 use crate::scene::executable;
 use serde_json::Value;
 use stage::{Balancer, BalancerOptions, Done, Parcel, Person, Server, ServerOptions, sha256_of};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const MIB: u64 = 1 << 20;
-/// Data in a segment, and what a segment takes sealed, are so close that a part of 16 MiB is counted by this.
 const PART: u64 = 16 * MIB;
 
 /// Servers, balancer, Alice and Bob.
@@ -22,7 +21,8 @@ struct House {
 }
 
 impl House {
-    fn open() -> Self {
+    /// Servers are checked every so many seconds.
+    fn open(checked: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         let servers: Vec<Server> = (0..3).map(|n| serve(root.path(), n)).collect();
         let upstreams: Vec<&str> = servers.iter().map(|server| server.url.as_str()).collect();
@@ -34,7 +34,7 @@ impl House {
             logs: &logs,
             port: 0,
             upstreams: &upstreams,
-            more: &["--check-seconds", "0.3", "--log-format", "json", "--log", "info"],
+            more: &["--check-seconds", checked, "--log-format", "json", "--log", "info"],
         })
         .unwrap();
         let wax = executable("wax");
@@ -78,7 +78,7 @@ fn serve(root: &Path, n: usize) -> Server {
 
 #[test]
 fn a_login_holds_on_all_servers_a_logout_too_and_parts_go_round() {
-    let house = House::open();
+    let house = House::open("0.3");
     // Each of these goes to whichever server is next.
     for _ in 0..6 {
         house.alice.wax(&["whoami"]).unwrap();
@@ -116,7 +116,8 @@ fn a_login_holds_on_all_servers_a_logout_too_and_parts_go_round() {
 
 #[test]
 fn a_server_that_is_killed_in_the_middle_costs_nobody_anything() {
-    let mut house = House::open();
+    // Checks come so late that requests are what tells.
+    let mut house = House::open("600");
     let parcel = Parcel::make(&house.root.path().join("parcel"), 256 * MIB).unwrap();
     let source = parcel.path.to_str().unwrap().to_owned();
     let command = ["send", source.as_str(), "--no-compress", "--to", &house.bob.address];
@@ -131,17 +132,17 @@ fn a_server_that_is_killed_in_the_middle_costs_nobody_anything() {
     house.servers.remove(1).kill().unwrap();
     let done = house.alice.finish(child, began).unwrap().or_step(&house.alice, &command).unwrap();
     house.get(&done, &parcel);
-    let tries: HashMap<u64, usize> = house.lines().iter().fold(HashMap::new(), |mut sums, line| {
-        *sums.entry(line["status"].as_u64().unwrap()).or_default() += 1;
-        sums
-    });
-    // What was in the dead server's hands was told as such, and nothing came as a page.
-    assert!(tries.keys().all(|status| [0, 200, 201, 204, 206, 502].contains(status)), "{tries:?}");
+    // Its turn came again, and whoever had it was served by another or told to ask again: never by a page, never a fault of ours.
+    let lines = house.lines();
+    let statuses: BTreeSet<u64> = lines.iter().filter_map(|line| line["status"].as_u64()).collect();
+    assert!(statuses.iter().all(|status| *status < 500 || *status == 502), "{statuses:?}");
+    let noticed = |line: &&Value| line["tries"].as_u64() > Some(1) || line["status"] == 502;
+    assert!(lines.iter().any(|line| noticed(&line)), "nobody ever asked the server that was killed");
 }
 
 #[test]
 fn a_stranger_who_speaks_nonsense_leaves_no_secret_in_the_log() {
-    let house = House::open();
+    let house = House::open("0.3");
     let port: u16 = house.balancer.url.rsplit_once(':').unwrap().1.parse().unwrap();
     for words in [
         "GET /x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer canary\r\nBad\x01Header: canary\r\n\r\n",
