@@ -11,4 +11,7 @@ cargo nextest run --locked -p e2e -E 'binary(faults)' --no-fail-fast
 printf '\n== power loss on 500 states, a crowd of 1,000\n'
 export WAXWING_POWER_STATES=${WAXWING_POWER_STATES:-500} WAXWING_CROWD=${WAXWING_CROWD:-1000}
 cargo nextest run --locked --workspace -E 'test(a_power_loss) or test(a_crowd_larger)'
+printf '\n== storage drivers against Garage and a node of IPFS\n'
+scripts/stores.sh
+WAXWING_REAL_STORES=1 cargo nextest run --locked -p blobs -E 'test(garage) or test(a_node_of_ipfs)'
 printf '\nall of it holds, in the long forms as well; left out: the soak (make soak)\n'

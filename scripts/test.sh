@@ -27,6 +27,7 @@ if [ -z "${WAXWING_LONG_FOLLOWS:-}" ]; then
 left out here:
   - the long forms of the faults: 400 by chance, 100 interruptions, ten minutes without network,
     power loss on 500 states, a crowd of 1,000 (make test-full)
+  - the storage drivers against Garage and the JavaScript node of IPFS (make test-full)
   - 16 GiB under a bound of memory, an hour of faults (make soak)
   - fuzzing beyond the stored inputs (make fuzz), known answers by Python (make known), speed (make bench),
     every check behind spec/THREATS.md taken away (make lies)

@@ -7,6 +7,8 @@
 //! |---|---|
 //! | [`LocalBlobs`] | a folder of one machine; durable when acknowledged |
 //! | [`MemoryBlobs`] | tests and demonstrations; gone with the process |
+//! | [`S3`] | a bucket of any S3-compatible store; also presigned addresses ([`Presign`]) |
+//! | [`Ipfs`] | a node of IPFS by Kubo's RPC: added, pinned, with a CID each |
 //! | [`Retry`] | repeats what failed for a passing reason |
 //! | [`Limit`] | bounds how many streams and writers live at once |
 //! | [`Mirror`] | keeps each blob in several stores, so that any one of them may die |
@@ -16,12 +18,16 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod error;
+mod http;
+mod ipfs;
 mod limit;
 mod local;
 mod memory;
 mod mirror;
 mod name;
 mod retry;
+mod s3;
+mod turns;
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -33,12 +39,15 @@ use bytes::Bytes;
 use futures::Stream;
 
 pub use error::BlobError;
+pub use http::BadAuthority;
+pub use ipfs::{BadIpfs, Cid, Ipfs, IpfsAuthorization, IpfsOptions};
 pub use limit::Limit;
 pub use local::LocalBlobs;
 pub use memory::MemoryBlobs;
 pub use mirror::{BadMirror, Copy, CopyJudge, CopyState, DEFAULT_COPIES, Mirror, Repaired, StoreState};
 pub use name::{BadBlobName, BlobName};
 pub use retry::{Retry, RetryPolicy};
+pub use s3::{BadS3, Presign, PresignedUrl, PutTerms, S3, S3Keys, S3Options, S3Style};
 
 /// Pieces given to [`BlobWriter::write`] that begin at a multiple of this in memory and are a multiple of it long
 /// may be written from where they are, without a copy. Others are as good, only slower.

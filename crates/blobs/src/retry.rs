@@ -53,7 +53,7 @@ impl<B: Blobs> Retry<B> {
 }
 
 /// Runs `operation` until it succeeds, fails for good, or the attempts are used up.
-async fn repeat<T, F: Future<Output = Result<T, BlobError>>>(
+pub(crate) async fn repeat<T, F: Future<Output = Result<T, BlobError>>>(
     policy: &RetryPolicy,
     failed_before: u32,
     mut operation: impl FnMut() -> F,

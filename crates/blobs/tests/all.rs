@@ -1,5 +1,8 @@
 //! Every driver and decorator keeps the same promises.
 
+mod ipfs;
+mod s3;
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -67,10 +70,11 @@ async fn a_mirror_over_folders_keeps_every_promise() {
         async move {
             let mut stores = Vec::new();
             for label in ["a", "b", "c"] {
-                let local = Limit::new(LocalBlobs::open(root.join(label)).await.unwrap(), 8);
+                let local = LocalBlobs::open(root.join(label)).await.unwrap();
                 stores.push((label.to_owned(), Arc::new(local) as Arc<dyn Blobs>));
             }
-            Arc::new(Mirror::new(stores, 2).unwrap().preferring("c").unwrap()) as Arc<dyn Blobs>
+            let mirror = Mirror::new(stores, 2).unwrap().preferring("c").unwrap();
+            Arc::new(Limit::new(mirror, 8)) as Arc<dyn Blobs>
         }
     })
     .await;

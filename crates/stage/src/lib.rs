@@ -15,6 +15,7 @@ mod process;
 mod relay;
 mod search;
 mod server;
+mod stores;
 mod wire;
 
 pub use clock::WrongClock;
@@ -28,6 +29,7 @@ pub use process::{go_on, pause};
 pub use relay::Relay;
 pub use search::{Found, Needles, Searched};
 pub use server::{Server, ServerOptions};
+pub use stores::{Garage, IpfsNode};
 pub use wire::{Cut, Waited, Way, Wire};
 
 use std::path::PathBuf;

@@ -25,14 +25,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join_all;
-use tokio::sync::Mutex;
 
+use crate::turns::Turns;
 use crate::{BlobError, BlobList, BlobName, BlobStream, BlobWriter, Blobs, Health};
 pub use repair::{Copy, CopyJudge, CopyState, Repaired};
 use standing::Standing;
-
-/// Commits of one name take turns, by the first octets of the name: so many at once at most.
-const TURNS: usize = 1024;
 
 /// Copies of each blob where nothing else is said.
 pub const DEFAULT_COPIES: usize = 2;
@@ -44,6 +41,9 @@ pub const DEFAULT_COPIES: usize = 2;
 ///
 /// Memory behind one writer is that of one writer in each of the `copies` stores; the octets themselves are shared.
 /// A store that hangs without an error holds its caller up: what it is reached through has to bound its time.
+///
+/// A writer holds a place in several stores and asks the others at commit. So a [`Limit`](crate::Limit) goes over a mirror and never
+/// under it: two writers would wait for each other's places. [`Retry`](crate::Retry) goes under it, around a store behind a network.
 pub struct Mirror {
     set: Arc<Set>,
 }
@@ -77,7 +77,8 @@ struct Set {
     stores: Vec<Store>,
     copies: usize,
     preferred: Option<usize>,
-    turns: Vec<Mutex<()>>,
+    /// Commits of one name in this process come one after the other, so that exactly one of them wins everywhere.
+    turns: Turns,
 }
 
 struct Store {
@@ -104,9 +105,8 @@ impl Mirror {
             return Err(BadMirror::SameLabel);
         }
         let store = |(label, blobs)| Store { label, blobs, standing: Standing::default() };
-        let turns = (0..TURNS).map(|_| Mutex::new(())).collect();
         let stores = stores.into_iter().map(store).collect();
-        Ok(Self { set: Arc::new(Set { stores, copies, preferred: None, turns }) })
+        Ok(Self { set: Arc::new(Set { stores, copies, preferred: None, turns: Turns::new() }) })
     }
 
     /// Writes to the store of that label first and reads there first: this server's own.
@@ -179,12 +179,6 @@ impl Set {
         error
     }
 
-    /// Commits of one name in this process come one after the other, so that exactly one of them wins everywhere.
-    fn turn(&self, name: BlobName) -> &Mutex<()> {
-        let octets = name.as_bytes();
-        &self.turns[usize::from(u16::from_le_bytes([octets[0], octets[1]])) % TURNS]
-    }
-
     /// Removes copies that must not be used. What cannot be removed now is left to the orphan sweep.
     async fn undo(&self, name: BlobName, places: &[usize]) {
         let removals = places.iter().map(|&index| async move {
@@ -249,7 +243,7 @@ impl Blobs for Mirror {
     }
 
     async fn delete(&self, name: BlobName) -> Result<(), BlobError> {
-        let _turn = self.set.turn(name).lock().await;
+        let _turn = self.set.turns.of(name).lock().await;
         let (_, errors) = self.set.ask_all(|blobs| async move { blobs.delete(name).await }).await;
         // The stores that were reached have let go; whoever repeats the deletion reaches the others.
         if errors.is_empty() { Ok(()) } else { Err(together(errors)) }

@@ -90,7 +90,7 @@ impl Mirror {
     pub async fn repair(&self, name: BlobName, judge: &dyn CopyJudge) -> Result<Repaired, BlobError> {
         let set = &self.set;
         // A deletion in this process waits, so that it is not undone.
-        let _turn = set.turn(name).lock().await;
+        let _turn = set.turns.of(name).lock().await;
         let mut report = Repaired::default();
         let (mut intact, mut damaged, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         let mut free = set.to_write(name);

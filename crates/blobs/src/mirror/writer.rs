@@ -116,7 +116,7 @@ impl BlobWriter for MirrorWriter {
             return Err(BlobError::Broken);
         }
         let set = self.set.clone();
-        let _turn = set.turn(self.name).lock().await;
+        let _turn = set.turns.of(self.name).lock().await;
         let here: Vec<usize> = self.copies.iter().map(|(index, _)| *index).collect();
         if is_taken_elsewhere(&set, self.name, &here).await {
             return Err(BlobError::AlreadyExists);
