@@ -132,11 +132,15 @@ impl BlobWriter for MirrorWriter {
     }
 }
 
-/// Whether a store that does not take this stream has a blob of that name. One that cannot be asked is none.
+/// Whether a store that does not take this stream has a blob of that name. One that cannot be asked has none, and
+/// one that failed a moment ago is not waited for.
 async fn is_taken_elsewhere(set: &Set, name: BlobName, here: &[usize]) -> bool {
-    let elsewhere = (0..set.stores.len()).filter(|index| !here.contains(index));
-    let found = join_all(elsewhere.map(|index| set.stores[index].blobs.len(name))).await;
-    found.iter().any(|len| matches!(len, Ok(Some(_))))
+    let is_asked = |index: &usize| !here.contains(index) && !set.stores[*index].standing.is_failing();
+    let asked = (0..set.stores.len()).filter(is_asked).map(|index| async move {
+        let len = set.stores[index].blobs.len(name).await;
+        matches!(len.map_err(|error| set.failed(index, error)), Ok(Some(_)))
+    });
+    join_all(asked).await.contains(&true)
 }
 
 /// Copies a blob to the store `to` from the first of `from` that can be read to its end.

@@ -134,13 +134,14 @@ impl Store {
                 other => other,
             };
             match done {
-                Err(BlobError::AlreadyExists | BlobError::NotFound) if was_tried => {
-                    match self.len(name).await? {
-                        Some(found) if found == len => Ok(()),
-                        Some(_) => Err(BlobError::AlreadyExists),
-                        None => Err(http::unavailable("the upload is gone")),
+                // In whatever words a store says that this was done before.
+                Err(error) if was_tried && !error.is_transient() => match (self.len(name).await?, error) {
+                    (Some(found), _) if found == len => Ok(()),
+                    (None, BlobError::AlreadyExists | BlobError::NotFound) => {
+                        Err(http::unavailable("the upload is gone"))
                     }
-                }
+                    (_, error) => Err(error),
+                },
                 // An upload that somebody ended: the blob has to be sent again.
                 Err(BlobError::NotFound) => Err(http::unavailable("the upload is gone")),
                 other => other,
