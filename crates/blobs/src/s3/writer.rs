@@ -16,7 +16,7 @@ use crate::retry::repeat;
 use crate::{BlobError, BlobName, BlobWriter, http};
 
 /// Octets of a chunk: the fewest that stores take. Two exist at a time.
-const CHUNK_LEN: usize = 5 << 20;
+pub(super) const CHUNK_LEN: usize = 5 << 20;
 
 /// Chunks of one object at most, by the rules of the protocol: 48 GiB in all.
 const MOST_CHUNKS: usize = 10_000;
@@ -165,7 +165,7 @@ impl Store {
     }
 }
 
-fn is_unsupported(error: &BlobError) -> bool {
+pub(super) fn is_unsupported(error: &BlobError) -> bool {
     matches!(error, BlobError::Io(error) if error.kind() == std::io::ErrorKind::Unsupported)
 }
 
