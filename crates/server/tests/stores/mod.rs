@@ -2,7 +2,11 @@
 
 mod copies;
 mod moving;
+mod object;
 mod several;
+#[expect(dead_code, reason = "the store of the driver's own tests, of which these need a part")]
+#[path = "../../../blobs/tests/s3/store.rs"]
+mod store;
 
 use std::sync::Arc;
 
