@@ -119,6 +119,11 @@ impl Server {
             Some(Identity::open(&config.tls, &data.join("tls"), &*clock)?)
         };
         let stores = Stores::open(&config, seams.stores).await?;
+        if config.storage.parts.store == StoreName::Ipfs {
+            tracing::warn!(
+                "new files go to IPFS: what is published there cannot be taken back; only sealed bytes are published"
+            );
+        }
         let db: Arc<dyn Database> = Arc::new(Sqlite::open(data.join("waxwing.db")).await?);
         let address = config.listen.listen;
         let bind = |source| StartError::Bind { address, source };

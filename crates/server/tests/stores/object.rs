@@ -161,7 +161,7 @@ async fn a_part_that_was_put_into_the_bucket_is_read_back_before_it_counts() {
     opens(&over.stage, &over.bob, &parcel).await;
     over.stage.later(2 * 86_400);
     over.stage.run_jobs().await;
-    assert_eq!(over.objects(), 4);
+    assert_eq!(over.objects(), 4, "of what nothing names nothing is left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
