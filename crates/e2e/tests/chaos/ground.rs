@@ -77,7 +77,7 @@ impl Ground {
                     env: shared.env(),
                     log: log(&name),
                 };
-                Part::start(&name, recipe)
+                Part::start(recipe)
             })
             .collect();
         let mut args: Vec<OsString> = vec!["--data".into(), data.into(), "--until-stdin-ends".into()];
@@ -92,7 +92,7 @@ impl Ground {
             env: Vec::new(),
             log: log("balancer"),
         };
-        let balancer = Part::start("balancer", recipe);
+        let balancer = Part::start(recipe);
         Self { servers, balancer, shared, root }
     }
 

@@ -60,6 +60,16 @@ pub(crate) fn a_sweep_takes_what_belongs_to_nothing(
     reader: &Person,
     members: &[Member],
 ) {
+    a_sweep_takes_what_belongs_to_nothing_but(ground, reader, members, 0);
+}
+
+/// The same where that many files stay, of one part each, which are not the crowd's.
+pub(crate) fn a_sweep_takes_what_belongs_to_nothing_but(
+    ground: &mut Ground,
+    reader: &Person,
+    members: &[Member],
+    staying: usize,
+) {
     let folder = ground.path("clock");
     std::fs::create_dir(&folder).unwrap();
     let Some(clock) = WrongClock::build(&folder).unwrap() else {
