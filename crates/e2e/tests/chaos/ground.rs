@@ -1,5 +1,6 @@
 //! Where parts die: a balancer, three servers, what they share, wires between all of them, and people.
 
+use crate::engines::Engines;
 use crate::part::{Part, Recipe};
 use e2e::scene::executable;
 use stage::{Person, StageError, WrongClock};
@@ -41,6 +42,11 @@ pub(crate) trait Shared {
 
     /// Everything is as it was, or better.
     fn heal(&mut self);
+
+    /// The engines, if that is what is shared.
+    fn engines(&mut self) -> Option<&mut Engines> {
+        None
+    }
 }
 
 pub(crate) struct Ground {
