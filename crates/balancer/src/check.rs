@@ -1,13 +1,12 @@
 //! Whether a server is ready: `GET /health/ready` over a fresh connection, as a client would make it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::dialer::Dialer;
+use crate::dialer::{Dialer, ServerStream};
 use crate::upstream::{News, Upstream};
 
 /// How long a check may take.
@@ -55,11 +54,24 @@ impl Checker {
         }
     }
 
-    async fn ask(&self, upstream: &Upstream) -> io::Result<u16> {
-        let address = resolve(upstream).await?;
-        upstream.set_address(address);
+    /// Connects to the first address of the server that answers; requests then go there.
+    async fn reach(&self, upstream: &Upstream) -> io::Result<ServerStream> {
         let name = upstream.target.server_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut stream = self.dialer.dial(address, name).await?;
+        let mut fault = io::ErrorKind::NotFound.into();
+        for address in tokio::net::lookup_host((upstream.target.host(), upstream.target.port())).await? {
+            match self.dialer.dial(address, name.clone()).await {
+                Ok(stream) => {
+                    upstream.set_address(address);
+                    return Ok(stream);
+                }
+                Err(error) => fault = error,
+            }
+        }
+        Err(fault)
+    }
+
+    async fn ask(&self, upstream: &Upstream) -> io::Result<u16> {
+        let mut stream = self.reach(upstream).await?;
         let request = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: waxwing-balancer\r\nConnection: close\r\n\r\n",
             proto::paths::READY,
@@ -75,11 +87,6 @@ impl Checker {
         }
         status_of(&answer).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
-}
-
-async fn resolve(upstream: &Upstream) -> io::Result<SocketAddr> {
-    let mut found = tokio::net::lookup_host((upstream.target.host(), upstream.target.port())).await?;
-    found.next().ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// The status in the first line of an answer of HTTP/1.

@@ -28,6 +28,9 @@ const READ: usize = 64 << 10;
 /// By this Pingora asks us, not itself, for a connection; it never leaves the process.
 const OURS: &[u8] = b"waxwing-tls";
 
+/// A connection to a server.
+pub(crate) type ServerStream = TlsStream<BufReader<TcpStream>>;
+
 /// Makes connections to servers.
 #[derive(Clone)]
 pub(crate) struct Dialer {
@@ -45,7 +48,7 @@ impl Dialer {
         &self,
         address: std::net::SocketAddr,
         name: ServerName<'static>,
-    ) -> std::io::Result<TlsStream<BufReader<TcpStream>>> {
+    ) -> std::io::Result<ServerStream> {
         let connect = async {
             let tcp = TcpStream::connect(address).await?;
             tcp.set_nodelay(true)?;

@@ -22,6 +22,7 @@ pub async fn run_all<F: Future<Output = Arc<dyn Blobs>>>(mut empty: impl FnMut()
     what_was_committed_is_read_back(&*empty().await).await;
     every_length_survives(&*empty().await).await;
     what_was_written_together_is_there(&*empty().await).await;
+    a_known_length_changes_nothing(&*empty().await).await;
     any_range_can_be_read(&*empty().await).await;
     a_range_outside_is_refused(&*empty().await).await;
     a_stream_may_be_dropped_early(&*empty().await).await;
@@ -121,6 +122,32 @@ async fn every_length_survives(blobs: &dyn Blobs) {
     }
     writer.commit().await.unwrap();
     assert!(fetch(blobs, name, 0..3_000_000).await.unwrap() == bytes);
+}
+
+async fn a_known_length_changes_nothing(blobs: &dyn Blobs) {
+    for len in [0, 1, 100_000, 7_000_000] {
+        let (name, bytes) = (BlobName::generate(), Bytes::from(sample(len)));
+        for commits in [false, true, true] {
+            let is_taken = commits && blobs.len(name).await.unwrap().is_some();
+            let mut writer = blobs.create_sized(name, len as u64).await.unwrap();
+            let (mut rest, mut pieces) = (bytes.clone(), [600_000, 0, 3, 2_000_000].into_iter().cycle());
+            while !rest.is_empty() {
+                writer.write(rest.split_to(pieces.next().unwrap().min(rest.len()))).await.unwrap();
+            }
+            assert_eq!(
+                blobs.len(name).await.unwrap(),
+                is_taken.then_some(len as u64),
+                "not before the commit"
+            );
+            if commits && is_taken {
+                assert!(matches!(writer.commit().await, Err(BlobError::AlreadyExists)));
+            } else if commits {
+                writer.commit().await.unwrap();
+            }
+        }
+        assert!(fetch(blobs, name, 0..len as u64).await.unwrap() == bytes, "{len}");
+    }
+    assert_eq!(blobs.sweep_temporary(Duration::ZERO).await.unwrap(), 0, "nothing is left to sweep");
 }
 
 async fn any_range_can_be_read(blobs: &dyn Blobs) {

@@ -25,6 +25,7 @@ mod local;
 mod memory;
 mod mirror;
 mod name;
+mod pipe;
 mod retry;
 mod s3;
 mod turns;
@@ -95,6 +96,19 @@ pub trait Blobs: Send + Sync {
     /// or only at commit.
     async fn create(&self, name: BlobName) -> Result<Box<dyn BlobWriter>, BlobError>;
 
+    /// Starts a blob of a length that is known: exactly [`create`](Blobs::create), for which a store behind a network may
+    /// need less memory and fewer requests. Called once per part whose length was announced.
+    ///
+    /// The length is the caller's word: with another number of octets a write or the commit fails, or the
+    /// blob has that number.
+    ///
+    /// # Errors
+    /// Those of `create`.
+    async fn create_sized(&self, name: BlobName, len: u64) -> Result<Box<dyn BlobWriter>, BlobError> {
+        let _ = len;
+        self.create(name).await
+    }
+
     /// Writes small blobs and makes them durable together: fewer waits for the device than one by one. Called once
     /// per batch of small files; all of it is in memory.
     ///
@@ -159,6 +173,10 @@ pub trait Blobs: Send + Sync {
 impl<B: Blobs + ?Sized> Blobs for Arc<B> {
     async fn create(&self, name: BlobName) -> Result<Box<dyn BlobWriter>, BlobError> {
         (**self).create(name).await
+    }
+
+    async fn create_sized(&self, name: BlobName, len: u64) -> Result<Box<dyn BlobWriter>, BlobError> {
+        (**self).create_sized(name, len).await
     }
 
     async fn put_all(&self, blobs: Vec<(BlobName, Bytes)>) -> Result<(), BlobError> {

@@ -42,6 +42,12 @@ impl<B: Blobs> Blobs for Limit<B> {
         Ok(Box::new(LimitedWriter { inner, _place: place }))
     }
 
+    async fn create_sized(&self, name: BlobName, len: u64) -> Result<Box<dyn BlobWriter>, BlobError> {
+        let place = self.place().await;
+        let inner = self.inner.create_sized(name, len).await?;
+        Ok(Box::new(LimitedWriter { inner, _place: place }))
+    }
+
     async fn put_all(&self, blobs: Vec<(BlobName, Bytes)>) -> Result<(), BlobError> {
         let _place = self.place().await;
         self.inner.put_all(blobs).await

@@ -84,6 +84,10 @@ impl<B: Blobs + 'static> Blobs for Retry<B> {
         repeat(&self.policy, 0, || self.inner.create(name)).await
     }
 
+    async fn create_sized(&self, name: BlobName, len: u64) -> Result<Box<dyn BlobWriter>, BlobError> {
+        repeat(&self.policy, 0, || self.inner.create_sized(name, len)).await
+    }
+
     async fn put_all(&self, blobs: Vec<(BlobName, Bytes)>) -> Result<(), BlobError> {
         // Some of them may be there after a failure, and a name is written once: not repeated.
         self.inner.put_all(blobs).await

@@ -19,7 +19,7 @@ fn activity_says_who_did_what_with_which_file() {
         "you sent notes.txt",
         "you shared notes.txt with bob@mail.example",
         "bob@mail.example fetched notes.txt",
-        "bob@mail.example gave a receipt for notes.txt",
+        "bob@mail.example opened notes.txt and signed a receipt",
     ] {
         assert!(out.contains(words), "{words:?} is not in {out}");
     }

@@ -22,6 +22,8 @@ pub(crate) struct Refusal {
     detail: Cow<'static, str>,
     pub(crate) retry_after: Option<u64>,
     limit: Option<Limit>,
+    /// Whether it stood somewhere that it would be refused.
+    pub(crate) is_said_again: bool,
     #[source]
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -31,7 +33,14 @@ pub(crate) type Answer<T> = Result<T, Refusal>;
 
 impl Refusal {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None, limit: None, cause: None }
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after: None,
+            limit: None,
+            is_said_again: false,
+            cause: None,
+        }
     }
 
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
@@ -63,6 +72,11 @@ impl Refusal {
     pub(crate) fn too_many(limit: Limit, seconds: u32) -> Self {
         let detail = format!("Wait {seconds} seconds, then try again.");
         Self { limit: Some(limit), ..Self::new(Code::TooMany, detail) }.retry_after(seconds.into())
+    }
+
+    /// The same, without asking the database again.
+    pub(crate) fn said_again(self) -> Self {
+        Self { is_said_again: true, ..self }
     }
 
     /// The same about one file of several, counted from 1.

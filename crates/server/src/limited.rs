@@ -39,23 +39,39 @@ impl Limit {
             now: app.time(),
         };
         match take(app, hit).await? {
-            None => Ok(()),
-            Some(seconds) => Err(Refusal::too_many(self, seconds)),
+            Outcome::Taken => Ok(()),
+            Outcome::Refused { seconds } => Err(Refusal::too_many(self, seconds)),
+            Outcome::RefusedAgain { seconds } => Err(Refusal::too_many(self, seconds).said_again()),
         }
     }
+}
+
+/// What became of a hit.
+enum Outcome {
+    Taken,
+    /// By the word of the database, for so many seconds.
+    Refused {
+        seconds: u32,
+    },
+    /// The database had said it before, and Redis keeps it.
+    RefusedAgain {
+        seconds: u32,
+    },
 }
 
 /// Takes a hit, or says how many seconds there will be none.
 ///
 /// A request is let through only for a hit that the database counted, in its own window, and no hit lets two through: what
 /// Redis loses is never given back.
-async fn take(app: &App, hit: Hit) -> Result<Option<u32>, DbError> {
+async fn take(app: &App, hit: Hit) -> Result<Outcome, DbError> {
     let Some(shared) = app.fleeting.as_ref().filter(|shared| shared.serves(hit.max)) else {
         return count(app, hit).await;
     };
     match shared.take(&hit.bucket, hit.window_secs, hit.now).await {
-        Taken::One => return Ok(None),
-        Taken::Spent { ends } => return Ok(Some(hit.now.seconds_until(ends).max(1))),
+        Taken::One => return Ok(Outcome::Taken),
+        Taken::Spent { ends } => {
+            return Ok(Outcome::RefusedAgain { seconds: hit.now.seconds_until(ends).max(1) });
+        }
         Taken::Away => return count(app, hit).await,
         Taken::Nothing => {}
     }
@@ -64,21 +80,21 @@ async fn take(app: &App, hit: Hit) -> Result<Option<u32>, DbError> {
     let ahead = Hit { max: hit.max - block, ..hit.clone() };
     if let Some(reset_secs) = app.db.reserve_hits(ahead, block).await? {
         shared.put(&hit.bucket, block - 1, hit.now, reset_secs).await;
-        return Ok(None);
+        return Ok(Outcome::Taken);
     }
     let (bucket, window, now) = (hit.bucket.clone(), hit.window_secs, hit.now);
-    let Some(wait) = count(app, hit).await? else { return Ok(None) };
+    let Outcome::Refused { seconds } = count(app, hit).await? else { return Ok(Outcome::Taken) };
     // Another server may have put some there since.
     if shared.take(&bucket, window, now).await == Taken::One {
-        return Ok(None);
+        return Ok(Outcome::Taken);
     }
-    shared.spend(&bucket, now, wait).await;
-    Ok(Some(wait))
+    shared.spend(&bucket, now, seconds).await;
+    Ok(Outcome::Refused { seconds })
 }
 
-async fn count(app: &App, hit: Hit) -> Result<Option<u32>, DbError> {
+async fn count(app: &App, hit: Hit) -> Result<Outcome, DbError> {
     Ok(match app.db.count_hit(hit).await? {
-        HitAnswer::Allowed { .. } => None,
-        HitAnswer::TooMany { retry_after_secs } => Some(retry_after_secs),
+        HitAnswer::Allowed { .. } => Outcome::Taken,
+        HitAnswer::TooMany { retry_after_secs: seconds } => Outcome::Refused { seconds },
     })
 }

@@ -1,24 +1,16 @@
 //! Adding a file: its octets go through one call, and at commit it gets its name, a pin and a second look.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream;
-use reqwest::Body;
 use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 use super::{Cid, Node};
+use crate::pipe::{PIECE_LEN, Pipe};
 use crate::{BlobError, BlobName, BlobWriter, http};
-
-/// Octets that are handed over at once.
-const PIECE_LEN: usize = 1 << 20;
 
 /// How the file is cut and spelled: what the CID is depends on it, so it is said and not left to the node.
 const HOW: [(&str, &str); 6] = [
@@ -41,12 +33,10 @@ pub(super) struct IpfsWriter {
     broken: bool,
 }
 
-/// The call that adds the file. It is broken off when dropped.
+/// The call that adds the file.
 struct Adding {
     boundary: String,
-    /// One piece waits, one is in the client, one is being handed over.
-    pieces: Option<mpsc::Sender<Bytes>>,
-    call: JoinHandle<Result<Cid, BlobError>>,
+    pipe: Pipe<Cid>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +62,11 @@ impl BlobWriter for IpfsWriter {
         let node = self.node.clone();
         while !bytes.is_empty() {
             let piece = bytes.split_to(PIECE_LEN.min(bytes.len()));
-            self.adding.get_or_insert_with(|| Adding::begin(&node)).send(&node, piece).await?;
+            let adding = match &mut self.adding {
+                Some(adding) => adding,
+                None => self.adding.insert(Adding::begin(&node).await?),
+            };
+            adding.pipe.send(piece, node.silence).await?;
         }
         self.broken = false;
         Ok(())
@@ -83,7 +77,10 @@ impl BlobWriter for IpfsWriter {
             return Err(BlobError::Broken);
         }
         let node = self.node.clone();
-        let mut adding = self.adding.take().unwrap_or_else(|| Adding::begin(&node));
+        let mut adding = match self.adding.take() {
+            Some(adding) => adding,
+            None => Adding::begin(&node).await?,
+        };
         let cid = adding.end(&node).await?;
         let _turn = node.turns.of(self.name).lock().await;
         if node.entry(self.name).await?.is_some() {
@@ -124,61 +121,31 @@ impl Node {
 }
 
 impl Adding {
-    fn begin(node: &Arc<Node>) -> Self {
+    async fn begin(node: &Arc<Node>) -> Result<Self, BlobError> {
         let boundary = format!("waxwing-{}", BlobName::generate());
-        let head = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"blob\"\r\nContent-Type: application/octet-stream\r\n\r\n"
-        );
-        let (sender, receiver) = mpsc::channel::<Bytes>(1);
-        let body = stream::unfold((Some(Bytes::from(head)), receiver), |(head, mut receiver)| async move {
-            let piece = match head {
-                Some(head) => head,
-                None => receiver.recv().await?,
-            };
-            Some((Ok::<_, io::Error>(piece), (None, receiver)))
-        });
-        let request = node
-            .request("add", &HOW)
-            .header(CONTENT_TYPE, format!("multipart/form-data; boundary={boundary}"))
-            .body(Body::wrap_stream(body));
-        let node = node.clone();
-        let call = tokio::spawn(async move {
+        let kind = format!("multipart/form-data; boundary={boundary}");
+        let (adding, within) = (node.clone(), node.silence);
+        let pipe = Pipe::open(move |body| async move {
             // Not bounded by itself: every piece that is handed over is, and so is the end.
-            let response = node.accept(request.send().await.map_err(http::failed)?).await?;
-            let text = http::text(response, node.commit_time, ANSWER_MAX).await?;
+            let request = adding.request("add", &HOW).header(CONTENT_TYPE, kind).body(body);
+            let response = adding.accept(request.send().await.map_err(http::failed)?).await?;
+            let text = http::text(response, adding.commit_time, ANSWER_MAX).await?;
             let added = text.lines().rev().find_map(|line| serde_json::from_str::<Added>(line).ok());
             let cid = added.and_then(|added| Cid::parse(&added.hash));
             // An error that came after the head of the answer stands where it cannot be read.
             cid.ok_or_else(|| http::unavailable("the node did not say under which CID it stored a file"))
         });
-        Self { boundary, pieces: Some(sender), call }
-    }
-
-    async fn send(&mut self, node: &Node, piece: Bytes) -> Result<(), BlobError> {
-        let Some(pieces) = &self.pieces else { return Err(BlobError::Broken) };
-        match timeout(node.silence, pieces.send(piece)).await {
-            Ok(Ok(())) => Ok(()),
-            // The call is over before its end: it says why.
-            Ok(Err(_)) => Err(self.result(node).await.err().unwrap_or(BlobError::Broken)),
-            Err(_) => Err(http::silent()),
-        }
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"blob\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+        );
+        let mut begun = Self { boundary, pipe };
+        begun.pipe.send(Bytes::from(head), within).await?;
+        Ok(begun)
     }
 
     async fn end(&mut self, node: &Node) -> Result<Cid, BlobError> {
-        self.send(node, Bytes::from(format!("\r\n--{}--\r\n", self.boundary))).await?;
-        self.pieces = None;
-        self.result(node).await
-    }
-
-    async fn result(&mut self, node: &Node) -> Result<Cid, BlobError> {
-        let ended = timeout(node.commit_time, &mut self.call).await.map_err(|_| http::silent())?;
-        ended.map_err(|_| http::unavailable("the call was stopped"))?
-    }
-}
-
-impl Drop for Adding {
-    fn drop(&mut self) {
-        // Before the pieces end, so that the body breaks off and the node does not take it for whole.
-        self.call.abort();
+        let tail = format!("\r\n--{}--\r\n", self.boundary);
+        self.pipe.send(Bytes::from(tail), node.silence).await?;
+        self.pipe.end(node.commit_time).await
     }
 }

@@ -218,7 +218,11 @@ fn together(errors: Vec<BlobError>) -> BlobError {
 #[async_trait]
 impl Blobs for Mirror {
     async fn create(&self, name: BlobName) -> Result<Box<dyn BlobWriter>, BlobError> {
-        Ok(Box::new(writer::MirrorWriter::create(self.set.clone(), name).await?))
+        Ok(Box::new(writer::MirrorWriter::create(self.set.clone(), name, None).await?))
+    }
+
+    async fn create_sized(&self, name: BlobName, len: u64) -> Result<Box<dyn BlobWriter>, BlobError> {
+        Ok(Box::new(writer::MirrorWriter::create(self.set.clone(), name, Some(len)).await?))
     }
 
     async fn put_all(&self, blobs: Vec<(BlobName, Bytes)>) -> Result<(), BlobError> {

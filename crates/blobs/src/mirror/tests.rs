@@ -205,6 +205,64 @@ async fn a_full_store_or_a_failed_commit_is_replaced() {
 }
 
 #[tokio::test]
+async fn what_was_acknowledged_outlives_any_one_store() {
+    // Every store dies at every moment of a write, and comes back; then every store goes away in turn.
+    for (dies, moment) in (0..3).flat_map(|dies| (0..4).map(move |moment| (dies, moment))) {
+        let (stores, mirror) = three();
+        let (name, bytes) = (BlobName::generate(), sample(300_000));
+        let die = |now| stores[dies].set_down(now == moment || stores[dies].up().is_err());
+        die(0);
+        let mut writer = mirror.create(name).await.unwrap();
+        die(1);
+        for (n, piece) in bytes.chunks(100_000).enumerate() {
+            writer.write(Bytes::copy_from_slice(piece)).await.unwrap();
+            die(2 + n.min(1));
+        }
+        writer.commit().await.unwrap();
+        stores[dies].set_down(false);
+        for away in &stores {
+            away.set_down(true);
+            assert!(fetch(&mirror, name, 0..300_000).await.unwrap() == bytes, "{dies} at {moment}");
+            away.set_down(false);
+        }
+    }
+}
+
+#[tokio::test]
+async fn servers_with_different_stores_of_their_own_see_one_storage() {
+    let (stores, _) = three();
+    let server = |own: &str, turned: bool| {
+        let named =
+            |(n, store): (usize, &Faulty)| (format!("store {n}"), Arc::new(store.clone()) as Arc<dyn Blobs>);
+        let mut stores: Vec<_> = stores.iter().enumerate().map(named).collect();
+        if turned {
+            stores.reverse();
+        }
+        Mirror::new(stores, 2).unwrap().preferring(own).unwrap()
+    };
+    let servers = [server("store 0", false), server("store 1", true), server("store 2", false)];
+    let mut names = Vec::new();
+    for n in 0..30 {
+        let name = BlobName::generate();
+        put(&servers[n % 3], name, b"sealed", 3).await.unwrap();
+        names.push(name);
+    }
+    names.sort_unstable();
+    for server in &servers {
+        let mut listed: Vec<_> =
+            server.list().await.unwrap().map_ok(|blob| blob.name).try_collect().await.unwrap();
+        listed.sort_unstable();
+        assert_eq!(listed, names, "each once");
+        for name in &names {
+            assert_eq!(fetch(server, *name, 0..6).await.unwrap(), b"sealed");
+            assert_eq!(server.repair(*name, &INTACT).await.unwrap().written, 0);
+        }
+    }
+    servers[0].delete(names[0]).await.unwrap();
+    assert_eq!(servers[1].len(names[0]).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn too_few_stores_refuse_for_now_and_leave_nothing() {
     let (stores, mirror) = three();
     let name = BlobName::generate();

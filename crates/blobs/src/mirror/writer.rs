@@ -26,7 +26,7 @@ pub(super) struct MirrorWriter {
 }
 
 impl MirrorWriter {
-    pub(super) async fn create(set: Arc<Set>, name: BlobName) -> Result<Self, BlobError> {
+    pub(super) async fn create(set: Arc<Set>, name: BlobName, len: Option<u64>) -> Result<Self, BlobError> {
         let (mut copies, mut asked, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         let mut places = set.to_write(name).into_iter();
         while copies.len() < set.copies {
@@ -34,7 +34,7 @@ impl MirrorWriter {
             if next.is_empty() {
                 return Err(together(errors));
             }
-            let opened = join_all(next.iter().map(|&index| set.stores[index].blobs.create(name))).await;
+            let opened = join_all(next.iter().map(|&index| open(&set, index, name, len))).await;
             for (&index, opened) in next.iter().zip(opened) {
                 asked.push(index);
                 match opened {
@@ -132,11 +132,29 @@ impl BlobWriter for MirrorWriter {
     }
 }
 
-/// Whether a store that does not take this stream has a blob of that name. One that cannot be asked is none.
+/// A writer in one store.
+async fn open(
+    set: &Set,
+    index: usize,
+    name: BlobName,
+    len: Option<u64>,
+) -> Result<Box<dyn BlobWriter>, BlobError> {
+    let blobs = &set.stores[index].blobs;
+    match len {
+        Some(len) => blobs.create_sized(name, len).await,
+        None => blobs.create(name).await,
+    }
+}
+
+/// Whether a store that does not take this stream has a blob of that name. One that cannot be asked has none, and
+/// one that failed a moment ago is not waited for.
 async fn is_taken_elsewhere(set: &Set, name: BlobName, here: &[usize]) -> bool {
-    let elsewhere = (0..set.stores.len()).filter(|index| !here.contains(index));
-    let found = join_all(elsewhere.map(|index| set.stores[index].blobs.len(name))).await;
-    found.iter().any(|len| matches!(len, Ok(Some(_))))
+    let is_asked = |index: &usize| !here.contains(index) && !set.stores[*index].standing.is_failing();
+    let asked = (0..set.stores.len()).filter(is_asked).map(|index| async move {
+        let len = set.stores[index].blobs.len(name).await;
+        matches!(len.map_err(|error| set.failed(index, error)), Ok(Some(_)))
+    });
+    join_all(asked).await.contains(&true)
 }
 
 /// Copies a blob to the store `to` from the first of `from` that can be read to its end.
@@ -161,7 +179,7 @@ async fn copy(set: &Set, name: BlobName, from: usize, to: usize) -> Result<(), B
     let source = &set.stores[from].blobs;
     let len = source.len(name).await?.ok_or(BlobError::NotFound)?;
     let mut stream = source.read(name, 0..len).await?;
-    let mut writer = set.stores[to].blobs.create(name).await?;
+    let mut writer = set.stores[to].blobs.create_sized(name, len).await?;
     while let Some(piece) = stream.try_next().await? {
         writer.write(piece).await?;
     }

@@ -37,7 +37,11 @@ impl Store {
         request: RequestBuilder,
         within: Duration,
     ) -> Result<Response, BlobError> {
-        let response = http::send(request, within).await?;
+        self.accept(http::send(request, within).await?).await
+    }
+
+    /// A good answer as it is, a refusal as an error.
+    pub(super) async fn accept(&self, response: Response) -> Result<Response, BlobError> {
         if response.status().is_success() {
             return Ok(response);
         }
@@ -75,9 +79,9 @@ impl Store {
                 });
             }
             StatusCode::OK => return Err(http::odd("a store that gives no ranges")),
-            status => {
-                let body = http::text(response, self.silence, REFUSAL_MAX).await.unwrap_or_default();
-                return Err(refusal(status, code(&body)));
+            _ => {
+                self.accept(response).await?;
+                return Err(http::odd("an answer of another kind"));
             }
         }
         let len = content_range_len(&response).ok_or_else(|| http::odd("a range that is not described"))?;

@@ -9,7 +9,8 @@
 //!
 //! A blob of up to one chunk (5 MiB) is one request. A longer one is uploaded in chunks, the one before on its way while
 //! the next one fills: memory behind one writer is two chunks, 10 MiB. Less is not possible for a body of unknown
-//! length, because 5 MiB is the shortest part that stores take.
+//! length, because 5 MiB is the shortest part that stores take. One of known length flows through a single request
+//! ([`Blobs::create_sized`]), and below 5 MiB of memory suffice.
 //!
 //! That a name is taken is asked before a commit and is a condition of it (`If-None-Match: *`). Stores without conditional writes ignore
 //! that; then commits of one name are told apart within this process alone, which is enough for random names.
@@ -18,6 +19,7 @@ mod calls;
 mod listing;
 mod options;
 mod presign;
+mod streamed;
 mod writer;
 
 use std::ops::Range;
@@ -34,6 +36,9 @@ use crate::turns::Turns;
 use crate::{BlobError, BlobList, BlobName, BlobStream, BlobWriter, Blobs, Health, RetryPolicy, http};
 pub use options::{BadS3, S3Keys, S3Options, S3Style};
 pub use presign::{Presign, PresignedUrl, PutTerms};
+
+/// The longest object that stores take in one request.
+const LONGEST_PUT: u64 = 5 << 30;
 
 /// Longer ranges than this are not written into a header: no blob is so long.
 const LONGEST_BLOB: u64 = 1 << 50;
@@ -103,6 +108,14 @@ impl S3 {
 impl Blobs for S3 {
     async fn create(&self, name: BlobName) -> Result<Box<dyn BlobWriter>, BlobError> {
         Ok(Box::new(writer::S3Writer::new(self.store.clone(), name)))
+    }
+
+    async fn create_sized(&self, name: BlobName, len: u64) -> Result<Box<dyn BlobWriter>, BlobError> {
+        // What fits into one chunk is collected and can be sent again; what is longer than one request takes is cut.
+        if len <= writer::CHUNK_LEN as u64 || len > LONGEST_PUT {
+            return self.create(name).await;
+        }
+        Ok(Box::new(streamed::StreamedWriter::new(self.store.clone(), name, len)))
     }
 
     async fn read(&self, name: BlobName, range: Range<u64>) -> Result<BlobStream, BlobError> {

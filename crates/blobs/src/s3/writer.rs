@@ -16,7 +16,7 @@ use crate::retry::repeat;
 use crate::{BlobError, BlobName, BlobWriter, http};
 
 /// Octets of a chunk: the fewest that stores take. Two exist at a time.
-const CHUNK_LEN: usize = 5 << 20;
+pub(super) const CHUNK_LEN: usize = 5 << 20;
 
 /// Chunks of one object at most, by the rules of the protocol: 48 GiB in all.
 const MOST_CHUNKS: usize = 10_000;
@@ -134,13 +134,14 @@ impl Store {
                 other => other,
             };
             match done {
-                Err(BlobError::AlreadyExists | BlobError::NotFound) if was_tried => {
-                    match self.len(name).await? {
-                        Some(found) if found == len => Ok(()),
-                        Some(_) => Err(BlobError::AlreadyExists),
-                        None => Err(http::unavailable("the upload is gone")),
+                // In whatever words a store says that this was done before.
+                Err(error) if was_tried && !error.is_transient() => match (self.len(name).await?, error) {
+                    (Some(found), _) if found == len => Ok(()),
+                    (None, BlobError::AlreadyExists | BlobError::NotFound) => {
+                        Err(http::unavailable("the upload is gone"))
                     }
-                }
+                    (_, error) => Err(error),
+                },
                 // An upload that somebody ended: the blob has to be sent again.
                 Err(BlobError::NotFound) => Err(http::unavailable("the upload is gone")),
                 other => other,
@@ -164,7 +165,7 @@ impl Store {
     }
 }
 
-fn is_unsupported(error: &BlobError) -> bool {
+pub(super) fn is_unsupported(error: &BlobError) -> bool {
     matches!(error, BlobError::Io(error) if error.kind() == std::io::ErrorKind::Unsupported)
 }
 

@@ -6,6 +6,7 @@ mod store;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use blobs::{
@@ -110,6 +111,85 @@ async fn a_store_that_goes_away_is_not_available_and_then_fine_again() {
     blobs.health().await.unwrap();
     assert!(fetch(&blobs, name, 0..6_000_000).await.unwrap() == bytes);
     put(&blobs, BlobName::generate(), &bytes, 1 << 20).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_is_busy_for_a_moment_is_asked_again() {
+    let store = Store::start().await;
+    let blobs = store.open();
+    for len in [100, 12_000_000] {
+        let (name, bytes) = (BlobName::generate(), sample(len));
+        store.faults.busy.store(2, Ordering::Relaxed);
+        put(&blobs, name, &bytes, 1 << 20).await.unwrap();
+        assert!(fetch(&blobs, name, 0..len as u64).await.unwrap() == bytes);
+    }
+    store.faults.busy.store(u32::MAX, Ordering::Relaxed);
+    assert!(put(&blobs, BlobName::generate(), b"x", 1).await.unwrap_err().is_transient());
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_no_failure_if_the_object_is_there() {
+    let store = Store::start().await;
+    let blobs = store.open();
+    for len in [0, 100, 12_000_000] {
+        let (name, bytes) = (BlobName::generate(), sample(len));
+        store.faults.lost.store(1, Ordering::Relaxed);
+        put(&blobs, name, &bytes, 1 << 20).await.unwrap();
+        assert_eq!(store.faults.lost.load(Ordering::Relaxed), 0, "it was lost");
+        assert!(fetch(&blobs, name, 0..len as u64).await.unwrap() == bytes);
+        assert!(matches!(put(&blobs, name, &bytes, 1 << 20).await, Err(BlobError::AlreadyExists)));
+    }
+}
+
+/// Writes a blob whose length was announced.
+async fn put_sized(blobs: &dyn Blobs, name: BlobName, bytes: &[u8]) -> Result<(), BlobError> {
+    let mut writer = blobs.create_sized(name, bytes.len() as u64).await?;
+    for piece in bytes.chunks(1 << 20) {
+        writer.write(Bytes::copy_from_slice(piece)).await?;
+    }
+    writer.commit().await
+}
+
+#[tokio::test]
+async fn a_blob_of_known_length_is_one_request_and_fails_as_one() {
+    let store = Store::start().await;
+    let blobs = store.open();
+    let (name, bytes) = (BlobName::generate(), sample(12_000_000));
+    store.faults.busy.store(1, Ordering::Relaxed);
+    assert!(put_sized(&blobs, name, &bytes).await.unwrap_err().is_transient(), "its octets are gone");
+    assert_eq!(blobs.len(name).await.unwrap(), None);
+    store.faults.lost.store(1, Ordering::Relaxed);
+    put_sized(&blobs, name, &bytes).await.unwrap();
+    assert_eq!(store.faults.lost.load(Ordering::Relaxed), 0, "the answer was lost");
+    assert!(store.begun.lock().unwrap().is_empty(), "not in chunks");
+    assert!(fetch(&blobs, name, 0..12_000_000).await.unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn another_length_than_was_announced_is_no_blob() {
+    let store = Store::start().await;
+    let blobs = store.open();
+    let name = BlobName::generate();
+    let mut writer = blobs.create_sized(name, 7_000_000).await.unwrap();
+    writer.write(Bytes::from(sample(6_999_999))).await.unwrap();
+    assert!(matches!(writer.commit().await, Err(BlobError::Io(_))), "too few");
+    let mut writer = blobs.create_sized(name, 7_000_000).await.unwrap();
+    assert!(matches!(writer.write(Bytes::from(sample(7_000_001))).await, Err(BlobError::Io(_))), "too many");
+    assert!(matches!(writer.commit().await, Err(BlobError::Broken)));
+    assert_eq!(blobs.len(name).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_own_authority_is_trusted_where_it_is_given_and_nowhere_else() {
+    let store = Store::start_with_tls().await;
+    let name = BlobName::generate();
+    let mut options = store.options();
+    options.ca_pem = store.ca_pem();
+    let blobs = S3::new(&options, keys()).unwrap();
+    put(&blobs, name, &sample(6_000_000), 1 << 20).await.unwrap();
+    assert!(fetch(&blobs, name, 0..6_000_000).await.unwrap() == sample(6_000_000));
+    let refused = store.open().len(name).await.unwrap_err();
+    assert!(!refused.is_transient(), "a certificate does not get better by asking again: {refused:?}");
 }
 
 #[tokio::test]

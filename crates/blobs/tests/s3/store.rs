@@ -1,9 +1,10 @@
-//! A real S3 server in this process, over HTTP on loopback; it checks signatures, and it can go away and come back.
+//! A real S3 server in this process, on loopback; it checks signatures, can go away and come back, be busy and lose answers.
 
 #![expect(clippy::unwrap_used, reason = "a test: what cannot go on ends it")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use blobs::{S3, S3Keys, S3Options};
@@ -13,10 +14,12 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use rustls::pki_types::PrivateKeyDer;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 pub(crate) const BUCKET: &str = "sealed";
 pub(crate) const ID: &str = "GK0123456789";
@@ -25,41 +28,87 @@ pub(crate) const SECRET: &str = "a secret that nobody else has";
 /// Uploads in chunks that were begun: key and id. The server itself cannot list them.
 type Begun = Arc<Mutex<Vec<(String, String)>>>;
 
+/// What goes wrong next.
+#[derive(Default)]
+pub(crate) struct Faults {
+    /// So many writes are refused, because the store is busy.
+    pub(crate) busy: AtomicU32,
+    /// So many writes that make an object visible are done, and their answers lost.
+    pub(crate) lost: AtomicU32,
+}
+
+impl Faults {
+    fn take(count: &AtomicU32) -> bool {
+        count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
 pub(crate) struct Store {
     folder: tempfile::TempDir,
     address: SocketAddr,
     service: S3Service,
     pub(crate) begun: Begun,
+    pub(crate) faults: Arc<Faults>,
+    /// With which it speaks TLS, and by which clients trust it.
+    tls: Option<(TlsAcceptor, String)>,
     serving: Option<JoinHandle<()>>,
 }
 
 impl Store {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// Over TLS, with an authority of its own.
+    pub(crate) async fn start_with_tls() -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        Self::start_with(Some((TlsAcceptor::from(Arc::new(config)), made.cert.pem()))).await
+    }
+
+    async fn start_with(tls: Option<(TlsAcceptor, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
         builder.set_auth(SimpleAuth::from_single(ID, SECRET));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut store =
-            Self { folder, address, service: builder.build(), begun: Begun::default(), serving: None };
+        let service = builder.build();
+        let (begun, faults) = (Begun::default(), Arc::default());
+        let mut store = Self { folder, address, service, begun, faults, tls, serving: None };
         store.serve(listener);
         store
     }
 
     fn serve(&mut self, listener: TcpListener) {
-        let (service, begun) = (self.service.clone(), self.begun.clone());
+        let (service, begun, faults) = (self.service.clone(), self.begun.clone(), self.faults.clone());
+        let tls = self.tls.as_ref().map(|(acceptor, _)| acceptor.clone());
         self.serving = Some(tokio::spawn(async move {
             // Ends with this task, and with it every connection.
             let mut connections = JoinSet::new();
             loop {
                 let Ok((socket, _)) = listener.accept().await else { continue };
-                let (service, begun) = (service.clone(), begun.clone());
+                let (service, begun, faults) = (service.clone(), begun.clone(), faults.clone());
+                let tls = tls.clone();
                 connections.spawn(async move {
-                    let answer = service_fn(move |request| answer(service.clone(), begun.clone(), request));
-                    let _ = Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(socket), answer)
-                        .await;
+                    let answer = service_fn(move |request| {
+                        answer(service.clone(), begun.clone(), faults.clone(), request)
+                    });
+                    let http = Builder::new(TokioExecutor::new());
+                    match tls {
+                        None => drop(http.serve_connection(TokioIo::new(socket), answer).await),
+                        Some(tls) => {
+                            let Ok(socket) = tls.accept(socket).await else { return };
+                            drop(http.serve_connection(TokioIo::new(socket), answer).await);
+                        }
+                    }
                 });
             }
         }));
@@ -82,11 +131,20 @@ impl Store {
     }
 
     pub(crate) fn options(&self) -> S3Options {
-        S3Options::new(format!("http://{}", self.address), "us-east-1", BUCKET)
+        let endpoint = match self.tls {
+            None => format!("http://{}", self.address),
+            Some(_) => format!("https://localhost:{}", self.address.port()),
+        };
+        S3Options::new(endpoint, "us-east-1", BUCKET)
     }
 
     pub(crate) fn open(&self) -> S3 {
         S3::new(&self.options(), keys()).unwrap()
+    }
+
+    /// The certificate by which it is to be trusted.
+    pub(crate) fn ca_pem(&self) -> Option<String> {
+        self.tls.as_ref().map(|(_, pem)| pem.clone())
     }
 
     /// The file in which the server keeps an object.
@@ -103,6 +161,7 @@ pub(crate) fn keys() -> S3Keys {
 async fn answer(
     service: S3Service,
     begun: Begun,
+    faults: Arc<Faults>,
     request: Request<Incoming>,
 ) -> Result<Response<s3s::Body>, s3s::HttpError> {
     let query = request.uri().query().unwrap_or_default().to_owned();
@@ -113,7 +172,18 @@ async fn answer(
     }
     let begins = is_about_uploads && request.method() == Method::POST;
     let ends = request.method() == Method::DELETE;
+    let is_write = matches!(*request.method(), Method::PUT | Method::POST);
+    if is_write && Faults::take(&faults.busy) {
+        let busy = Response::builder().status(503).body(s3s::Body::from("<Code>SlowDown</Code>".to_owned()));
+        return Ok(busy.unwrap());
+    }
+    let makes_visible = is_write && !begins && !query.contains("partNumber");
     let answer = service.call(request.map(s3s::Body::from)).await?;
+    if makes_visible && Faults::take(&faults.lost) {
+        // The connection ends without an answer, after everything was done.
+        let _ = answer.into_body().collect().await;
+        return Err(s3s::HttpError::new("the answer is lost".into()));
+    }
     if ends && answer.status().is_success() {
         begun.lock().unwrap().retain(|(_, id)| !query.contains(id.as_str()));
     }

@@ -263,7 +263,7 @@ pub(super) fn sentence(event: &ActivityEvent, names: &HashMap<FileId, String>) -
         EventKind::FileLeft => format!("{who} gave up access to {file}"),
         EventKind::GrantReplaced => format!("{who} wrapped {file} to new keys"),
         EventKind::FileFetched => format!("{who} fetched {file}"),
-        EventKind::FileOpened => format!("{who} gave a receipt for {file}"),
+        EventKind::FileOpened => format!("{who} opened {file} and signed a receipt"),
         EventKind::FileDeleted => format!("{who} deleted {file}"),
         EventKind::FileExpired => format!("{file} expired"),
         EventKind::LinkMade => format!("{who} made a link to {file}"),

@@ -217,7 +217,7 @@ fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
     let receive = client.receive_all(&me, &request, &shown_progress, cancel, &mut on_received);
     let outcome = session.run_to_its_end(receive);
     let mut older = Older::default();
-    let outcome = outcome.and_then(|()| older.fetch(&session, &me, &request, &shown_progress));
+    let outcome = outcome.and_then(|()| older.fetch(session, &me, &request, &shown_progress));
     shown_progress.end();
     let console = &app.console;
     for one in &got {

@@ -135,10 +135,9 @@ impl Sight<'_> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         new.truncate(most);
         for event in &new {
-            if let Some(id) = event.file_id.filter(|id| !self.names.contains_key(id)) {
-                if let Some(file) = self.look(id) {
-                    self.note(&file);
-                }
+            let unknown = event.file_id.filter(|id| !self.names.contains_key(id));
+            if let Some(file) = unknown.and_then(|id| self.look(id)) {
+                self.note(&file);
             }
             console.say(format!("{}  {}", moment(event.at), activity::sentence(event, &self.names)))?;
             let told = activity::json(event, &self.names);

@@ -4,7 +4,9 @@ use crate::scene::executable;
 use serde_json::Value;
 use stage::{Balancer, BalancerOptions, Done, Parcel, Person, Server, ServerOptions, sha256_of};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -64,12 +66,17 @@ impl House {
 
 /// One of the servers; they share a folder and believe the balancer, which is at a loopback address.
 fn serve(root: &Path, n: usize) -> Server {
+    serve_at(root, n, 0)
+}
+
+/// The same at a port.
+fn serve_at(root: &Path, n: usize, port: u16) -> Server {
     let (data, logs, waxd) = (root.join("server"), root.join("logs").join(n.to_string()), executable("waxd"));
     Server::start(&ServerOptions {
         waxd: &waxd,
         data: &data,
         logs: &logs,
-        port: 0,
+        port,
         quiet: true,
         more: &["--trusted-proxies", "127.0.0.0/8,::1"],
     })
@@ -141,6 +148,58 @@ fn a_server_that_is_killed_in_the_middle_costs_nobody_anything() {
 }
 
 #[test]
+fn a_rolling_restart_under_load_fails_no_operation() {
+    let mut house = House::open("0.3");
+    let over = AtomicBool::new(false);
+    let small = Parcel::make(&house.root.path().join("small"), 3 * MIB).unwrap();
+    let source = small.path.to_str().unwrap().to_owned();
+    let target = house.root.path().join("fetched");
+    let (alice, bob, servers) = (&house.alice, &house.bob, &mut house.servers);
+    let (root, metrics) = (house.root.path(), house.balancer.metrics.clone().unwrap());
+    let rounds = std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut rounds = 0;
+            while !over.load(Ordering::SeqCst) {
+                let done = alice.wax(&["send", &source, "--to", &bob.address]).unwrap();
+                let file_id = done.sent_id().unwrap();
+                bob.wax(&["get", &file_id, "-o", target.to_str().unwrap()]).unwrap();
+                std::fs::remove_file(&target).unwrap();
+                rounds += 1;
+            }
+            rounds
+        });
+        for n in 0..3 {
+            let port = servers[n].port().unwrap();
+            // Asks it to end, and waits until what it had in hand is finished.
+            drop(servers.remove(n));
+            servers.insert(n, serve_at(root, n, port));
+            until_up(&metrics, port);
+        }
+        over.store(true, Ordering::SeqCst);
+        load.join().unwrap()
+    });
+    assert!(rounds >= 3, "there was hardly any load: {rounds} rounds");
+}
+
+/// Waits until the balancer gives requests to the server at this port again.
+fn until_up(metrics: &str, port: u16) {
+    let address = metrics.trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
+    let line = format!("waxwing_balancer_upstream_state{{upstream=\"localhost:{port}\",state=\"up\"}} 1");
+    let began = Instant::now();
+    loop {
+        let mut stream = std::net::TcpStream::connect(&address).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        if text.lines().any(|found| found == line) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "the server never came back:\n{text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn a_stranger_who_speaks_nonsense_leaves_no_secret_in_the_log() {
     let house = House::open("0.3");
     let port: u16 = house.balancer.url.rsplit_once(':').unwrap().1.parse().unwrap();
@@ -158,7 +217,7 @@ fn a_stranger_who_speaks_nonsense_leaves_no_secret_in_the_log() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        std::io::Write::write_all(child.stdin.as_mut().unwrap(), words.as_bytes()).unwrap();
+        child.stdin.as_mut().unwrap().write_all(words.as_bytes()).unwrap();
         // The balancer hangs up on such words.
         child.wait().unwrap();
     }

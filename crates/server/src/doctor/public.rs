@@ -117,13 +117,12 @@ impl Visit<'_> {
 
     /// Whether limits count people, and not the proxy.
     fn forwarded(&self, arrived: &Arrived, chart: &mut Chart<'_>) {
-        let client = if arrived.client == arrived.peer {
-            "the connection's own address".to_owned()
-        } else {
-            format!("{}, by the word of {}", arrived.client, arrived.peer)
-        };
         match (arrived.is_forwarded, arrived.is_trusted) {
-            (true, true) => chart.green("forwarded", format!("limits count {client}")),
+            (true, true) => {
+                let seen =
+                    format!("limits count {}, by the word of the proxy at {}", arrived.client, arrived.peer);
+                chart.green("forwarded", seen);
+            }
             (true, false) => chart.red(
                 "forwarded",
                 format!(

@@ -36,8 +36,9 @@ pub(crate) const RANGE_LEN: usize = 256 << 10;
 pub(crate) const GREETING: &str = "waxwing";
 /// Doctors at once.
 const AT_ONCE: usize = 8;
-/// How long a body may pause.
+/// How long a body may pause, and take.
 const IDLE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE_MAX_MS: u64 = 600_000;
 
 /// How a body arrived.
@@ -97,8 +98,13 @@ pub(crate) async fn body(
     State(app): State<App>,
     _doctor: Doctor,
     parts: Parts,
-    mut body: Body,
+    body: Body,
 ) -> Answer<Response> {
+    let reading = timeout(PATIENCE, read(&app, &parts, body));
+    reading.await.map_err(|_| Refusal::new(Code::Timeout, "The body took too long."))?
+}
+
+async fn read(app: &App, parts: &Parts, mut body: Body) -> Answer<Response> {
     let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     let (mut bytes, mut first, mut last) = (0_usize, None, Instant::now());
     loop {
@@ -125,7 +131,7 @@ pub(crate) async fn body(
         peer: peer.map_or_else(String::new, |peer| peer.to_string()),
         is_trusted: peer.is_some_and(|peer| app.trusted_proxies.contain(peer)),
         is_forwarded: parts.headers.contains_key("x-forwarded-for"),
-        client: crate::http::client_of(&parts, &app.trusted_proxies).to_string(),
+        client: crate::http::client_of(parts, &app.trusted_proxies).to_string(),
         now: app.now(),
     }))
 }

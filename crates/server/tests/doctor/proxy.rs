@@ -11,11 +11,6 @@ const GOOD: &str = "proxy_http_version 1.1; proxy_request_buffering off; proxy_b
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header Host $host;";
 
-/// The good directives without the one that begins so.
-macro_rules! without {
-    ($($line:literal),+) => { concat!($($line, " "),+) };
-}
-
 async fn behind(
     body_mib: u32,
     name: &'static str,
@@ -69,10 +64,8 @@ async fn a_proxy_that_is_not_believed_or_does_not_say_who_asks_is_red() {
     assert_eq!(red(&found), ["public address/forwarded"]);
     let fix = of(&found, "public address", "forwarded").fix.as_deref();
     assert_eq!(fix, Some("set TRUSTED_PROXIES=127.0.0.1"));
-    let silent = without!(
-        "proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off;",
-        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;"
-    );
+    let silent = "proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off; \
+        proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;";
     let Some(found) = behind(0, "localhost", silent, true).await else { return };
     assert_eq!(red(&found), ["public address/forwarded"]);
     assert!(of(&found, "public address", "forwarded").fix.as_ref().unwrap().contains("X-Forwarded-For"));
@@ -88,23 +81,19 @@ async fn a_certificate_for_another_name_is_red() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_compresses_or_swallows_ranges_is_red() {
-    let lines = without!(
-        "proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off;",
-        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;",
-        "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
-        "gzip on; gzip_types application/octet-stream; gzip_proxied any; proxy_set_header Range \"\"; max_ranges 0;"
-    );
+    let lines = "proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off; \
+        proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; \
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; \
+        gzip on; gzip_types application/octet-stream; gzip_proxied any; proxy_set_header Range \"\"; max_ranges 0;";
     let Some(found) = behind(0, "localhost", lines, true).await else { return };
     assert_eq!(red(&found), ["public address/ranges", "public address/unaltered"], "{found:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_gives_up_on_what_stands_still_is_red() {
-    let lines = without!(
-        "proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off;",
-        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;",
-        "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_read_timeout 2s;"
-    );
+    let lines = "proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off; \
+        proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; \
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_read_timeout 2s;";
     let Some(found) = behind(0, "localhost", lines, true).await else { return };
     assert_eq!(red(&found), ["public address/stillness"], "{found:#?}");
 }

@@ -31,6 +31,11 @@ pub(crate) fn by_environment(config: &mut Config) {
     }
 }
 
+/// Whether hits may be lost while a test runs.
+pub(crate) fn is_dying() -> bool {
+    std::env::var_os("WAXWING_TEST_REDIS").is_some_and(|mode| mode == "dying")
+}
+
 /// An address where nobody listens.
 pub(crate) fn nobody() -> String {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

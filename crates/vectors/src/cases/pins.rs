@@ -140,7 +140,10 @@ pub(super) fn add(world: &World, cases: &mut Vec<Case>) {
     inside(&full, &mut |name, about, plain| push(name, about, &sealed(plain), None));
 }
 
-fn outside(world: &World, full: &Record, push: &mut dyn FnMut(&str, &str, &[u8], Option<&Record>)) {
+/// Takes a case: its name, what it is about, the record, and what opening it gives.
+type Push<'p> = dyn FnMut(&str, &str, &[u8], Option<&Record>) + 'p;
+
+fn outside(world: &World, full: &Record, push: &mut Push<'_>) {
     let (alice, bob) = (&world.alice, &world.bob);
     let context = "waxwing/v1/pins-signature";
     let honest = Pins::new(alice, full.plain());
@@ -251,7 +254,7 @@ fn inside(full: &Record, push: &mut dyn FnMut(&str, &str, Vec<u8>)) {
     }
     let mut more = fields;
     more.push((9, cbor::uint(0)));
-    let mut changed = entries.clone();
+    let mut changed = entries;
     changed[0].1 = cbor::array(&[cbor::map(&more)]);
     push("contact-key-unknown", "A ninth key.", cbor::map(&changed));
     let plain = full.plain();

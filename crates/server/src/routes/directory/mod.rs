@@ -22,7 +22,8 @@ use crate::state::App;
 /// Counts a directory request, which could otherwise be used to collect who is there.
 async fn count(app: &App, caller: &Caller) -> Answer<()> {
     let counted = Limit::hourly("lookup", app.limits.lookups).count(app, caller.user.as_bytes()).await;
-    if matches!(&counted, Err(refusal) if refusal.code == Code::TooMany) {
+    // What Redis says again was noted when the database said it.
+    if matches!(&counted, Err(refusal) if refusal.code == Code::TooMany && !refusal.is_said_again) {
         audit::limit_reached(app, caller.user).await?;
     }
     counted
