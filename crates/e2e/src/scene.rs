@@ -47,6 +47,11 @@ pub fn serve(root: &Path, port: u16) -> Server {
         .unwrap()
 }
 
+/// An example of this package, which is built with its tests.
+pub fn example(name: &str) -> PathBuf {
+    executable("wax").with_file_name("examples").join(name)
+}
+
 /// An executable of this build; the tests of its own package make cargo build it.
 pub fn executable(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();

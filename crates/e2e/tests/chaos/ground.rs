@@ -1,5 +1,6 @@
 //! Where parts die: a balancer, three servers, what they share, wires between all of them, and people.
 
+use crate::engines::Engines;
 use crate::part::{Part, Recipe};
 use e2e::scene::executable;
 use stage::{Person, StageError, WrongClock};
@@ -41,6 +42,11 @@ pub(crate) trait Shared {
 
     /// Everything is as it was, or better.
     fn heal(&mut self);
+
+    /// The engines, if that is what is shared.
+    fn engines(&mut self) -> Option<&mut Engines> {
+        None
+    }
 }
 
 pub(crate) struct Ground {
@@ -77,7 +83,7 @@ impl Ground {
                     env: shared.env(),
                     log: log(&name),
                 };
-                Part::start(&name, recipe)
+                Part::start(recipe)
             })
             .collect();
         let mut args: Vec<OsString> = vec!["--data".into(), data.into(), "--until-stdin-ends".into()];
@@ -92,7 +98,7 @@ impl Ground {
             env: Vec::new(),
             log: log("balancer"),
         };
-        let balancer = Part::start("balancer", recipe);
+        let balancer = Part::start(recipe);
         Self { servers, balancer, shared, root }
     }
 

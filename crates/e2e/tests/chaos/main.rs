@@ -3,6 +3,7 @@
 
 mod cluster;
 mod crowd;
+mod engines;
 mod ground;
 mod part;
 mod proofs;

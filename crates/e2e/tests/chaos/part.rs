@@ -19,7 +19,6 @@ pub(crate) struct Recipe {
 }
 
 pub(crate) struct Part {
-    pub(crate) name: String,
     /// Those who want to reach it go through this.
     pub(crate) wire: Wire,
     recipe: Recipe,
@@ -29,13 +28,9 @@ pub(crate) struct Part {
 
 impl Part {
     /// Starts it at a port that is free, behind a wire.
-    pub(crate) fn start(name: &str, recipe: Recipe) -> Self {
+    pub(crate) fn start(recipe: Recipe) -> Self {
         let (child, port) = run(&recipe, 0);
-        Self { name: name.to_owned(), wire: Wire::to(port).unwrap(), recipe, port, running: Some(child) }
-    }
-
-    pub(crate) fn is_running(&self) -> bool {
-        self.running.is_some()
+        Self { wire: Wire::to(port).unwrap(), recipe, port, running: Some(child) }
     }
 
     pub(crate) fn pid(&self) -> Option<u32> {

@@ -40,7 +40,7 @@ pub(crate) fn rage(mut ground: Ground, faults: u64) {
         ground.heal();
         fault.strike(&mut ground);
         if n % 10 == 9 {
-            seen.extend(proofs::ids(&persist(&reader, &["ls"]).said).into_iter().map(str::to_owned));
+            seen.extend(proofs::ids(&persist(&reader, &["ls", "--all"]).said).into_iter().map(str::to_owned));
         }
     }
     ground.heal();

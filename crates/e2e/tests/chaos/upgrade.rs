@@ -58,7 +58,7 @@ fn servers_and_clients_of_two_versions_work_together_until_all_are_new() {
     proofs::no_upload_is_left(&members);
     proofs::all_that_was_acknowledged_is_there(&ground, &reader, &members);
     proofs::the_audit_log_is_whole(&ground);
-    proofs::a_sweep_takes_what_belongs_to_nothing_but(&mut ground, &reader, &members, 1);
+    proofs::a_sweep_takes_what_belongs_to_nothing_but(&mut ground, &reader, &members, 2);
 }
 
 /// Waits until the crowd has done some rounds more.

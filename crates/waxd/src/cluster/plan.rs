@@ -17,7 +17,9 @@ const SHUTDOWN_SECONDS: u64 = 30;
 const NOTICED: Duration = Duration::from_millis(1_500);
 
 /// What the operator says of the way to clients is for the balancer: servers show it a certificate of the own authority.
-const FOR_THE_BALANCER: &[&str] = &["TLS_CERT", "TLS_KEY", "WAXD_PLAIN_HTTP", "WAXD_BEHIND_PROXY"];
+/// One address for what they count cannot be that of all.
+const NOT_FOR_SERVERS: &[&str] =
+    &["TLS_CERT", "TLS_KEY", "WAXD_PLAIN_HTTP", "WAXD_BEHIND_PROXY", "WAXD_ADMIN_LISTEN"];
 
 /// All command lines of a cluster.
 pub(super) struct Plan {
@@ -54,7 +56,7 @@ impl Plan {
                 before: vec!["serve".into()],
                 after: server(&args, &blobs, n, &told),
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-                hidden: FOR_THE_BALANCER,
+                hidden: NOT_FOR_SERVERS,
                 ending,
             })
         });
