@@ -4,6 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 WAXWING_LONG_FOLLOWS=1 scripts/test.sh
+printf '\n== the server on PostgreSQL; a backup by waxd is for SQLite alone\n'
+"${CARGO_TARGET_DIR:-target}/debug/with-postgres" cargo nextest run --locked -p server --no-fail-fast \
+  -E 'not test(/^admin::(backup|held)/)'
 printf '\n== faults, the long forms (about half an hour)\n'
 export WAXWING_FAULTS=${WAXWING_FAULTS:-400} WAXWING_INTERRUPTIONS=${WAXWING_INTERRUPTIONS:-100}
 export WAXWING_NO_NETWORK=${WAXWING_NO_NETWORK:-600}

@@ -15,6 +15,10 @@ step "every threat has its tests"
 scripts/threats.sh
 step "tests"
 cargo nextest run --locked --workspace --no-fail-fast
+step "several servers on PostgreSQL"
+cargo build --locked -q -p stage --bin with-postgres
+"${CARGO_TARGET_DIR:-target}/debug/with-postgres" cargo nextest run --locked -p server --no-fail-fast \
+  -E 'test(/^(several|jobs|events|links|boxes)/)'
 step "the documented API by a client in Python"
 WAXD="${CARGO_TARGET_DIR:-target}/debug/waxd" scripts/v0.sh
 step "the independent reader"
@@ -27,6 +31,7 @@ if [ -z "${WAXWING_LONG_FOLLOWS:-}" ]; then
 left out here:
   - the long forms of the faults: 400 by chance, 100 interruptions, ten minutes without network,
     power loss on 500 states, a crowd of 1,000 (make test-full)
+  - all tests of the server on PostgreSQL (make test-full)
   - 16 GiB under a bound of memory, an hour of faults (make soak)
   - fuzzing beyond the stored inputs (make fuzz), known answers by Python (make known), speed (make bench),
     every check behind spec/THREATS.md taken away (make lies)
