@@ -19,6 +19,7 @@ mod logs;
 mod mail;
 mod notices;
 mod pins;
+mod postgres;
 mod proxies;
 mod refusals;
 mod several;

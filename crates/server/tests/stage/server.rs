@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use ::stage::postgres;
 use async_trait::async_trait;
 use proto::{Code, Problem, SessionReply, paths};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ::stage::postgres;
+use server::config::GivenSecret;
 use server::{
-    Clock as _, CodeLetter, Config, GivenSecret, MailError, Mailer, Notice, NoticeLetter, Running, Seams, Server,
+    Clock as _, CodeLetter, Config, MailError, Mailer, Notice, NoticeLetter, Running, Seams, Server,
     SettableClock,
 };
 
