@@ -104,7 +104,8 @@ async fn begin(db: &dyn Database, n: u64) -> Result<(), Failed> {
     let mut lookup = [0; 32];
     lookup[..8].copy_from_slice(&n.to_be_bytes());
     let lookup = Lookup::from_bytes(lookup);
-    db.find_or_create_account(NewAccount { lookup, sealed_address: vec![7; 40], user: user(n), now: NOW }).await?;
+    db.find_or_create_account(NewAccount { lookup, sealed_address: vec![7; 40], user: user(n), now: NOW })
+        .await?;
     let new = NewUpload {
         file_id: file(n),
         owner: user(n),

@@ -20,7 +20,7 @@ async fn people_of_a_sqlite_server_go_on_in_postgresql_after_a_move() {
     let mut stage = Stage::with(|config| config.secrets.database_url = None).await;
     let alice = Person::with_bundle(&stage, "alice@wax.example").await;
     let bob = Person::with_bundle(&stage, "bob@wax.example").await;
-    let (done, open) = (Parcel::new(2 * MIB + 5), Parcel::new(2 * MIB));
+    let (done, open) = (Parcel::new(2 * MIB + 1_000), Parcel::new(2 * MIB));
     done.send(&stage, &alice, &[&bob]).await;
     open.begin(&stage, &alice).await;
     assert_eq!(open.put(&stage, &alice, 0).await.status, StatusCode::OK);

@@ -228,7 +228,8 @@ async fn hits_and_codes_that_race_are_counted_each(fixture: &mut dyn Fixture) {
         tokio::spawn(async move { db.count_hit(hit).await.unwrap() })
     });
     let answers = join_all(hits.collect::<Vec<_>>()).await;
-    let allowed = answers.into_iter().filter(|hit| matches!(hit.as_ref().unwrap(), HitAnswer::Allowed { .. }));
+    let allowed =
+        answers.into_iter().filter(|hit| matches!(hit.as_ref().unwrap(), HitAnswer::Allowed { .. }));
     assert_eq!(allowed.count(), 9);
     let code = || NewCode {
         lookup: lookup(1),

@@ -173,11 +173,11 @@ async fn who_goes_on_at_a_number_misses_nothing_while_many_write(fixture: &mut d
     const WRITERS: u8 = 6;
     const EACH: u8 = 12;
     let (one, two, three) = (fixture.open().await, fixture.open().await, fixture.open().await);
-    let people: Vec<UserId> = futures::StreamExt::collect(futures::StreamExt::then(
-        futures::stream::iter(1..=WRITERS),
-        |n| person(&*one, n),
-    ))
-    .await;
+    let people: Vec<UserId> =
+        futures::StreamExt::collect(futures::StreamExt::then(futures::stream::iter(1..=WRITERS), |n| {
+            person(&*one, n)
+        }))
+        .await;
     let running = Arc::new(AtomicUsize::new(people.len()));
     let writers = people.iter().enumerate().map(|(n, &user)| {
         let db = if n % 2 == 0 { Arc::clone(&one) } else { Arc::clone(&two) };

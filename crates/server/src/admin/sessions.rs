@@ -1,6 +1,6 @@
 //! Sessions of everybody, and the end of one.
 
-use db::{SessionId, Sessions as _};
+use db::SessionId;
 use envelope::Address;
 use envelope::audit::Kind;
 use envelope::ids::UserId;
