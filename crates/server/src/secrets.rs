@@ -487,7 +487,7 @@ mod tests {
             user,
             seq,
             bundle: bundle.to_vec(),
-            hash: db::Digest::from_bytes([0; 32]),
+            hash: Digest::from_bytes([0; 32]),
             root: envelope::RootId::from_bytes([0; 32]),
         };
         assert_eq!(keys.open_bundle(stored(alice, 1, &bundle)).unwrap(), b"a bundle of alice@wax.example");
