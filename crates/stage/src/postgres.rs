@@ -291,6 +291,22 @@ pub fn sql(url: &str, statements: &str) -> Result<String, StageError> {
     Ok(String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
 }
 
+/// Whether octets rest in clear in any row of the database of a URL.
+///
+/// # Errors
+/// What `pg_dump` says.
+pub fn holds(url: &str, needle: &[u8]) -> Result<bool, StageError> {
+    let said = Command::new("pg_dump").args(["--data-only", "-d", url]).output().doing("running pg_dump")?;
+    if !said.status.success() {
+        let words = String::from_utf8_lossy(&said.stderr).into_owned();
+        return Err(StageError::Unexpected(format!("pg_dump: {words}")));
+    }
+    // Octets are dumped as hexadecimal digits.
+    let digits: String = needle.iter().map(|octet| format!("{octet:02x}")).collect();
+    let is_in = |needle: &[u8]| said.stdout.windows(needle.len()).any(|found| found == needle);
+    Ok(is_in(needle) || is_in(digits.as_bytes()))
+}
+
 /// The folder of the newest version's programs.
 fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();

@@ -128,6 +128,17 @@ impl Stage {
         }
     }
 
+    /// Whether octets rest in clear in the database.
+    pub(crate) fn database_holds(&self, needle: &[u8]) -> bool {
+        if let Some(url) = self.database_url() {
+            return postgres::holds(&url, needle).unwrap();
+        }
+        ["waxwing.db", "waxwing.db-wal"].iter().any(|file| {
+            let bytes = std::fs::read(self.data.path().join("data").join(file)).unwrap_or_default();
+            bytes.windows(needle.len()).any(|found| found == needle)
+        })
+    }
+
     /// Where the database is, if it is PostgreSQL.
     pub(crate) fn database_url(&self) -> Option<String> {
         std::fs::read_to_string(self.data.path().join("data.url")).ok()
