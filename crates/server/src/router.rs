@@ -120,11 +120,6 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::LEAVES, get(content::leaves::fetch))
         .route(paths::CONTENT, get(content::part::fetch))
         .route(paths::EVENTS, get(events::watch))
-        .route(doctor::BODY, put(doctor::body))
-        .route(doctor::DRIP, get(doctor::drip))
-        .route(doctor::RANGE, get(doctor::range))
-        .route(doctor::FRESH, get(doctor::fresh))
-        .route(doctor::SOCKET, get(doctor::socket))
         .route(paths::V0_UPLOAD, post(v0::upload::take))
         .route(paths::V0_UPLOAD_ROOT, post(v0::upload::take))
         .route(paths::V0_FILE, get(v0::file::fetch).delete(v0::delete::delete))
@@ -132,6 +127,7 @@ pub(crate) fn router(app: App) -> Router {
     quick
         .merge(thorough)
         .merge(streaming)
+        .merge(doctor::routes())
         .fallback(async || Refusal::not_found())
         .layer(axum::middleware::from_fn_with_state(app.clone(), crate::live::noticed))
         .layer(
