@@ -22,7 +22,7 @@ test-full: setup-test ## the same, then the long forms: hundreds of faults, ten 
 	@scripts/test-full.sh
 
 chaos: setup-test build ## parts of a cluster die while people use it (CHAOS_FAULTS=600 CHAOS_SEED=…)
-	@CHAOS_FAULTS=$${CHAOS_FAULTS:-600} cargo nextest run --locked -p e2e -E 'binary(chaos) and test(whatever_dies)' --no-capture
+	@CHAOS_FAULTS=$${CHAOS_FAULTS:-600} cargo nextest run --locked --workspace -E 'binary(chaos) and test(whatever_dies)' --no-capture
 
 upgrade: setup-test ## servers and clients of the version before and of this one together, under load
 	@CACHE="$(CACHE)" scripts/upgrade.sh

@@ -36,6 +36,21 @@ need_venv() {
   missing+=("Python's module venv (on Debian: apt-get install python3-venv)")
 }
 
+# need_postgres: the programs of a database server, which lie outside the path. The package would start a server of its own on
+# this machine; tests bring theirs.
+need_postgres() {
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && return
+  say "installing postgresql"
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  fi
+  [ -n "${apt_updated:-}" ] || { apt-get update -qq; apt_updated=1; }
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && return
+  missing+=("PostgreSQL (on Debian: apt-get install postgresql)")
+}
+
 # need_plain: the way to sign in at a relay with user and password, a plug-in without a command.
 need_plain() {
   compgen -G '/usr/lib/*/sasl2/libplain.so' >/dev/null && return
@@ -77,6 +92,7 @@ if [ "$goal" = test ]; then
       echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
     need postfix postfix
     need saslpasswd2 sasl2-bin
+    need_postgres
     need_plain
   fi
 fi

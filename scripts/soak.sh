@@ -8,4 +8,4 @@ cd "$(dirname "$0")/.."
 export SOAK_GIB=${SOAK_GIB:-16} SOAK_MINUTES=${SOAK_MINUTES:-60}
 printf 'soak: %s GiB, then %s minutes of faults\n' "$SOAK_GIB" "$SOAK_MINUTES"
 # One after the other: the figures of memory are of a machine that does nothing else.
-cargo nextest run --locked -p e2e --run-ignored only -E 'binary(faults) and test(soak)' --test-threads 1 --no-capture
+cargo nextest run --locked --workspace --run-ignored only -E 'binary(faults) and test(soak)' --test-threads 1 --no-capture

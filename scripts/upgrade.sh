@@ -22,4 +22,4 @@ if [ -z "${WAXWING_PREVIOUS:-}" ]; then
   export WAXWING_PREVIOUS=$cache/target/debug
 fi
 cargo build --quiet --locked --workspace --bins
-cargo nextest run --locked -p e2e --run-ignored only -E 'binary(chaos) and test(upgrade)' --no-capture
+cargo nextest run --locked --workspace --run-ignored only -E 'binary(chaos) and test(upgrade)' --no-capture

@@ -181,9 +181,7 @@ impl ProxyHttp for Gate {
         let session = &mut *session.downstream_session;
         if let Some(head) = wire_of(session).and_then(ClientWire::head) {
             head.arrived();
-            if route::is_watch(session.req_header().uri.path()) {
-                head.watches();
-            }
+            head.watches(route::is_watch(session.req_header().uri.path()));
         }
         passage.started = Instant::now();
         self.set_times(session);

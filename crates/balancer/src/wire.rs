@@ -57,8 +57,9 @@ impl Head {
         self.awaited.store(false, Ordering::Release);
     }
 
-    pub(crate) fn watches(&self) {
-        self.watching.store(true, Ordering::Release);
+    /// What was asked for is to be told what happens, or something else.
+    pub(crate) fn watches(&self, is_so: bool) {
+        self.watching.store(is_so, Ordering::Release);
     }
 
     pub(crate) fn is_watching(&self) -> bool {

@@ -474,6 +474,31 @@ fn large(list: &MemberList) -> usize {
     (0..list.members.len()).max_by_key(|n| body_len(&list.members[*n])).unwrap()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_here_whole_is_not_downloaded_again_with_everything() {
+    let (_stage, alice, bob) = two().await;
+    let root = tree(&alice, "photos", 20);
+    let id = send(&alice, &bob, &[&root]).await.unwrap().list.file_id;
+    let request = ReceiveAll { from: None, folder: bob.folder.clone(), on_conflict: OnConflict::Refuse };
+    let everything = async || {
+        let mut news = 0;
+        let mut on_received =
+            |_, outcome: Result<Option<Received>, Error>| news += u32::from(outcome.unwrap().is_some());
+        let (told, cancel) = (Told::default(), Cancel::new());
+        bob.client.receive_all(&bob.keys, &request, &told, &cancel, &mut on_received).await.unwrap();
+        let downloads = alice.client.info(&alice.keys, id).await.unwrap().downloads;
+        (news, downloads)
+    };
+    assert_eq!(everything().await, (1, 1));
+    assert_eq!(everything().await, (0, 1));
+    // What somebody took out of it is put back, and that is another download.
+    let here = bob.folder.join("photos");
+    let one = content(&here).into_iter().find_map(|(path, bytes)| bytes.map(|_| path)).unwrap();
+    std::fs::remove_file(here.join(one)).unwrap();
+    assert_eq!(everything().await.1, 2);
+    assert_same(&root, &here);
+}
+
 /// A lie about what is shown of members.
 type Lie = Box<dyn Fn(&MembersRequest, &mut MemberList) + Send + Sync>;
 

@@ -34,5 +34,8 @@ mod shaping;
 mod sharing;
 mod speed;
 mod stage;
+#[expect(dead_code, reason = "the store of the driver's own tests, of which these need a part")]
+#[path = "../../blobs/tests/s3/store.rs"]
+mod store;
 mod stored;
 mod trust;

@@ -1,6 +1,7 @@
 //! Parts by way of what is behind the server: copies in several folders, and an object store.
 
 use crate::stage::{Answer, Exchange, Person, Proxy, Stage, noise};
+use crate::store;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -183,4 +184,110 @@ async fn who_does_not_want_that_way_is_served_by_the_server_alone() {
     let received = bob.receive(pointed.file_id).await.unwrap();
     assert_eq!(std::fs::read(received.path.unwrap()).unwrap(), pointed.content);
     assert_eq!(pointed.counts(), (0, 1));
+}
+
+/// A server whose default store is a bucket, and people whose every part goes past the server.
+struct Bucket {
+    store: store::Store,
+    stage: Stage,
+    alice: Person,
+    bob: Person,
+}
+
+impl Bucket {
+    async fn new() -> Self {
+        let store = store::Store::start().await;
+        let endpoint = store.options().endpoint;
+        let stage = Stage::with(|config| {
+            let parts = &mut config.storage.parts;
+            parts.store = server::StoreName::S3;
+            parts.s3.s3_bucket = Some(store::BUCKET.into());
+            parts.s3.s3_endpoint = Some(endpoint.parse().unwrap());
+            parts.s3.s3_access_key_id = Some(store::ID.into());
+            let secret = server::config::GivenSecret::new(store::SECRET.into());
+            config.secrets.aws_secret_access_key = Some(secret);
+        })
+        .await;
+        let (alice, bob) = (stage.person("alice").await, stage.person("bob").await);
+        Self { store, stage, alice, bob }
+    }
+
+    async fn received(&self, file_id: client::FileId) -> Vec<u8> {
+        std::fs::read(self.bob.receive(file_id).await.unwrap().path.unwrap()).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_go_into_a_bucket_and_come_out_of_it_past_the_server() {
+    let bucket = Bucket::new().await;
+    let put = Arc::new(AtomicUsize::new(0));
+    let (count, proxy) = (put.clone(), Arc::new(AtomicUsize::new(0)));
+    let through = proxy.clone();
+    let watched = move |exchange: &Exchange| {
+        if exchange.method == "PUT" && exchange.path.ends_with("/direct") {
+            count.fetch_add(1, Ordering::SeqCst);
+        } else if exchange.path.contains("/parts/") && exchange.body.len() > 10_000 {
+            through.fetch_add(1, Ordering::SeqCst);
+        }
+        Answer::Forward
+    };
+    let watch = Proxy::start(&bucket.stage, watched, |_| {}).await;
+    bucket.alice.through(&watch);
+    let content = noise(3_500_000, 3);
+    let sent = bucket.alice.send(&bucket.alice.file("plan.bin", &content), &bucket.bob).await.unwrap();
+    assert_eq!((put.load(Ordering::SeqCst), proxy.load(Ordering::SeqCst)), (4, 0));
+    assert_eq!(sent.received_parts, 4);
+    assert!(bucket.received(sent.file_id).await == content);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_goes_away_in_the_middle_and_comes_back_ends_neither_a_sending_nor_a_receiving() {
+    let bucket = Bucket::new().await;
+    let content = noise(6_500_000, 4);
+    let path = bucket.alice.file("plan.bin", &content);
+    let Bucket { mut store, stage, alice, bob } = bucket;
+    let begun = Arc::new(tokio::sync::Notify::new());
+    let (note, parts) = (begun.clone(), AtomicUsize::new(0));
+    // When the second part is on its way, sent or asked for.
+    let watched = move |exchange: &Exchange| {
+        if exchange.path.contains("/parts/") && parts.fetch_add(1, Ordering::SeqCst) == 2 {
+            note.notify_one();
+        }
+        Answer::Forward
+    };
+    let watch = Proxy::start(&stage, watched, |_| {}).await;
+    alice.through(&watch);
+    let away = async {
+        begun.notified().await;
+        store.stop().await;
+        // Until a client has met it: the server says that it is away.
+        let ready = reqwest::Client::builder()
+            .tls_certs_only(reqwest::Certificate::from_pem_bundle(stage.ca().as_bytes()).unwrap())
+            .build()
+            .unwrap();
+        let asked = format!("{}/health/ready", stage.url());
+        while ready.get(&asked).send().await.unwrap().status() != 503 {}
+        store.come_back().await;
+        store
+    };
+    let (sent, mut store) = tokio::join!(alice.send(&path, &bob), away);
+    let sent = sent.unwrap();
+    let begun = Arc::new(tokio::sync::Notify::new());
+    let (note, parts) = (begun.clone(), AtomicUsize::new(0));
+    let watched = move |exchange: &Exchange| {
+        if exchange.path.contains("/parts/") && parts.fetch_add(1, Ordering::SeqCst) == 2 {
+            note.notify_one();
+        }
+        Answer::Forward
+    };
+    let watch = Proxy::start(&stage, watched, |_| {}).await;
+    bob.through(&watch);
+    let away = async {
+        begun.notified().await;
+        store.stop().await;
+        tokio::task::yield_now().await;
+        store.come_back().await;
+    };
+    let (received, ()) = tokio::join!(bob.receive(sent.file_id), away);
+    assert!(std::fs::read(received.unwrap().path.unwrap()).unwrap() == content);
 }

@@ -59,5 +59,5 @@ pub use jobs::{JobError, JobReport};
 pub use mail::{Backoff, CodeLetter, MailError, Mailer, Notice, NoticeLetter, RelayError};
 pub use openapi::openapi;
 pub use serve::{Running, Seams, Server, StartError};
-pub use stores::{BadReference, Direct, OpenStoresError, StoreError, StoreName};
+pub use stores::{BadReference, OpenStoresError, StoreError, StoreName};
 pub use tls::{DevelopmentAuthority, TlsError};

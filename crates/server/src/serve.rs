@@ -135,6 +135,11 @@ impl Server {
             Some(Identity::open(&config.tls, &data.join("tls"), &*clock)?)
         };
         let stores = Stores::open(&config, seams.stores).await?;
+        if config.storage.parts.store == StoreName::Ipfs {
+            tracing::warn!(
+                "new files go to IPFS: what is published there cannot be taken back; only sealed bytes are published"
+            );
+        }
         let db = database::open(&config).await?;
         if !database::fits(&*db, &keys).await? {
             db.close().await;

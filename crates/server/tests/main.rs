@@ -22,6 +22,7 @@ mod mail;
 mod metrics;
 mod notices;
 mod pins;
+mod postgres;
 mod proxies;
 mod redis;
 mod refusals;

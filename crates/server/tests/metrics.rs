@@ -19,7 +19,7 @@ async fn page(stage: &Stage) -> String {
     page_of(stage.running.as_ref().unwrap()).await
 }
 
-async fn page_of(running: &server::Running) -> String {
+pub(crate) async fn page_of(running: &server::Running) -> String {
     let address = running.admin_address().unwrap();
     let reply = send(reqwest::Client::new().get(format!("http://{address}/metrics"))).await;
     assert_eq!(reply.status, StatusCode::OK);
@@ -27,7 +27,7 @@ async fn page_of(running: &server::Running) -> String {
     String::from_utf8(reply.body.to_vec()).unwrap()
 }
 
-fn value(page: &str, line: &str) -> f64 {
+pub(crate) fn value(page: &str, line: &str) -> f64 {
     let found = page.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
     found.unwrap_or_else(|| panic!("no {line} in\n{page}")).parse().unwrap()
 }

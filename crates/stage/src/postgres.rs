@@ -27,13 +27,26 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a cluster and starts it; whoever asks has seen what is [missing](missing).
+    /// Makes a cluster on the disk and starts it; whoever asks has seen what is [missing](missing).
     ///
     /// # Errors
     /// When it does not start; its words are part of the error.
     pub fn start() -> Result<Self, StageError> {
+        Self::start_below(&std::env::temp_dir())
+    }
+
+    /// The same in memory, where the system has a place for that: for many short stories, none of which cuts the power.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub fn start_in_memory() -> Result<Self, StageError> {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::start_below(memory) } else { Self::start() }
+    }
+
+    fn start_below(root: &Path) -> Result<Self, StageError> {
         // Below the system's folder itself: the user it runs as could not pass through that of a test.
-        let folder = std::env::temp_dir().join(format!("wax-pg-{}", uuid::Uuid::new_v4().simple()));
+        let folder = root.join(format!("wax-pg-{}", uuid::Uuid::new_v4().simple()));
         fs::create_dir(&folder).doing("making a folder for PostgreSQL")?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).doing("making it private")?;
         if let Some((user, group)) = other_user()? {
@@ -201,8 +214,14 @@ impl Databases {
     pub fn open() -> Result<Self, StageError> {
         match named() {
             Some(server) => Ok(Self::Running(server)),
-            None => Postgres::start().map(Self::Own),
+            None => Postgres::start_in_memory().map(Self::Own),
         }
+    }
+
+    /// The cluster that the environment names, if it names one.
+    #[must_use]
+    pub fn named() -> Option<Self> {
+        named().map(Self::Running)
     }
 
     /// A new, empty database; gives its URL.
@@ -210,14 +229,26 @@ impl Databases {
     /// # Errors
     /// When it cannot be made.
     pub fn database(&self) -> Result<String, StageError> {
-        match self {
-            Self::Own(cluster) => cluster.database(),
-            Self::Running(server) => {
-                let name = format!("story_{}", uuid::Uuid::new_v4().simple());
-                sql(&format!("{server}/postgres"), &format!("CREATE DATABASE {name}"))?;
-                Ok(format!("{server}/{name}"))
-            }
-        }
+        self.make("")
+    }
+
+    /// A new database that is like another one of these, which nobody has open; gives its URL.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn copy_of(&self, url: &str) -> Result<String, StageError> {
+        let name = url.rsplit('/').next().unwrap_or(url);
+        self.make(&format!("TEMPLATE {name}"))
+    }
+
+    fn make(&self, how: &str) -> Result<String, StageError> {
+        let server = match self {
+            Self::Own(cluster) => cluster.server(),
+            Self::Running(server) => server.clone(),
+        };
+        let name = format!("story_{}", uuid::Uuid::new_v4().simple());
+        sql(&format!("{server}/postgres"), &format!("CREATE DATABASE {name} {how}"))?;
+        Ok(format!("{server}/{name}"))
     }
 }
 
@@ -258,6 +289,22 @@ pub fn sql(url: &str, statements: &str) -> Result<String, StageError> {
         return Err(StageError::Unexpected(format!("psql: {words}")));
     }
     Ok(String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
+}
+
+/// Whether octets rest in clear in any row of the database of a URL.
+///
+/// # Errors
+/// What `pg_dump` says.
+pub fn holds(url: &str, needle: &[u8]) -> Result<bool, StageError> {
+    let said = Command::new("pg_dump").args(["--data-only", "-d", url]).output().doing("running pg_dump")?;
+    if !said.status.success() {
+        let words = String::from_utf8_lossy(&said.stderr).into_owned();
+        return Err(StageError::Unexpected(format!("pg_dump: {words}")));
+    }
+    // Octets are dumped as hexadecimal digits.
+    let digits: String = needle.iter().map(|octet| format!("{octet:02x}")).collect();
+    let is_in = |needle: &[u8]| said.stdout.windows(needle.len()).any(|found| found == needle);
+    Ok(is_in(needle) || is_in(digits.as_bytes()))
 }
 
 /// The folder of the newest version's programs.

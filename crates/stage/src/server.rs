@@ -64,6 +64,9 @@ impl Server {
             .args(options.more)
             // A relay in the environment of whoever plays the story is not to get its letters.
             .env("WAXD_MAIL", "console")
+            // Nor is a database there to be filled by it.
+            .env_remove("DATABASE_URL")
+            .env_remove("DATABASE_URL_FILE")
             .envs(env.iter().map(|(name, value)| (name, value)))
             .env("RUST_LOG", if options.quiet { "info" } else { "trace" })
             .stdin(Stdio::null())

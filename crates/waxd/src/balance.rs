@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use balancer::{Balancer, Config, Running};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::DevelopmentAuthority;
 use server::logging::{self, LogFormat};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +19,9 @@ use crate::signals::Signals;
 
 /// How often it is looked whether the development certificate nears its end.
 const DAY: Duration = Duration::from_secs(86_400);
+
+/// Open files beside those of connections.
+const SPARE_FILES: u64 = 512;
 
 /// What `waxd balance` can be told; every flag is also an environment variable.
 #[derive(clap::Args, Debug)]
@@ -66,6 +70,7 @@ fn balance(args: BalanceArgs) -> Result<(), Box<dyn Error>> {
     if let Some(authority) = &authority {
         config.upstream_ca.get_or_insert_with(|| authority.ca_file().to_owned());
     }
+    make_room(config.limits.max_connections);
     let shown = authority.filter(|_| !has_certificate);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -84,6 +89,25 @@ fn balance(args: BalanceArgs) -> Result<(), Box<dyn Error>> {
         }
         Ok(())
     })
+}
+
+/// Raises this process's limit of open files, as far as the system lets it, to what so many connections need: each has one to a
+/// server as well.
+fn make_room(connections: usize) {
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(SPARE_FILES);
+    let now = getrlimit(Resource::Nofile);
+    if now.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let possible = now.maximum.map_or(wanted, |most| most.min(wanted));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(possible), maximum: now.maximum });
+    if raised.is_err() || possible < wanted {
+        tracing::warn!(
+            wanted,
+            possible,
+            "there may be fewer open files than the connections that are allowed would need"
+        );
+    }
 }
 
 /// Waits until it is told to stop, or until SIGQUIT and a successor that takes the address over.

@@ -66,7 +66,7 @@ fn open(store: Arc<Store>, name: BlobName, len: u64) -> Pipe<()> {
         }
         match store.accept(request.send().await.map_err(http::failed)?).await {
             Err(error) if is_unsupported(&error) && once => {
-                store.conditions.store(false, Ordering::Relaxed);
+                store.no_conditions();
                 Err(http::unavailable(
                     "the store has no conditional writes, and is asked without them next time",
                 ))

@@ -124,11 +124,10 @@ impl Store {
         let was_tried = AtomicBool::new(false);
         let attempt = || async {
             let was_tried = was_tried.swap(true, Ordering::Relaxed);
-            let done = match step(self.conditions.load(Ordering::Relaxed)).await {
-                Err(error) if is_unsupported(&error) && self.conditions.swap(false, Ordering::Relaxed) => {
-                    tracing::warn!(
-                        "this object store has no conditional writes: a taken name is only asked for"
-                    );
+            let once = self.conditions.load(Ordering::Relaxed);
+            let done = match step(once).await {
+                Err(error) if once && is_unsupported(&error) => {
+                    self.no_conditions();
                     step(false).await
                 }
                 other => other,
@@ -148,6 +147,13 @@ impl Store {
             }
         };
         repeat(&self.policy, 0, attempt).await
+    }
+
+    /// Remembers that the store has no conditional writes.
+    pub(super) fn no_conditions(&self) {
+        if self.conditions.swap(false, Ordering::Relaxed) {
+            tracing::warn!("this object store has no conditional writes: that a name is free is only asked");
+        }
     }
 
     /// A whole object in one request.

@@ -141,6 +141,23 @@ async fn an_answer_that_was_lost_is_no_failure_if_the_object_is_there() {
     }
 }
 
+#[tokio::test]
+async fn a_store_without_conditional_writes_is_asked_without_them() {
+    let store = Store::start().await;
+    store.faults.no_conditions.store(true, Ordering::Relaxed);
+    let blobs = store.open();
+    let bytes = sample(6_000_000);
+    let many = (0..8).map(|n| put(&blobs, BlobName::generate(), &bytes[..n * 800_000], 1 << 20));
+    futures::future::try_join_all(many).await.unwrap();
+    let name = BlobName::generate();
+    put_sized(&blobs, name, &bytes).await.unwrap();
+    assert!(matches!(put(&blobs, name, &bytes, 1 << 20).await, Err(BlobError::AlreadyExists)));
+    // What flows by cannot be sent again by the driver: the first time it is for whoever has it.
+    let fresh = store.open();
+    assert!(put_sized(&fresh, BlobName::generate(), &bytes).await.unwrap_err().is_transient());
+    put_sized(&fresh, BlobName::generate(), &bytes).await.unwrap();
+}
+
 /// Writes a blob whose length was announced.
 async fn put_sized(blobs: &dyn Blobs, name: BlobName, bytes: &[u8]) -> Result<(), BlobError> {
     let mut writer = blobs.create_sized(name, bytes.len() as u64).await?;

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use blobs::{S3, S3Keys, S3Options};
@@ -35,6 +35,8 @@ pub(crate) struct Faults {
     pub(crate) busy: AtomicU32,
     /// So many writes that make an object visible are done, and their answers lost.
     pub(crate) lost: AtomicU32,
+    /// Conditional writes are refused as unknown.
+    pub(crate) no_conditions: AtomicBool,
 }
 
 impl Faults {
@@ -176,6 +178,10 @@ async fn answer(
     if is_write && Faults::take(&faults.busy) {
         let busy = Response::builder().status(503).body(s3s::Body::from("<Code>SlowDown</Code>".to_owned()));
         return Ok(busy.unwrap());
+    }
+    if faults.no_conditions.load(Ordering::Relaxed) && request.headers().contains_key("if-none-match") {
+        let body = s3s::Body::from("<Code>NotImplemented</Code>".to_owned());
+        return Ok(Response::builder().status(501).body(body).unwrap());
     }
     let makes_visible = is_write && !begins && !query.contains("partNumber");
     let answer = service.call(request.map(s3s::Body::from)).await?;

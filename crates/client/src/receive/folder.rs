@@ -1,6 +1,7 @@
 //! Folders: the list first, then its members, all or some, each proven to be the one that the list names.
 
 use super::inside::{Root, There};
+use super::made::Held;
 use super::part::Fetch;
 use super::pattern::Pattern;
 use super::sink::{Out, check_room};
@@ -187,6 +188,9 @@ impl Inner {
             tracing::warn!(class = ?error.class(), "a finished download could not be noted");
         }
         let wanted = wanted.len() as u64;
+        if wish.only.is_empty() {
+            self.was_whole(&root, content_id, Held { files: all, bytes }).await?;
+        }
         let outcome =
             FolderReceived { all, wanted, fetched, there: wanted - fetched, renamed, list: Vec::new() };
         Ok(received(Some(root.path().to_path_buf()), bytes, outcome))

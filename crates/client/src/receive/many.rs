@@ -9,6 +9,7 @@ use crate::opener::Opener;
 use crate::receipts::Opening;
 use crate::seen::Seen;
 use crate::{Address, Cancel, Class, Client, Error, FileId, Note, Phase, Progress, Result};
+use format::names::safe_file_name;
 use futures::stream::{self, StreamExt};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -144,7 +145,13 @@ impl Inner {
     ) -> Result<Option<Received>> {
         let metadata = &file.opened.metadata;
         let bytes = metadata.original_size;
-        let there = request.on_conflict != OnConflict::Replace && is_there(&request.folder, metadata);
+        let there = request.on_conflict != OnConflict::Replace
+            && if file.is_folder() {
+                let path = request.folder.join(safe_file_name(metadata.name.as_str()));
+                self.is_here_whole(&path, file.manifest.content_id())?
+            } else {
+                is_there(&request.folder, metadata)
+            };
         let outcome = if there {
             Ok(None)
         } else {

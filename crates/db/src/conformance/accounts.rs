@@ -21,6 +21,7 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     parallel_reservations_never_exceed_the_limit(empty(fixture).await).await;
     what_was_answered_is_there_after_reopening(fixture()).await;
     accounts_are_listed_page_by_page(&*empty(fixture).await).await;
+    hits_and_codes_that_race_are_counted_each(&mut *fixture()).await;
 }
 
 fn mac(n: u8) -> CodeMac {
@@ -250,4 +251,43 @@ async fn accounts_are_listed_page_by_page(db: &dyn Database) {
     };
     db.confirm_totp(confirm).await.unwrap();
     assert!(db.list_accounts(Some(user(2)), 2, NOW).await.unwrap()[0].second_factor);
+}
+
+/// Neither waits for a turn where the engine has one: each is one row.
+async fn hits_and_codes_that_race_are_counted_each(fixture: &mut dyn Fixture) {
+    let (one, two) = (fixture.open().await, fixture.open().await);
+    let db = |n: u8| if n % 2 == 0 { Arc::clone(&one) } else { Arc::clone(&two) };
+    let hits = (0..40).map(|n| {
+        let db = db(n);
+        let hit = Hit { bucket: vec![7], window_secs: 60, max: 9, now: NOW };
+        tokio::spawn(async move { db.count_hit(hit).await.unwrap() })
+    });
+    let answers = join_all(hits.collect::<Vec<_>>()).await;
+    let allowed =
+        answers.into_iter().filter(|hit| matches!(hit.as_ref().unwrap(), HitAnswer::Allowed { .. }));
+    assert_eq!(allowed.count(), 9);
+    let code = || NewCode {
+        lookup: lookup(1),
+        mac: CodeMac::from_bytes([1; 32]),
+        now: NOW,
+        expires_at: NOW.plus(600),
+        window_secs: 3600,
+        send_limit: 5,
+        max_attempts: 3,
+    };
+    let sends = (0..20).map(|n| {
+        let (db, code) = (db(n), code());
+        tokio::spawn(async move { db.issue_code(code).await.unwrap() })
+    });
+    let answers = join_all(sends.collect::<Vec<_>>()).await;
+    let sent = answers.into_iter().filter(|sent| matches!(sent.as_ref().unwrap(), SentCode::Issued));
+    assert_eq!(sent.count(), 5);
+    let tries = (0..20).map(|n| {
+        let db = db(n);
+        let mac = CodeMac::from_bytes([1; 32]);
+        tokio::spawn(async move { db.redeem_code(lookup(1), mac, 3, NOW).await.unwrap() })
+    });
+    let answers = join_all(tries.collect::<Vec<_>>()).await;
+    let right = answers.into_iter().filter(|tried| matches!(tried.as_ref().unwrap(), Redemption::Correct));
+    assert_eq!(right.count(), 1);
 }

@@ -1,7 +1,10 @@
 //! Promises about what people are told of while they watch.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use envelope::audit::Kind;
 use envelope::ids::EventId;
+use futures::future::join_all;
 
 use super::*;
 use crate::{Erase, HappeningKind, NewEvent, NewSession, SessionId};
@@ -14,6 +17,7 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     what_is_forgotten_is_the_beginning_and_a_number_before_it_does_not_hold(&*empty(fixture).await).await;
     a_copy_that_lives_on_holds_no_number_from_before(&*empty(fixture).await).await;
     an_erased_person_is_told_nothing(&*empty(fixture).await).await;
+    who_goes_on_at_a_number_misses_nothing_while_many_write(&mut *fixture()).await;
 }
 
 /// What somebody is told behind a number: the kind as a word, and the file.
@@ -162,4 +166,59 @@ async fn an_erased_person_is_told_nothing(db: &dyn Database) {
     assert!(db.erase_account(erase).await.unwrap());
     assert_eq!(told(db, bob, 0).await, []);
     assert_eq!(told(db, alice, 0).await, [("arrived".to_owned(), Some(file(1)))]);
+}
+
+/// Numbers become visible in their order: else a reader who has seen a higher one would never see a lower one.
+async fn who_goes_on_at_a_number_misses_nothing_while_many_write(fixture: &mut dyn Fixture) {
+    const WRITERS: u8 = 6;
+    const EACH: u8 = 12;
+    let (one, two, three) = (fixture.open().await, fixture.open().await, fixture.open().await);
+    let people: Vec<UserId> =
+        futures::StreamExt::collect(futures::StreamExt::then(futures::stream::iter(1..=WRITERS), |n| {
+            person(&*one, n)
+        }))
+        .await;
+    let running = Arc::new(AtomicUsize::new(people.len()));
+    let writers = people.iter().enumerate().map(|(n, &user)| {
+        let db = if n % 2 == 0 { Arc::clone(&one) } else { Arc::clone(&two) };
+        let running = Arc::clone(&running);
+        tokio::spawn(async move {
+            for m in 0..EACH {
+                let id = u8::try_from(n).unwrap() * EACH + m + 1;
+                // Some take their number early and commit late, some are done at once.
+                let told: Vec<NewEvent> = (0..=m % 4)
+                    .map(|part| NewEvent {
+                        id: EventId::from_bytes([[id; 8], [part; 8]].concat().try_into().unwrap()),
+                        ..event(id, Kind::SignedIn, user)
+                    })
+                    .collect();
+                db.append_events(&told).await.unwrap();
+            }
+            running.fetch_sub(1, Ordering::AcqRel);
+        })
+    });
+    let writers = join_all(writers.collect::<Vec<_>>());
+    let reader = async {
+        let (mut seen, mut log, mut after, mut logged) = (Vec::new(), Vec::new(), 0, 0);
+        loop {
+            let is_last = running.load(Ordering::Acquire) == 0;
+            let span = three.live_span().await.unwrap();
+            for (seq, _) in three.stirred(after, 500).await.unwrap() {
+                (after, seen) = (seq, [seen, vec![seq]].concat());
+            }
+            assert!(after >= span.last, "what is told to be the last is there");
+            for event in three.events_after(logged, 500).await.unwrap() {
+                (logged, log) = (event.n, [log, vec![event.n]].concat());
+            }
+            if is_last {
+                return (seen, log);
+            }
+        }
+    };
+    let (done, (seen, log)) = futures::join!(writers, reader);
+    done.into_iter().for_each(Result::unwrap);
+    let all = three.stirred(0, 5_000).await.unwrap();
+    assert_eq!(seen, all.into_iter().map(|(seq, _)| seq).collect::<Vec<_>>());
+    let all = three.events_after(0, 10_000).await.unwrap();
+    assert_eq!(log, all.into_iter().map(|event| event.n).collect::<Vec<_>>());
 }

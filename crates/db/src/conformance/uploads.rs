@@ -23,6 +23,8 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     one_of_many_finishes_makes_the_file(empty(fixture).await).await;
     an_abandoned_upload_dooms_its_blobs(&*empty(fixture).await).await;
     an_upload_goes_on_after_reopening(fixture()).await;
+    parts_that_race_the_end_of_their_upload_leave_no_charge_and_no_blob(&mut *fixture()).await;
+    parts_that_race_the_finish_are_in_the_file_or_refused(&mut *fixture()).await;
 }
 
 async fn beginning_twice_is_the_same_upload(db: &dyn Database) {
@@ -399,4 +401,54 @@ async fn an_upload_goes_on_after_reopening(mut fixture: Box<dyn Fixture>) {
     assert_eq!((upload.received_bytes, upload.received_parts), (2 * MIB, 2));
     let done = db.finish_upload(new_finish(alice, file(1), 2 * MIB, &[])).await.unwrap();
     assert_eq!(done, FinishAnswer::Finished);
+}
+
+/// Parts go beside other writers where the engine allows it; the row of their upload is what holds them together.
+async fn parts_that_race_the_end_of_their_upload_leave_no_charge_and_no_blob(fixture: &mut dyn Fixture) {
+    let (one, two) = (fixture.open().await, fixture.open().await);
+    let alice = person(&*one, 1).await;
+    for round in 1..=6 {
+        let id = file(round);
+        begin(&*one, alice, id, None).await;
+        let parts = (0..12_u32).map(|n| {
+            let db = if n % 2 == 0 { Arc::clone(&one) } else { Arc::clone(&two) };
+            tokio::spawn(async move { (n, db.record_part(new_part(alice, id, n, MIB)).await.unwrap()) })
+        });
+        let parts = join_all(parts.collect::<Vec<_>>());
+        let (parts, ended) = futures::join!(parts, two.abandon_upload(alice, id, NOW.plus(1)));
+        assert_eq!(ended.unwrap(), AbandonAnswer::Abandoned);
+        let won = parts.into_iter().map(Result::unwrap).filter(|(_, answer)| *answer == PartAnswer::Won);
+        let won: Vec<BlobRef> = won.map(|(n, _)| blob(id, n)).collect();
+        let known = one.known_blobs(&won).await.unwrap();
+        assert_eq!(known.len(), won.len(), "what came in time is doomed, and nothing is forgotten");
+        assert!(one.parts_of(id).await.unwrap().is_empty());
+        assert_eq!(one.usage(alice).await.unwrap().charged_bytes, 0);
+    }
+}
+
+async fn parts_that_race_the_finish_are_in_the_file_or_refused(fixture: &mut dyn Fixture) {
+    let (one, two) = (fixture.open().await, fixture.open().await);
+    let alice = person(&*one, 1).await;
+    for round in 1..=6 {
+        let id = file(round);
+        begin(&*one, alice, id, None).await;
+        assert_eq!(one.record_part(new_part(alice, id, 0, MIB)).await.unwrap(), PartAnswer::Won);
+        let late = {
+            let db = Arc::clone(&two);
+            tokio::spawn(async move { db.record_part(new_part(alice, id, 1, MIB)).await.unwrap() })
+        };
+        let finish = new_finish(alice, id, MIB, &[]);
+        let (late, finished) = futures::join!(late, one.finish_upload(finish));
+        let parts = one.parts_of(id).await.unwrap().len();
+        match (late.unwrap(), finished.unwrap()) {
+            (PartAnswer::Ended, FinishAnswer::Finished) => assert_eq!(parts, 1),
+            (PartAnswer::Won, FinishAnswer::Incomplete) => assert_eq!(parts, 2),
+            other => panic!("{other:?}"),
+        }
+        let charged = one.usage(alice).await.unwrap().charged_bytes;
+        assert_eq!(charged, one.stats().await.unwrap().charged_bytes);
+        one.delete_file(alice, id, NOW.plus(70), &[]).await.unwrap();
+        one.abandon_upload(alice, id, NOW.plus(70)).await.unwrap();
+        assert_eq!(one.usage(alice).await.unwrap().charged_bytes, 0);
+    }
 }

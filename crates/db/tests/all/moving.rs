@@ -30,6 +30,24 @@ async fn raw(file: &PathBuf) -> SqliteConnection {
     SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file)).await.unwrap()
 }
 
+/// Tables in which there are rows.
+async fn filled(file: &PathBuf) -> Vec<String> {
+    let mut source = raw(file).await;
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'
+        AND name NOT LIKE 'sqlite%'";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut source).await.unwrap();
+    let mut filled = Vec::new();
+    for table in tables {
+        let ask = AssertSqlSafe(format!("SELECT EXISTS (SELECT 1 FROM {table})"));
+        let there: i64 = sqlx::query_scalar(ask).fetch_one(&mut source).await.unwrap();
+        if there == 1 {
+            filled.push(table);
+        }
+    }
+    source.close().await.unwrap();
+    filled
+}
+
 /// What the stories of the suite leave behind, database by database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_the_stories_left_arrives_row_by_row_and_numbers_go_on() {
@@ -46,9 +64,19 @@ async fn what_the_stories_left_arrives_row_by_row_and_numbers_go_on() {
     })
     .await;
     let databases = Databases::open().unwrap();
+    let first = databases.database().unwrap();
+    Postgres::open(&first).await.unwrap().close().await;
     let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut told: BTreeMap<String, u32> = BTreeMap::new();
     for file in files.into_inner() {
-        let url = databases.database().unwrap();
+        // Those that hold something which was not moved a few times already.
+        let filled = filled(&file).await;
+        let is_new = filled.iter().any(|name| told.get(name).is_none_or(|times| *times < 3));
+        if !is_new {
+            continue;
+        }
+        filled.into_iter().for_each(|name| *told.entry(name).or_default() += 1);
+        let url = databases.copy_of(&first).unwrap();
         let moved = Box::pin(move_to_postgres(&file, &url)).await.unwrap();
         let mut source = raw(&file).await;
         for table in &moved {

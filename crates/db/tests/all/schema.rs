@@ -58,16 +58,17 @@ async fn sqlite_tables(sqlite: &mut SqliteConnection) -> Tables {
     let mut tables = Tables::new();
     for row in rows {
         let (table, column, kind): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+        if OF_ONE_ENGINE.contains(&table.as_str()) {
+            continue;
+        }
         let kind = match kind.as_str() {
             "INTEGER" => "bigint",
             "BLOB" => "bytea",
             "TEXT" => "text",
             other => panic!("{table}.{column} is {other}"),
         };
-        if !OF_ONE_ENGINE.contains(&table.as_str()) {
-            let filled: i64 = row.get(3);
-            tables.entry(table).or_default().insert((column, kind.to_owned(), filled == 1));
-        }
+        let filled: i64 = row.get(3);
+        tables.entry(table).or_default().insert((column, kind.to_owned(), filled == 1));
     }
     tables
 }

@@ -139,6 +139,8 @@ fn a_server_that_is_killed_in_the_middle_costs_nobody_anything() {
     house.servers.remove(1).kill().unwrap();
     let done = house.alice.finish(child, began).unwrap().or_step(&house.alice, &command).unwrap();
     house.get(&done, &parcel);
+    let peak = house.balancer.peak();
+    assert!(peak.is_none_or(|peak| peak < 64 * MIB), "the balancer held {peak:?} bytes");
     // Its turn came again, and whoever had it was served by another or told to ask again: never by a page, never a fault of ours.
     let lines = house.lines();
     let statuses: BTreeSet<u64> = lines.iter().filter_map(|line| line["status"].as_u64()).collect();

@@ -1,7 +1,6 @@
 //! The stores that a server keeps blobs in. Each blob's reference names its store; here is the one place that resolves it.
 
 mod away;
-mod direct;
 mod open;
 mod place;
 
@@ -10,11 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use blobs::{BlobError, BlobStream, BlobWriter, Blobs};
+use blobs::{BlobError, BlobStream, BlobWriter, Blobs, S3};
 use bytes::Bytes;
 use db::BlobRef;
 
-pub use direct::Direct;
 pub use open::OpenStoresError;
 pub(crate) use place::Place;
 pub use place::{BadReference, StoreName};
@@ -46,8 +44,8 @@ pub(crate) struct Shelf {
     pub(crate) name: StoreName,
     pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) copies: Option<Copies>,
-    /// By what clients reach it themselves, where they may.
-    pub(crate) direct: Option<Arc<dyn Direct>>,
+    /// The object store, where clients may come to it themselves.
+    pub(crate) direct: Option<S3>,
 }
 
 /// Folders of which several hold each blob.

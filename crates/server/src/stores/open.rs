@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use blobs::{BadMirror, BlobError, Blobs, LocalBlobs, Mirror};
+use blobs::{
+    BadIpfs, BadMirror, BadS3, BlobError, Blobs, Ipfs, IpfsOptions, LocalBlobs, Mirror, Retry, RetryPolicy,
+    S3, S3Keys, S3Options, S3Style,
+};
 
 use super::away::Away;
 use super::{Copies, Folder, Shelf, StoreError, StoreName, Stores};
@@ -27,6 +30,12 @@ pub enum OpenStoresError {
     /// Folders that cannot hold copies of each other's blobs.
     #[error("the storage folders cannot hold copies: {0}")]
     Mirror(#[from] BadMirror),
+    /// The object store.
+    #[error("S3: {0}")]
+    S3(#[from] BadS3),
+    /// The node of IPFS.
+    #[error("IPFS: {0}")]
+    Ipfs(#[from] BadIpfs),
     /// New blobs would go nowhere.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -43,6 +52,18 @@ impl Stores {
         let mut shelves = Vec::new();
         if !given(StoreName::Local) {
             shelves.push(local(config).await?);
+        }
+        if !given(StoreName::S3)
+            && let Some(bucket) = &config.storage.parts.s3.s3_bucket
+        {
+            shelves.push(object_store(config, bucket)?);
+        }
+        if !given(StoreName::Ipfs)
+            && let Some(api) = &config.storage.parts.ipfs_api
+        {
+            let node = Ipfs::new(&IpfsOptions::new(api))?;
+            let blobs = Arc::new(Retry::new(node, RetryPolicy::default()));
+            shelves.push(Shelf::new(StoreName::Ipfs, blobs));
         }
         shelves.extend(more.into_iter().map(|(name, blobs)| Shelf::new(name, blobs)));
         Ok(Self::new(shelves, config.storage.parts.store)?)
@@ -78,6 +99,32 @@ async fn local(config: &Config) -> Result<Shelf, OpenStoresError> {
     let mirror = Mirror::new(stores, wanted)?.preferring(&label(&folders[own]))?;
     let copies = Some(Copies { folders, wanted });
     Ok(Shelf { copies, ..Shelf::new(StoreName::Local, Arc::new(mirror)) })
+}
+
+fn object_store(config: &Config, bucket: &str) -> Result<Shelf, OpenStoresError> {
+    let s3 = &config.storage.parts.s3;
+    let (Some(id), Some(secret)) = (&s3.s3_access_key_id, &config.secrets.aws_secret_access_key) else {
+        return Err(ConfigError::Figure(
+            "S3_BUCKET needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_SECRET_ACCESS_KEY_FILE)",
+        )
+        .into());
+    };
+    let region = s3.s3_region.as_deref().unwrap_or("us-east-1");
+    let endpoint = match &s3.s3_endpoint {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => format!("https://s3.{region}.amazonaws.com"),
+    };
+    let mut options = S3Options::new(endpoint, region, bucket);
+    options.prefix = s3.s3_prefix.clone().unwrap_or_default();
+    options.cdn = s3.s3_public_url.as_ref().map(|url| url.as_str().to_owned());
+    // Stores of one's own rarely have a name for each bucket.
+    if !s3.s3_path_style.unwrap_or(s3.s3_endpoint.is_some()) {
+        options.style = S3Style::VirtualHost;
+    }
+    let store = S3::new(&options, S3Keys::new(id, secret.expose_secret_text(), None))?;
+    let blobs = Arc::new(Retry::new(store.clone(), RetryPolicy::default()));
+    let direct = s3.s3_direct.unwrap_or(true).then_some(store);
+    Ok(Shelf { direct, ..Shelf::new(StoreName::S3, blobs) })
 }
 
 async fn open(path: &PathBuf) -> Result<LocalBlobs, OpenStoresError> {

@@ -16,7 +16,7 @@ use crate::stage::Stage;
 
 /// The log of a stage's folder, as an operator opens it beside the running server.
 pub(super) async fn log(stage: &Stage) -> Log {
-    Log::open(&Config::for_data(stage.data.path().join("data"))).await.unwrap()
+    Log::open(&crate::stage::server::configured(stage.data.path(), "data")).await.unwrap()
 }
 
 fn id(n: u8) -> EventId {

@@ -11,7 +11,7 @@ use server::admin::{Upkeep, Users};
 use crate::stage::Stage;
 
 fn config(stage: &Stage) -> Config {
-    Config::for_data(stage.data.path().join("data"))
+    crate::stage::server::configured(stage.data.path(), "data")
 }
 
 async fn users(stage: &Stage) -> Users {

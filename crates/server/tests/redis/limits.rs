@@ -2,6 +2,7 @@
 
 use super::fake::{Fake, Lie};
 use super::{MAX, Three, redis};
+use crate::metrics::{page_of, value, with_admin};
 use crate::stage::shared::{at, nobody};
 use stage::Redis;
 
@@ -17,6 +18,29 @@ async fn a_limit_is_exact_over_three_servers_that_share_a_redis() {
     assert_eq!(three.queue(170..180).await, 0);
     three.stage.later(3_600);
     assert_eq!(three.queue(180..285).await, MAX, "and so in the next hour");
+    three.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_refused_once_is_refused_again_without_the_database() {
+    let Some((_folder, redis)) = redis() else { return };
+    let three = Three::over(|config| {
+        at(config, redis.url());
+        with_admin(config);
+    })
+    .await;
+    three.until_redis(true).await;
+    assert_eq!(three.queue(0..101).await, MAX);
+    let refused = async || {
+        let page = page_of(three.stage.running.as_ref().unwrap()).await;
+        value(&page, "waxwing_redis_answers_total{outcome=\"refused\"}")
+    };
+    let before = refused().await;
+    // Every third request comes to that server.
+    assert_eq!(three.queue(102..117).await, 0);
+    assert_eq!(refused().await - before, 5.0);
+    redis.command(&["FLUSHALL"]).unwrap();
+    assert_eq!(three.queue(117..120).await, 0, "the database knows it as well");
     three.end().await;
 }
 

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use ::stage::postgres;
 use async_trait::async_trait;
 use proto::{Code, Problem, SessionReply, paths};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use server::config::GivenSecret;
 use server::{
     Clock as _, CodeLetter, Config, MailError, Mailer, Notice, NoticeLetter, Running, Seams, Server,
     SettableClock,
@@ -41,6 +43,22 @@ impl Mailbox {
         let letters = self.0.lock().unwrap();
         letters.iter().filter(|(to, _)| to == address).map(|(_, code)| code.clone()).collect()
     }
+}
+
+/// The configuration of a folder below a test's own; on PostgreSQL, in a database of the folder's own, where the environment
+/// names a server of it.
+pub(crate) fn configured(root: &Path, folder: &str) -> Config {
+    let mut config = Config::for_data(root.join(folder));
+    let noted = root.join(format!("{folder}.url"));
+    if !noted.exists()
+        && let Some(databases) = postgres::Databases::named()
+    {
+        std::fs::write(&noted, databases.database().unwrap()).unwrap();
+    }
+    if let Ok(url) = std::fs::read_to_string(&noted) {
+        config.secrets.database_url = Some(GivenSecret::new(url));
+    }
+    config
 }
 
 pub(crate) struct Stage {
@@ -104,7 +122,26 @@ impl Reply {
 impl Stage {
     /// The database behind the server, for what nobody can ask it for.
     pub(crate) async fn database(&self) -> Box<dyn db::Database> {
-        Box::new(db::Sqlite::open(self.data.path().join("data/waxwing.db")).await.unwrap())
+        match self.database_url() {
+            Some(url) => Box::new(db::Postgres::open(&url).await.unwrap()),
+            None => Box::new(db::Sqlite::open(self.data.path().join("data/waxwing.db")).await.unwrap()),
+        }
+    }
+
+    /// Whether octets rest in clear in the database.
+    pub(crate) fn database_holds(&self, needle: &[u8]) -> bool {
+        if let Some(url) = self.database_url() {
+            return postgres::holds(&url, needle).unwrap();
+        }
+        ["waxwing.db", "waxwing.db-wal"].iter().any(|file| {
+            let bytes = std::fs::read(self.data.path().join("data").join(file)).unwrap_or_default();
+            bytes.windows(needle.len()).any(|found| found == needle)
+        })
+    }
+
+    /// Where the database is, if it is PostgreSQL.
+    pub(crate) fn database_url(&self) -> Option<String> {
+        std::fs::read_to_string(self.data.path().join("data.url")).ok()
     }
 
     pub(crate) async fn new() -> Self {
@@ -122,7 +159,7 @@ impl Stage {
         // Only the first of a process succeeds, which is all that is needed.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
-        let mut config = Config::for_data(data.path().join("data"));
+        let mut config = configured(data.path(), "data");
         shared::by_environment(&mut config);
         change(&mut config);
         let clock = Arc::new(SettableClock::starting_now());
@@ -155,8 +192,7 @@ impl Stage {
             mailer: Some(Arc::new(other.mail.clone())),
             ..Seams::default()
         };
-        let running =
-            Server::start_with(Config::for_data(other.data.path().join(folder)), seams).await.unwrap();
+        let running = Server::start_with(configured(other.data.path(), folder), seams).await.unwrap();
         let mut stage = Self {
             url: running.url(),
             port: running.address().port(),
@@ -180,7 +216,7 @@ impl Stage {
     pub(crate) async fn beside_with(&self, change: impl FnOnce(&mut Config)) -> Running {
         let mailer = Some(Arc::new(self.mail.clone()) as Arc<dyn Mailer>);
         let seams = Seams { clock: Some(self.clock.clone()), mailer, ..Seams::default() };
-        let mut config = Config::for_data(self.data.path().join("data"));
+        let mut config = configured(self.data.path(), "data");
         shared::by_environment(&mut config);
         change(&mut config);
         Server::start_with(config, seams).await.unwrap()
@@ -191,7 +227,7 @@ impl Stage {
         let mailer = Some(Arc::new(self.mail.clone()) as Arc<dyn Mailer>);
         let stores = vec![(server::StoreName::Local, blobs)];
         let seams = Seams { clock: Some(self.clock.clone()), mailer, stores, backoff: None };
-        let mut config = Config::for_data(self.data.path().join("data"));
+        let mut config = configured(self.data.path(), "data");
         crate::metrics::with_admin(&mut config);
         Server::start_with(config, seams).await.unwrap()
     }

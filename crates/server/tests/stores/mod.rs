@@ -2,13 +2,17 @@
 
 mod copies;
 mod moving;
+mod object;
 mod several;
+#[expect(dead_code, reason = "the store of the driver's own tests, of which these need a part")]
+#[path = "../../../blobs/tests/s3/store.rs"]
+mod store;
 
 use std::sync::Arc;
 
 use blobs::{Blobs, MemoryBlobs};
 use server::admin::Upkeep;
-use server::{Config, Running, Seams, Server, StoreName};
+use server::{Config, JobReport, Running, Seams, Server, StoreName};
 
 use crate::stage::sealed::{MIB, alice_and_bob_at};
 use crate::stage::server::send;
@@ -70,6 +74,14 @@ impl Two {
         upkeep.with_stores(&config, self.stores()).await.unwrap().with_clock(self.stage.clock.clone())
     }
 
+    /// Long enough for orphans to be told; everybody signs in again.
+    async fn two_days_later(&mut self) -> JobReport {
+        self.stage.later(2 * 86_400);
+        self.alice = again(&self.stage, &self.alice).await;
+        self.bob = again(&self.stage, &self.bob).await;
+        self.stage.run_jobs().await
+    }
+
     async fn sent(&self, len: u64) -> Parcel {
         let parcel = Parcel::new(len);
         parcel.send(&self.stage, &self.alice, &[&self.bob]).await;
@@ -79,6 +91,11 @@ impl Two {
     async fn opens(&self, parcel: &Parcel) {
         opens(&self.stage, &self.bob, parcel).await;
     }
+}
+
+/// The same person, signed in anew.
+async fn again(stage: &Stage, person: &Person) -> Person {
+    Person { token: Person::new(stage, &person.address).await.token, ..person.clone() }
 }
 
 /// Every octet of a file is given, and so are its leaves.

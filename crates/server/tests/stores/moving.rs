@@ -118,7 +118,7 @@ async fn a_download_that_had_read_the_old_place_goes_on_at_the_new_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn moving_while_files_are_sent_fetched_and_deleted_loses_nothing_and_leaves_no_orphan() {
-    let two = Two::new().await;
+    let mut two = Two::new().await;
     let mut parcels = Vec::new();
     for _ in 0..6 {
         parcels.push(two.sent(LARGE).await);
@@ -138,8 +138,7 @@ async fn moving_while_files_are_sent_fetched_and_deleted_loses_nothing_and_leave
     assert_eq!(report.unwrap().damaged, 0);
     parcels.extend(sent);
     upkeep.move_blobs(OUT, |_| {}).await.unwrap();
-    two.stage.later(2 * 86_400);
-    two.stage.run_jobs().await;
+    two.two_days_later().await;
     assert_eq!((held(&two.local).await, held(&two.s3).await), (0, 12 * 4));
     for parcel in &parcels {
         two.opens(parcel).await;
@@ -149,7 +148,7 @@ async fn moving_while_files_are_sent_fetched_and_deleted_loses_nothing_and_leave
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_that_was_cut_off_is_gone_on_with_and_its_remains_are_swept() {
-    let two = Two::new().await;
+    let mut two = Two::new().await;
     let parcels = [two.sent(LARGE).await, two.sent(LARGE).await];
     // Cut off where the first file is moved and the second is being copied.
     let upkeep = two.upkeep().await;
@@ -172,8 +171,7 @@ async fn a_move_that_was_cut_off_is_gone_on_with_and_its_remains_are_swept() {
     assert!(matches!(refused, Err(AdminError::MoveRuns)), "its lease still lives: {refused:?}");
     let report = upkeep.move_blobs(MoveOptions { take_over: true, ..OUT }, |_| {}).await.unwrap();
     assert!((4..=8).contains(&report.moved), "{report:?}");
-    two.stage.later(2 * 86_400);
-    two.stage.run_jobs().await;
+    two.two_days_later().await;
     assert_eq!((held(&two.local).await, held(&two.s3).await), (0, 8));
     for parcel in &parcels {
         two.opens(parcel).await;

@@ -70,7 +70,7 @@ async fn a_store_that_is_not_configured_is_an_error_and_never_a_deletion() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orphans_are_swept_out_of_every_store_and_out_of_no_other() {
-    let two = Two::new().await;
+    let mut two = Two::new().await;
     let kept = two.sent(LARGE).await;
     for store in [&two.local, &two.s3] {
         store.put_all(vec![(blobs::BlobName::generate(), "left behind".into())]).await.unwrap();
@@ -81,7 +81,7 @@ async fn orphans_are_swept_out_of_every_store_and_out_of_no_other() {
     upkeep.orphans(|orphan| found.push(orphan.store)).await.unwrap();
     found.sort_unstable();
     assert_eq!(found, [StoreName::Local, StoreName::S3]);
-    assert_eq!(two.stage.run_jobs().await.orphans, 2);
+    assert_eq!(two.two_days_later().await.orphans, 2);
     assert_eq!((held(&two.local).await, held(&two.s3).await), (4, 0));
     two.opens(&kept).await;
     upkeep.close().await;

@@ -13,7 +13,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use blobs::{BlobError, BlobStream};
+use blobs::{BlobError, BlobStream, Presign as _};
 use db::{BlobRef, FileLayout, Part};
 use proto::{Code, FileId};
 use serde::Deserialize;
@@ -169,14 +169,14 @@ async fn open_leaves(
 const DIRECT_FOR: Duration = Duration::from_secs(120);
 
 /// A redirect to where the store itself gives a blob, if it does. The same range is asked for there.
-async fn elsewhere(app: &App, blob: &BlobRef) -> Answer<Option<Response>> {
+fn elsewhere(app: &App, blob: &BlobRef) -> Answer<Option<Response>> {
     let Ok(place) = Place::try_from(blob) else { return Ok(None) };
     let Some(direct) = &app.stores.shelf(place.store)?.direct else { return Ok(None) };
-    let address = direct.fetch_at(place.name, DIRECT_FOR).await.map_err(StoreError::from)?;
+    let address = direct.presign_get(place.name, DIRECT_FOR);
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     let headers = response.headers_mut();
-    headers.insert(header::LOCATION, HeaderValue::from_str(&address).map_err(Refusal::internal)?);
+    headers.insert(header::LOCATION, HeaderValue::from_str(address.expose_url()).map_err(Refusal::internal)?);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     Ok(Some(response))

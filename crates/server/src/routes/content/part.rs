@@ -30,7 +30,7 @@ pub(crate) async fn fetch(
         Wanted::Part(range) => Some(range),
     };
     if way.direct
-        && let Some(redirect) = elsewhere(&app, &part.blob).await?
+        && let Some(redirect) = elsewhere(&app, &part.blob)?
     {
         return Ok(redirect);
     }

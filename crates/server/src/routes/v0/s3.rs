@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::response::Response;
-use blobs::BlobName;
+use blobs::{BlobName, Presign as _, PutTerms, S3};
 use proto::Code;
 use proto::v0::{FILE_MAX, Presigned, S3Fields, Uploaded};
 
@@ -19,7 +19,7 @@ use crate::auth::v0::{Member, Uploader, V0Caller};
 use crate::error::{Answer, Refusal};
 use crate::http::{Json, reply};
 use crate::state::App;
-use crate::stores::{Direct, Place, Shelf, StoreError, StoreName};
+use crate::stores::{Place, Shelf, StoreError, StoreName};
 
 /// How long the address is good to begin with.
 const PUT_FOR: Duration = Duration::from_secs(3_600);
@@ -27,9 +27,9 @@ const PUT_FOR: Duration = Duration::from_secs(3_600);
 pub(crate) async fn presigned(State(app): State<App>, V0Caller(caller): V0Caller) -> Answer<Response> {
     let (_, direct) = object_store(&app)?;
     let name = v0_object(&app.keys, caller.user);
-    let upload_url = direct.put_at(name, PUT_FOR).await.map_err(StoreError::from)?;
-    let (bucket, s3_key) = direct.object(name);
-    Ok(reply(&Presigned { upload_url, s3_key, bucket }))
+    let url = direct.presign_put(name, PutTerms { len: None, once: false, lasts: PUT_FOR });
+    let (bucket, s3_key) = (direct.bucket().to_owned(), direct.key(name));
+    Ok(reply(&Presigned { upload_url: url.expose_url().to_owned(), s3_key, bucket }))
 }
 
 pub(crate) async fn uploaded(State(app): State<App>, request: Request) -> Answer<Response> {
@@ -79,17 +79,15 @@ async fn take(app: &App, caller: Member, scribe: &Scribe, fields: S3Fields) -> A
 }
 
 /// The object that a caller names, if it is in the bucket and theirs.
-fn own_object(app: &App, direct: &dyn Direct, caller: Member, fields: &S3Fields) -> Answer<BlobName> {
+fn own_object(app: &App, direct: &S3, caller: Member, fields: &S3Fields) -> Answer<BlobName> {
     let refused = || Refusal::new(Code::Forbidden, "That is no object that you were given an address for.");
-    let name = fields.s3_key.rsplit('/').next().and_then(|name| name.parse().ok()).ok_or_else(refused)?;
-    let is_own = is_v0_object_of(&app.keys, caller.user, name);
-    let (bucket, key) = direct.object(name);
-    if is_own && (&bucket, &key) == (&fields.bucket, &fields.s3_key) { Ok(name) } else { Err(refused()) }
+    let name = direct.name(&fields.s3_key).filter(|_| direct.bucket() == fields.bucket);
+    name.filter(|name| is_v0_object_of(&app.keys, caller.user, *name)).ok_or_else(refused)
 }
 
-fn object_store(app: &App) -> Answer<(&Shelf, &dyn Direct)> {
+fn object_store(app: &App) -> Answer<(&Shelf, &S3)> {
     let shelf = app.stores.shelf(StoreName::S3).map_err(|_| without_s3())?;
-    Ok((shelf, shelf.direct.as_deref().ok_or_else(without_s3)?))
+    Ok((shelf, shelf.direct.as_ref().ok_or_else(without_s3)?))
 }
 
 fn without_s3() -> Refusal {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use blobs::BlobName;
+use blobs::{BlobName, Presign as _, PutTerms, S3};
 use proto::{AskDirect, Code, ConfirmDirect, DirectPlace, FileId};
 
 use super::put::{Announced, expected, take_in};
@@ -18,7 +18,7 @@ use crate::auth::direct::DirectPart;
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, Json, reply};
 use crate::state::App;
-use crate::stores::{Direct, Place, Shelf, StoreError};
+use crate::stores::{Place, Shelf, StoreError};
 
 /// How long the address is good to begin with, and then the leave to say that the part is there.
 const PUT_FOR: Duration = Duration::from_secs(600);
@@ -37,7 +37,8 @@ pub(crate) async fn ask(
     let name = BlobName::generate();
     let leave =
         DirectPart { user: caller.user, file_id, n, name, expires_at: app.time().plus(LEAVE_SECONDS) };
-    let url = direct.put_at(name, PUT_FOR).await.map_err(StoreError::from)?;
+    let terms = PutTerms { len: Some(request.len), once: false, lasts: PUT_FOR };
+    let url = direct.presign_put(name, terms).expose_url().to_owned();
     Ok(reply(&DirectPlace { url, leave: leave.seal(&app.keys) }))
 }
 
@@ -79,7 +80,7 @@ async fn object(shelf: &Shelf, name: BlobName, len: u64) -> Answer<Body> {
 }
 
 /// The store that parts may be put into.
-fn object_store(app: &App) -> Answer<(&Shelf, &dyn Direct)> {
-    let found = app.stores.direct().and_then(|shelf| Some((shelf, shelf.direct.as_deref()?)));
+fn object_store(app: &App) -> Answer<(&Shelf, &S3)> {
+    let found = app.stores.direct().and_then(|shelf| Some((shelf, shelf.direct.as_ref()?)));
     found.ok_or_else(|| Refusal::new(Code::NotOffered, "Parts are sent to this server itself."))
 }

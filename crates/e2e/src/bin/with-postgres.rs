@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         eprintln!("not run: {why}");
         return ExitCode::SUCCESS;
     }
-    let cluster = match postgres::Postgres::start() {
+    let cluster = match postgres::Postgres::start_in_memory() {
         Ok(cluster) => cluster,
         Err(error) => {
             eprintln!("with-postgres: {error}");
