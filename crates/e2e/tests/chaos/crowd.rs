@@ -103,9 +103,9 @@ impl Desk {
             match self.chance.between(0, 10) {
                 0..6 => self.send(1, KIB, 3 * MIB),
                 6..8 => self.send(1, 17 * MIB, 40 * MIB),
-                _ => self.send(5, KIB, 64 * KIB),
+                _ => self.send(3, KIB, 64 * KIB),
             }
-            if self.chance.between(0, 4) == 0 && self.member.kept.len() > 2 {
+            if self.chance.between(0, 2) == 0 && self.member.kept.len() > 4 {
                 let old = self.member.kept.swap_remove(0);
                 remove(&self.member.person, &old.id);
             }

@@ -81,7 +81,9 @@ pub(crate) fn a_sweep_takes_what_belongs_to_nothing_but(
     sweep(ground, &clock, 2 * DAY);
     assert_eq!(unfinished(ground), Vec::<PathBuf>::new(), "temporary files are left");
     println!("chaos: the sweep left {} of {before} files of the store", stored(ground).len());
-    for kept in members.iter().flat_map(|member| &member.kept) {
+    // Every blob is looked at without keys, and some files as a person does it.
+    a_scrub_mends_everything(ground);
+    for kept in members.iter().flat_map(|member| &member.kept).step_by(4) {
         opens(reader, kept, &ground.path("read"));
     }
     for member in members {

@@ -45,7 +45,7 @@ impl Cast {
         if !wax.is_file() {
             return Err(StageError::Unexpected(format!("{} is not there; build it first", wax.display())));
         }
-        say("Waxwing: a file is sealed by Alice, kept by a server that cannot read it, opened by Bob");
+        say("Waxwing: a file is sealed by Alice, kept by servers that cannot read it, opened by Bob");
         chapter("A balancer and three servers start");
         let waxd = std::env::current_exe().doing("finding waxd itself")?;
         let cluster = start(&waxd, &root)?;
