@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     }
     match Waxd::parse().command {
         Command::Serve(args) => serve::run(*args),
-        Command::Cluster(args) => cluster::run(*args),
+        Command::Cluster(args) => cluster::run(&args),
         Command::Balance(args) => balance::run(*args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Admin(args) => admin::run(args),
