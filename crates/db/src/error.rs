@@ -74,7 +74,10 @@ impl From<sqlx::Error> for DbError {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
                 Self::Damaged("a column of a wrong type")
             }
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Away(Box::new(error)),
+            // Not the words of the protocol: a connection that ended in the middle of a greeting is read as such.
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                Self::Away(Box::new(error))
+            }
             sqlx::Error::Database(ref told) => {
                 let meaning = match told.try_downcast_ref::<PgDatabaseError>() {
                     Some(told) => postgres::errors::meaning(told),

@@ -34,7 +34,7 @@ enum Command {
     /// be looked at.
     Doctor(Box<doctor::DoctorArgs>),
     /// Look after a data folder
-    Admin(admin::AdminArgs),
+    Admin(Box<admin::AdminArgs>),
     /// Play the whole way of one file on this machine, and search for what leaked
     Demo(demo::DemoArgs),
 }
@@ -56,10 +56,10 @@ fn main() -> ExitCode {
     }
     match Waxd::parse().command {
         Command::Serve(args) => serve::run(*args),
-        Command::Cluster(args) => cluster::run(*args),
+        Command::Cluster(args) => cluster::run(&args),
         Command::Balance(args) => balance::run(*args),
         Command::Doctor(args) => doctor::run(*args),
-        Command::Admin(args) => admin::run(args),
+        Command::Admin(args) => admin::run(*args),
         Command::Demo(args) => match demo::run(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -53,7 +53,7 @@ fn serve(config: Config, until_stdin_ends: bool) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen(until_stdin_ends)?;
-        let running = Server::start(config).await?;
+        let running = Box::pin(Server::start(config)).await?;
         announce(&running)?;
         tracing::info!(address = %running.address(), "ready");
         let asked = signals.next().await;

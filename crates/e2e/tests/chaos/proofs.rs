@@ -41,14 +41,14 @@ pub(crate) fn no_upload_is_left(members: &[Member]) {
 
 /// The log of what happened is one chain.
 pub(crate) fn the_audit_log_is_whole(ground: &Ground) {
-    let said = ended_well(ground.admin(&["audit", "verify"], None), "audit verify");
+    let said = ended_well(&ground.admin(&["audit", "verify"], None), "audit verify");
     println!("chaos: audit verify: {}", said.lines().last().unwrap_or_default());
 }
 
 /// Every copy is as it was recorded, after what is missing was written anew.
 pub(crate) fn a_scrub_mends_everything(ground: &Ground) {
-    ended_well(ground.admin(&["scrub", "--repair", "--json"], None), "scrub --repair");
-    let said = ended_well(ground.admin(&["scrub", "--json"], None), "scrub");
+    ended_well(&ground.admin(&["scrub", "--repair", "--json"], None), "scrub --repair");
+    let said = ended_well(&ground.admin(&["scrub", "--json"], None), "scrub");
     let total: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     println!("chaos: scrub: {total}");
     assert_eq!(total["damaged"], 0, "{total}");
@@ -101,9 +101,9 @@ fn sweep(ground: &mut Ground, clock: &WrongClock, ahead: i64) {
     clock.set(ahead).unwrap();
     // What the first run ends, the second one finds deleted.
     for _ in 0..2 {
-        ended_well(ground.admin(&["gc", "--json"], Some(clock)), "gc");
+        ended_well(&ground.admin(&["gc", "--json"], Some(clock)), "gc");
     }
-    let said = ended_well(ground.admin(&["orphans", "--json"], Some(clock)), "orphans");
+    let said = ended_well(&ground.admin(&["orphans", "--json"], Some(clock)), "orphans");
     let total: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     assert_eq!(total["orphans"], 0, "{said}");
     ground.start_servers();
@@ -120,7 +120,7 @@ fn unfinished(ground: &Ground) -> Vec<PathBuf> {
     stored(ground).into_iter().filter(is_temporary).collect()
 }
 
-fn ended_well(output: Output, what: &str) -> String {
+fn ended_well(output: &Output, what: &str) -> String {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),

@@ -52,7 +52,7 @@ fn tell(table: &MovedTable, json: bool) {
 }
 
 pub(super) fn begin(args: BeginAgainArgs) -> Outcome {
-    let ended = with_config(args.storage, None, async |config| Ok(begin_again(&config).await?))?;
+    let ended = with_config(args.storage, None, async |config| Ok(Box::pin(begin_again(&config)).await?))?;
     println!("sessions ended     {ended}");
     Ok(ExitCode::SUCCESS)
 }

@@ -68,7 +68,7 @@ pub(crate) struct ClusterArgs {
 }
 
 /// Runs all of it until SIGTERM or SIGINT; a second signal kills what still runs.
-pub(crate) fn run(args: ClusterArgs) -> ExitCode {
+pub(crate) fn run(args: &ClusterArgs) -> ExitCode {
     let level = args.log.unwrap_or_else(crate::serve::default_level);
     let served =
         logging::install(level, args.log_format).map_err(Box::from).and_then(|()| start(args, level));
@@ -81,7 +81,7 @@ pub(crate) fn run(args: ClusterArgs) -> ExitCode {
     }
 }
 
-fn start(args: ClusterArgs, level: LevelFilter) -> Result<(), Box<dyn Error>> {
+fn start(args: &ClusterArgs, level: LevelFilter) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome: Result<(), Box<dyn Error>> = runtime.block_on(async {
         let mut signals = Signals::listen(args.until_stdin_ends)?;

@@ -31,7 +31,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn of(args: ClusterArgs, level: LevelFilter) -> Result<Self, PartError> {
+    pub(super) fn of(args: &ClusterArgs, level: LevelFilter) -> Result<Self, PartError> {
         let stopped = |why: String| PartError::Start { name: "the cluster".to_owned(), why };
         let program =
             std::env::current_exe().map_err(|error| stopped(format!("waxd is not found: {error}")))?;
@@ -42,7 +42,7 @@ impl Plan {
             "--log-format".into(),
             name(format).into(),
         ];
-        let blobs = folders(&args);
+        let blobs = folders(args);
         let ending = Duration::from_secs(args.drain_seconds + 2 * SHUTDOWN_SECONDS + 5);
         let servers = (0..args.servers).map(|n| {
             let port = if args.ports == 0 {
@@ -54,7 +54,7 @@ impl Plan {
                 name: format!("server {}", n + 1),
                 program: program.clone(),
                 before: vec!["serve".into()],
-                after: server(&args, &blobs, n, &told),
+                after: server(args, &blobs, n, &told),
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
                 hidden: NOT_FOR_SERVERS,
                 ending,
@@ -161,7 +161,7 @@ mod tests {
 
     fn plan(line: &[&str]) -> Plan {
         let args = Line::parse_from(["waxd"].iter().chain(line)).cluster;
-        Plan::of(args, LevelFilter::INFO).unwrap()
+        Plan::of(&args, LevelFilter::INFO).unwrap()
     }
 
     fn said(command: &CommandLine, flag: &str) -> Vec<String> {
