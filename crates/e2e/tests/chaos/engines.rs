@@ -7,7 +7,7 @@ use crate::random::rage;
 use e2e::dice::figure;
 use e2e::scene::example;
 use e2e::store::{BUCKET, ID, SECRET};
-use stage::{Cut, Parcel, Postgres, Waited, Way, Wire, postgres, sha256_of};
+use stage::{Cut, Parcel, Postgres, Waited, Way, Wire, WrongClock, postgres, sha256_of};
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -115,6 +115,11 @@ impl Shared for Engines {
     }
 
     fn heal(&mut self) {}
+
+    /// The store refuses what was signed at another time.
+    fn live_by(&mut self, clock: Option<&WrongClock>) {
+        self.store.restart_in(clock.map(WrongClock::env).unwrap_or_default());
+    }
 
     fn engines(&mut self) -> Option<&mut Engines> {
         Some(self)
