@@ -36,9 +36,9 @@ async fn measure(engine: &str, db: Arc<dyn Database>) -> Result<(), Failed> {
         begin(&*db, n).await?;
     }
     for callers in [1, MANY] {
-        let shared = Arc::clone(&db);
+        let of_all = Arc::clone(&db);
         let hits = rate(callers, move |caller, n| {
-            let db = Arc::clone(&shared);
+            let db = Arc::clone(&of_all);
             let bucket = (caller << 32 | n % 64).to_be_bytes().to_vec();
             async move {
                 db.count_hit(Hit { bucket, window_secs: 60, max: 1 << 30, now: NOW }).await?;
@@ -46,18 +46,18 @@ async fn measure(engine: &str, db: Arc<dyn Database>) -> Result<(), Failed> {
             }
         });
         println!("{engine:<10} {callers:>2} callers  count_hit      {:>7.0}/s", hits.await?);
-        let shared = Arc::clone(&db);
+        let of_all = Arc::clone(&db);
         let parts = rate(callers, move |caller, n| {
-            let db = Arc::clone(&shared);
+            let db = Arc::clone(&of_all);
             async move {
                 db.record_part(part(caller, callers << 40 | n)).await?;
                 Ok(())
             }
         });
         println!("{engine:<10} {callers:>2} callers  record_part    {:>7.0}/s", parts.await?);
-        let shared = Arc::clone(&db);
+        let of_all = Arc::clone(&db);
         let events = rate(callers, move |caller, n| {
-            let db = Arc::clone(&shared);
+            let db = Arc::clone(&of_all);
             async move {
                 db.append_events(&[event(caller, callers << 40 | n)]).await?;
                 Ok(())

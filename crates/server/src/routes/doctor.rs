@@ -4,12 +4,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, put};
 use futures::StreamExt as _;
 use http_body_util::BodyExt as _;
 use proto::Code;
@@ -62,6 +64,16 @@ pub(crate) struct Arrived {
     pub(crate) client: String,
     /// The server's clock.
     pub(crate) now: i64,
+}
+
+/// Where the doctor asks: between a server and its own operator, and no part of the protocol.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route(BODY, put(body))
+        .route(DRIP, get(drip))
+        .route(RANGE, get(range))
+        .route(FRESH, get(fresh))
+        .route(SOCKET, get(socket))
 }
 
 /// Places for doctors.

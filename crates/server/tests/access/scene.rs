@@ -145,7 +145,7 @@ impl<'s> Scene<'s> {
     async fn prepare(&mut self, row: &Row) {
         let (stage, alice) = (self.stage, self.alice.clone());
         match row.path.as_str() {
-            paths::UPLOAD | paths::PART | paths::COMPLETE => {
+            paths::UPLOAD | paths::PART | paths::PART_DIRECT | paths::COMPLETE => {
                 self.parcel.begin(stage, &alice).await;
                 if row.path == paths::COMPLETE {
                     self.parcel.put_all(stage, &alice).await;
