@@ -39,7 +39,7 @@ async fn measure(engine: &str, db: Arc<dyn Database>) -> Result<(), Failed> {
         let of_all = Arc::clone(&db);
         let hits = rate(callers, move |caller, n| {
             let db = Arc::clone(&of_all);
-            let bucket = (caller << 32 | n % 64).to_be_bytes().to_vec();
+            let bucket = ((caller << 32) | (n % 64)).to_be_bytes().to_vec();
             async move {
                 db.count_hit(Hit { bucket, window_secs: 60, max: 1 << 30, now: NOW }).await?;
                 Ok(())
@@ -50,7 +50,7 @@ async fn measure(engine: &str, db: Arc<dyn Database>) -> Result<(), Failed> {
         let parts = rate(callers, move |caller, n| {
             let db = Arc::clone(&of_all);
             async move {
-                db.record_part(part(caller, callers << 40 | n)).await?;
+                db.record_part(part(caller, (callers << 40) | n)).await?;
                 Ok(())
             }
         });
@@ -59,7 +59,7 @@ async fn measure(engine: &str, db: Arc<dyn Database>) -> Result<(), Failed> {
         let events = rate(callers, move |caller, n| {
             let db = Arc::clone(&of_all);
             async move {
-                db.append_events(&[event(caller, callers << 40 | n)]).await?;
+                db.append_events(&[event(caller, (callers << 40) | n)]).await?;
                 Ok(())
             }
         });

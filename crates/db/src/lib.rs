@@ -10,6 +10,11 @@
 //! written once (`sql/`) and compiled for each. Every driver runs the suite in [`conformance`]
 //! (feature `conformance`).
 
+#![allow(
+    clippy::duplicate_mod,
+    reason = "the sentences in SQL are written once and compiled for each engine: decision 31"
+)]
+
 mod accounts;
 mod administration;
 mod audit;

@@ -117,6 +117,11 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub async fn start_with(config: Config, seams: Seams) -> Result<Running, StartError> {
+        // What opens everything holds much at once, and callers would carry it around.
+        Box::pin(Self::open(config, seams)).await
+    }
+
+    async fn open(config: Config, seams: Seams) -> Result<Running, StartError> {
         let relay = config.relay()?;
         config.check(seams.mailer.is_none() && relay.is_none())?;
         let data = config.storage.data.clone();

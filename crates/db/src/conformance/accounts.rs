@@ -256,7 +256,7 @@ async fn accounts_are_listed_page_by_page(db: &dyn Database) {
 /// Neither waits for a turn where the engine has one: each is one row.
 async fn hits_and_codes_that_race_are_counted_each(fixture: &mut dyn Fixture) {
     let (one, two) = (fixture.open().await, fixture.open().await);
-    let db = |n: u8| if n % 2 == 0 { Arc::clone(&one) } else { Arc::clone(&two) };
+    let db = |n: u8| if n.is_multiple_of(2) { Arc::clone(&one) } else { Arc::clone(&two) };
     let hits = (0..40).map(|n| {
         let db = db(n);
         let hit = Hit { bucket: vec![7], window_secs: 60, max: 9, now: NOW };

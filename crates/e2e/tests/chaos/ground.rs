@@ -43,6 +43,9 @@ pub(crate) trait Shared {
     /// Everything is as it was, or better.
     fn heal(&mut self);
 
+    /// What looks at the time of day does so by this clock from now on, or again by the right one.
+    fn live_by(&mut self, _: Option<&WrongClock>) {}
+
     /// The engines, if that is what is shared.
     fn engines(&mut self) -> Option<&mut Engines> {
         None

@@ -59,6 +59,13 @@ impl Part {
         self.revive();
     }
 
+    /// Lets it end and starts it again with this environment.
+    pub(crate) fn restart_in(&mut self, env: Vec<(String, OsString)>) {
+        self.end();
+        self.recipe.env = env;
+        self.revive();
+    }
+
     /// SIGSTOP.
     pub(crate) fn stop(&self) {
         if let Some(pid) = self.pid() {

@@ -99,6 +99,7 @@ pub(crate) fn a_sweep_takes_what_belongs_to_nothing_but(
 fn sweep(ground: &mut Ground, clock: &WrongClock, ahead: i64) {
     ground.end_servers();
     clock.set(ahead).unwrap();
+    ground.shared.live_by(Some(clock));
     // What the first run ends, the second one finds deleted.
     for _ in 0..2 {
         ended_well(&ground.admin(&["gc", "--json"], Some(clock)), "gc");
@@ -106,6 +107,7 @@ fn sweep(ground: &mut Ground, clock: &WrongClock, ahead: i64) {
     let said = ended_well(&ground.admin(&["orphans", "--json"], Some(clock)), "orphans");
     let total: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     assert_eq!(total["orphans"], 0, "{said}");
+    ground.shared.live_by(None);
     ground.start_servers();
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn rage(mut ground: Ground, faults: u64) {
         assert!(!crowd.is_broken(), "somebody gave up before fault {n}, {fault:?}");
         println!("chaos: {:>6.1} s, {n} after {after} bytes: {fault:?}", began.elapsed().as_secs_f32());
         ground.heal();
+        crowd.is_struck();
         fault.strike(&mut ground);
         if n % 10 == 9 {
             seen.extend(proofs::ids(&persist(&reader, &["ls", "--all"]).said).into_iter().map(str::to_owned));

@@ -19,7 +19,7 @@ fn the_demo_plays_to_its_end_and_finds_no_leak() {
         "is killed (kill -9)",
         "the servers received each part once",
         "copies anew",
-        "everything is as it was recorded",
+        "each part is in two folders again",
         "finds a planted copy",
         "nothing of it is in",
         "peak memory",

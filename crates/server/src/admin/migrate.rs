@@ -54,7 +54,7 @@ pub async fn begin_again(config: &Config) -> Result<u64, AdminError> {
         }
         Ok(db.begin_again().await?)
     };
-    let begun = begun.await;
+    let begun = Box::pin(begun).await;
     super::closing(&*db, begun).await
 }
 

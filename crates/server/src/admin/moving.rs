@@ -60,6 +60,7 @@ pub enum MoveEvent {
 }
 
 /// What came of one blob.
+#[derive(Clone, Copy)]
 enum Step {
     Moved,
     Ended,

@@ -50,7 +50,8 @@ fn keep(is_dying: bool) -> String {
     let parent = std::process::id();
     // It must not outlive the process, which ends without a word.
     let watcher = format!("while kill -0 {parent} 2>/dev/null; do sleep 0.2; done; kill -9 {}", redis.pid());
-    std::process::Command::new("sh").args(["-c", &watcher]).spawn().unwrap();
+    let mut watcher = std::process::Command::new("sh").args(["-c", &watcher]).spawn().unwrap();
+    std::thread::spawn(move || watcher.wait());
     std::thread::spawn(move || {
         let mut living = Some(redis);
         loop {

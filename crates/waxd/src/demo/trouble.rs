@@ -80,12 +80,9 @@ pub(super) fn a_folder_is_lost(
         began.elapsed().as_millis()
     ));
     scrub(waxd, &cluster.data, folders, false)?;
-    let (parts, bytes) = stored(lost);
-    tell(&format!(
-        "{} holds {parts} parts again, {}, and everything is as it was recorded",
-        short(lost),
-        size(bytes)
-    ));
+    let held: Vec<String> =
+        folders.iter().map(|folder| format!("{} parts in {}", stored(folder).0, short(folder))).collect();
+    tell(&format!("each part is in two folders again, as it was recorded: {}", held.join(", ")));
     Ok(())
 }
 
