@@ -40,8 +40,9 @@ async fn with_a_folder_lost_and_every_copy_in_another_damaged_a_file_still_opens
         bytes[40] ^= 1;
         std::fs::write(&path, bytes).unwrap();
     }
-    let received = bob.receive(sent.file_id).await.unwrap();
-    assert_eq!(std::fs::read(received.path.unwrap()).unwrap(), content);
+    let received = bob.receive(sent.file_id).await.unwrap().path.unwrap();
+    assert_eq!(std::fs::read(&received).unwrap(), content);
+    std::fs::remove_file(received).unwrap();
     // Where every copy is damaged, nothing is opened.
     for path in blobs_below(&folder(root, "three")) {
         let mut bytes = std::fs::read(&path).unwrap();
@@ -50,6 +51,13 @@ async fn with_a_folder_lost_and_every_copy_in_another_damaged_a_file_still_opens
     }
     let refused = bob.receive(sent.file_id).await.unwrap_err();
     assert!(matches!(refused, client::Error::NotAuthentic), "{refused}");
+}
+
+/// Goes through a proxy from now on, signed in there.
+async fn via(stage: &Stage, person: &Person, proxy: &Proxy) {
+    person.through(proxy);
+    let code = stage.code(&person.client, &person.address).await;
+    person.client.sign_in(&person.address, &code).await.unwrap();
 }
 
 /// One file of one part, a server that points to an object store, and what that store was asked.
@@ -99,7 +107,7 @@ async fn pointed(
     };
     let proxy = Proxy::start(&stage, answer, |_| {}).await;
     url.set(proxy.url().to_owned()).unwrap();
-    bob.through(&proxy);
+    via(&stage, &bob, &proxy).await;
     Pointed { stage, proxy, bob, file_id: sent.file_id, content, asked, through_the_server: through }
 }
 
@@ -232,7 +240,7 @@ async fn parts_go_into_a_bucket_and_come_out_of_it_past_the_server() {
         Answer::Forward
     };
     let watch = Proxy::start(&bucket.stage, watched, |_| {}).await;
-    bucket.alice.through(&watch);
+    via(&bucket.stage, &bucket.alice, &watch).await;
     let content = noise(3_500_000, 3);
     let sent = bucket.alice.send(&bucket.alice.file("plan.bin", &content), &bucket.bob).await.unwrap();
     assert_eq!((put.load(Ordering::SeqCst), proxy.load(Ordering::SeqCst)), (4, 0));
@@ -256,7 +264,7 @@ async fn a_bucket_that_goes_away_in_the_middle_and_comes_back_ends_neither_a_sen
         Answer::Forward
     };
     let watch = Proxy::start(&stage, watched, |_| {}).await;
-    alice.through(&watch);
+    via(&stage, &alice, &watch).await;
     let away = async {
         begun.notified().await;
         store.stop().await;
@@ -281,7 +289,7 @@ async fn a_bucket_that_goes_away_in_the_middle_and_comes_back_ends_neither_a_sen
         Answer::Forward
     };
     let watch = Proxy::start(&stage, watched, |_| {}).await;
-    bob.through(&watch);
+    via(&stage, &bob, &watch).await;
     let away = async {
         begun.notified().await;
         store.stop().await;
