@@ -37,13 +37,14 @@ async fn a_large_body_that_was_forwarded_is_not_sent_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_small_request_that_may_be_repeated_is_tried_at_every_server() {
-    let ground = Ground::new();
-    let servers = [ground.server().await, ground.server().await];
-    let balancer = ground.balancer(&[&servers[0], &servers[1]]).await;
     for method in ["GET", "PUT", "DELETE"] {
+        // Each with servers of its own: one that broke requests before is left alone for a while.
+        let ground = Ground::new();
+        let servers = [ground.server().await, ground.server().await];
+        let balancer = ground.balancer(&[&servers[0], &servers[1]]).await;
         assert_eq!(ground.ask(&balancer, request(method, "/breaks", "small")).await.status(), 502);
+        assert_eq!((servers[0].seen("/breaks"), servers[1].seen("/breaks")), (1, 1), "{method}");
     }
-    assert_eq!((servers[0].seen("/breaks"), servers[1].seen("/breaks")), (3, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,7 +95,10 @@ async fn what_the_stories_left_arrives_row_by_row_and_numbers_go_on() {
         assert_eq!(i64::try_from(db.live_span().await.unwrap().last).unwrap(), last);
         db.close().await;
     }
-    let empty: Vec<_> = rows.iter().filter(|(_, rows)| **rows == 0).map(|(name, _)| name).collect();
+    let mut empty: Vec<String> =
+        rows.iter().filter(|(_, rows)| **rows == 0).map(|(name, _)| name.to_string()).collect();
+    // Every story uses up the ceremonies that it begins.
+    empty.retain(|name| name != "ceremonies");
     assert!(empty.is_empty(), "the stories fill every table: {empty:?}");
 }
 

@@ -101,6 +101,16 @@ pub async fn examine(
     environment: impl Fn(&str) -> Option<OsString>,
     show: &mut (dyn FnMut(&Finding) + Send),
 ) -> Vec<Finding> {
+    // It holds the server's whole configuration and every connection that it tries: too much for callers to carry around.
+    Box::pin(look_over(config, options, environment, show)).await
+}
+
+async fn look_over(
+    config: Config,
+    options: &Options,
+    environment: impl Fn(&str) -> Option<OsString>,
+    show: &mut (dyn FnMut(&Finding) + Send),
+) -> Vec<Finding> {
     let mut chart = Chart { area: "configuration", findings: Vec::new(), show };
     let watch = clock::Watch::begin();
     configuration(&config, &mut chart);
