@@ -14,7 +14,8 @@ scripts/layers.sh
 step "every threat has its tests"
 scripts/threats.sh
 step "tests"
-cargo nextest run --locked --workspace --no-fail-fast
+# The cluster over PostgreSQL and S3 is struck in `make chaos` and `make test-full`.
+cargo nextest run --locked --workspace --no-fail-fast -E 'not test(/^engines::whatever_dies/)'
 # The same selection of packages everywhere: another one would compile every dependency again.
 if command -v redis-server >/dev/null; then
   for redis in up down dying; do
@@ -37,6 +38,7 @@ if [ -z "${WAXWING_LONG_FOLLOWS:-}" ]; then
   cat <<'LEFT_OUT'
 left out here:
   - the long forms of the faults: 400 by chance, 100 interruptions, ten minutes without network,
+    chaos on a cluster over PostgreSQL and S3,
     power loss on 500 states, a crowd of 1,000, 600 faults on a cluster, the upgrade from the version before (make test-full)
   - the storage drivers against Garage and the JavaScript node of IPFS, all tests of the server on PostgreSQL (make test-full)
   - 16 GiB under a bound of memory, an hour of faults (make soak)
