@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 WAXWING_LONG_FOLLOWS=1 scripts/test.sh
 printf '\n== the server on PostgreSQL; a backup by waxd is for SQLite alone\n'
 "${CARGO_TARGET_DIR:-target}/debug/with-postgres" cargo nextest run --locked --workspace --no-fail-fast \
-  -E 'package(server) & kind(test) & not test(/^admin::(backup|held)/)'
+  -E 'package(server) & kind(test) & not test(/^admin::(backup|held)|deletions_of_what_ended/)'
 printf '\n== faults, the long forms (about half an hour)\n'
 export WAXWING_FAULTS=${WAXWING_FAULTS:-400} WAXWING_INTERRUPTIONS=${WAXWING_INTERRUPTIONS:-100}
 export WAXWING_NO_NETWORK=${WAXWING_NO_NETWORK:-600}
