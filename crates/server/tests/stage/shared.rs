@@ -5,9 +5,13 @@ use std::net::TcpListener;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use proto::Problem;
+use reqwest::StatusCode;
 use server::Config;
 use server::config::GivenSecret;
 use stage::Redis;
+
+use super::Reply;
 
 /// Redis at an address, for limits however small.
 pub(crate) fn at(config: &mut Config, url: String) {
@@ -34,6 +38,20 @@ pub(crate) fn by_environment(config: &mut Config) {
 /// Whether hits may be lost while a test runs.
 pub(crate) fn is_dying() -> bool {
     std::env::var_os("WAXWING_TEST_REDIS").is_some_and(|mode| mode == "dying")
+}
+
+/// Calls until one is refused: after exactly as many as a limit says, or after fewer where hits that were counted ahead die with
+/// Redis. Gives the refusal.
+pub(crate) async fn refused_after(max: usize, call: impl AsyncFn() -> Reply) -> Problem {
+    for done in 0..=max {
+        let reply = call().await;
+        if reply.status == StatusCode::TOO_MANY_REQUESTS {
+            assert!(done == max || (is_dying() && done >= max / 2), "{done} of {max}");
+            return reply.refusal();
+        }
+        assert!(reply.status.is_success(), "{}", reply.status);
+    }
+    panic!("{max} and one more were let through");
 }
 
 /// An address where nobody listens.
