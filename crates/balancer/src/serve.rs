@@ -33,6 +33,8 @@ use crate::tls::{self, FileIdentity, TlsError};
 
 /// How often files are looked at.
 const LOOK_AT_FILES: Duration = Duration::from_secs(1);
+/// How often it is looked whether a predecessor's metrics are gone.
+const LOOK_AT_METRICS: Duration = Duration::from_millis(200);
 /// Servers that one request is tried at.
 const TRIES: usize = 3;
 /// Idle connections to servers that are kept.
@@ -133,7 +135,7 @@ impl Running {
             None => None,
             Some(address) => {
                 let admin = Admin { metrics: metrics.clone(), pool: pool.clone() };
-                Some(watch_over(address, admin, end.clone()).await?)
+                Some(watch_over(address, admin, end.clone(), config.take_over).await?)
             }
         };
         let connections = TaskTracker::new();
@@ -262,16 +264,47 @@ fn listen(
     tokio::spawn(async move { service.start_service(Some(fds), shutdown, 1).await })
 }
 
+/// Shows metrics at an address; where a predecessor still shows its own there, as soon as it has ended.
 async fn watch_over(
     address: SocketAddr,
     admin: Admin,
     end: CancellationToken,
+    has_predecessor: bool,
 ) -> Result<SocketAddr, StartError> {
+    let listener = match TcpListener::bind(address).await {
+        Err(error) if has_predecessor && error.kind() == io::ErrorKind::AddrInUse => {
+            tokio::spawn(async move {
+                if let Some(listener) = bind_when_free(address, &end).await {
+                    Arc::new(admin).run(listener, end).await;
+                }
+            });
+            return Ok(address);
+        }
+        bound => bound,
+    };
     let bind = |source| StartError::Bind { address, source };
-    let listener = TcpListener::bind(address).await.map_err(bind)?;
+    let listener = listener.map_err(bind)?;
     let bound = listener.local_addr().map_err(bind)?;
     tokio::spawn(Arc::new(admin).run(listener, end));
     Ok(bound)
+}
+
+/// `None` where it was never free before the end, or cannot be listened on for another reason.
+async fn bind_when_free(address: SocketAddr, end: &CancellationToken) -> Option<TcpListener> {
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Some(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => {
+                tracing::error!(%address, cause = %error, "metrics cannot be shown");
+                return None;
+            }
+        }
+        tokio::select! {
+            () = end.cancelled() => return None,
+            () = tokio::time::sleep(LOOK_AT_METRICS) => {}
+        }
+    }
 }
 
 /// Takes up a list of servers and a certificate that changed; what cannot be read changes nothing.

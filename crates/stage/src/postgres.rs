@@ -1,6 +1,6 @@
 //! PostgreSQL as a database server of its own: a cluster in a folder, on a socket and a port for one story.
 
-use crate::{Doing, StageError};
+use crate::{Doing, StageError, certificate};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -24,6 +24,8 @@ pub struct Postgres {
     folder: PathBuf,
     port: u16,
     databases: AtomicU32,
+    /// Whether connections may be, and over the network must be, over TLS.
+    tls: bool,
 }
 
 impl Postgres {
@@ -52,7 +54,8 @@ impl Postgres {
         if let Some((user, group)) = other_user()? {
             chown(&folder, Some(user), Some(group)).doing("giving PostgreSQL its folder")?;
         }
-        let mut cluster = Self { child: None, folder, port: free_port()?, databases: AtomicU32::new(0) };
+        let mut cluster =
+            Self { child: None, folder, port: free_port()?, databases: AtomicU32::new(0), tls: false };
         let made = cluster
             .command("initdb")?
             // What makes it is thrown away with it; what is written later is not spared the disk.
@@ -66,6 +69,29 @@ impl Postgres {
         }
         cluster.go()?;
         Ok(cluster)
+    }
+
+    /// From the next start on takes nobody from the network without TLS, and shows a certificate for the name `localhost`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn use_tls(&mut self) -> Result<(), StageError> {
+        certificate::write(&self.folder, "localhost")?;
+        let key = self.folder.join("key.pem");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).doing("making a key private")?;
+        if let Some((user, group)) = other_user()? {
+            chown(&key, Some(user), Some(group)).doing("giving PostgreSQL its key")?;
+        }
+        let rules = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+        fs::write(self.data().join("pg_hba.conf"), rules).doing("writing who may come")?;
+        self.tls = true;
+        Ok(())
+    }
+
+    /// The authority of [`Postgres::use_tls`].
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.folder.join("cert.pem")
     }
 
     /// Starts it again where it was stopped, on the same port.
@@ -82,6 +108,7 @@ impl Postgres {
             .arg(&self.folder)
             .args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"])
             .args(["-c", "max_connections=300", "-c", "shared_buffers=32MB"])
+            .args(self.tls_settings())
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -167,6 +194,19 @@ impl Postgres {
     /// What the server says against them.
     pub fn sql(&self, database: &str, statements: &str) -> Result<String, StageError> {
         sql(&format!("{}/{database}", self.server()), statements)
+    }
+
+    fn tls_settings(&self) -> Vec<String> {
+        if !self.tls {
+            return Vec::new();
+        }
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        let settings = [
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", file("cert.pem")),
+            format!("ssl_key_file={}", file("key.pem")),
+        ];
+        settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]).collect()
     }
 
     fn data(&self) -> PathBuf {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::ground::{Ground, PATIENCE, request, until_metrics};
 
@@ -26,7 +27,7 @@ async fn a_running_request_finishes_when_the_balancer_stops_and_idle_connections
     // Says its answer, then ends, while the other request still runs.
     let _ =
         tokio::time::timeout(PATIENCE, idle.read_to_end(&mut rest)).await.expect("the idle connection stays");
-    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "it still listens");
+    assert!(TcpStream::connect(address).await.is_err(), "it still listens");
     assert!(!stopping.is_finished());
     server.behaviour.release.notify_one();
     assert_eq!(held.await.unwrap().status(), 200);
@@ -54,7 +55,7 @@ async fn a_connection_too_many_is_closed_and_the_others_go_on() {
     let server = ground.server().await;
     let balancer = ground.balancer_with(&[&server], |config| config.limits.max_connections = 1).await;
     let mut first = ground.client(&balancer).await;
-    let mut second = tokio::net::TcpStream::connect(balancer.address()).await.unwrap();
+    let mut second = TcpStream::connect(balancer.address()).await.unwrap();
     let mut nothing = Vec::new();
     let closed = tokio::time::timeout(PATIENCE, second.read_to_end(&mut nothing)).await;
     assert!(closed.expect("it was left open").is_err() || nothing.is_empty());
@@ -71,7 +72,7 @@ async fn a_client_that_says_nothing_is_not_waited_for() {
         config.limits.idle_seconds = 1;
     };
     let balancer = ground.balancer_with(&[&server], tweak).await;
-    let mut bare = tokio::net::TcpStream::connect(balancer.address()).await.unwrap();
+    let mut bare = TcpStream::connect(balancer.address()).await.unwrap();
     let mut silent = ground.raw(&balancer).await;
     let mut half = ground.raw(&balancer).await;
     half.write_all(b"GET /x HTTP/1.1\r\nHost: loc").await.unwrap();
@@ -104,6 +105,8 @@ async fn a_successor_takes_the_address_over_and_no_connection_is_refused() {
     let takes = |config: &mut balancer::Config| {
         config.hand_over = Some(socket.clone());
         config.take_over = true;
+        // One configuration for both: where metrics are shown passes on as well, once the first has ended.
+        config.admin_listen = first.admin_address();
     };
     // The predecessor may be asked before the successor is there: it waits a little.
     let servers = [&server];
@@ -119,4 +122,11 @@ async fn a_successor_takes_the_address_over_and_no_connection_is_refused() {
     assert_eq!(held.await.unwrap().status(), 200);
     tokio::time::timeout(PATIENCE, stopping).await.expect("it does not end").unwrap();
     assert_eq!(ground.get(&second, "/x").await.status(), 200);
+    let metrics = second.admin_address().unwrap();
+    let shown = async {
+        while TcpStream::connect(metrics).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, shown).await.expect("the successor shows no metrics");
 }

@@ -8,6 +8,7 @@ mod killed;
 mod mail;
 mod memory;
 mod operator;
+mod outgrown;
 #[cfg(target_os = "linux")]
 mod power;
 

@@ -9,11 +9,17 @@ use std::time::{Duration, SystemTime};
 
 /// `waxd admin ARGS --data DATA`.
 fn admin(data: &Path, args: &[&str]) -> Output {
+    command(data, args).output().unwrap()
+}
+
+/// The same, not started yet.
+pub(crate) fn command(data: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(executable("waxd"));
     command.arg("admin").args(args).arg("--data").arg(data);
     // Elsewhere, and without what whoever runs the tests may have set.
     command.current_dir(data).env_remove("SECRET_KEY").env_remove("SECRET_KEY_FILE");
-    command.env("WAXD_MAIL", "console").output().unwrap()
+    command.env_remove("DATABASE_URL").env_remove("DATABASE_URL_FILE").env("WAXD_MAIL", "console");
+    command
 }
 
 /// The one JSON object of a command that ended with `code`.
@@ -33,7 +39,7 @@ fn lines(output: &Output, code: i32) -> Vec<Value> {
 }
 
 #[track_caller]
-fn words(output: &Output, code: i32) -> String {
+pub(crate) fn words(output: &Output, code: i32) -> String {
     let all = [output.stdout.as_slice(), &output.stderr].concat();
     let text = String::from_utf8(all).unwrap();
     assert_eq!(output.status.code(), Some(code), "{text}");
@@ -44,7 +50,7 @@ fn exit(person: &Person, args: &[&str]) -> Option<i32> {
     person.attempt(args).unwrap().status.code()
 }
 
-fn login(person: &Person, server: &Server) -> Option<i32> {
+pub(crate) fn login(person: &Person, server: &Server) -> Option<i32> {
     let began = std::time::Instant::now();
     // Letters of before are not the one that is waited for.
     for letter in std::fs::read_dir(server.data.join("mail")).unwrap() {

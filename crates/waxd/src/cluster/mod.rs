@@ -1,7 +1,8 @@
 //! `waxd cluster`: a balancer and several servers on one machine, by one command, for as long as it runs.
 //!
 //! Each is a process of its own, a child of this one. A child that dies is started again; SIGHUP restarts the servers one
-//! after the other while the others answer; SIGTERM and SIGINT end all of them in order.
+//! after the other while the others answer, and has a new balancer take over from the old one; SIGTERM and SIGINT end all of
+//! them in order.
 
 mod part;
 mod plan;
@@ -10,7 +11,8 @@ mod words;
 use std::error::Error;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,6 +24,9 @@ use crate::signals::Signals;
 use part::{Part, PartError};
 use plan::Plan;
 use words::Words;
+
+/// How often it is looked whether a successor waits.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What `waxd cluster` can be told. All that is not said here (mail, limits, database, store, secrets) the servers take
 /// from the environment, as `waxd serve` does, or from arguments behind `--`.
@@ -109,6 +114,10 @@ fn start(args: &ClusterArgs, level: LevelFilter) -> Result<(), Box<dyn Error>> {
 struct Cluster {
     servers: Vec<Part>,
     balancer: Option<Part>,
+    /// Balancers that have handed over, with what they had in hand.
+    leaving: Vec<Part>,
+    /// Where the servers are.
+    urls: Vec<String>,
 }
 
 impl Cluster {
@@ -119,9 +128,9 @@ impl Cluster {
             hang_up.recv().await;
             tracing::info!("a rolling restart begins, as asked by SIGHUP");
             match self.roll(plan).await {
-                Ok(()) => tracing::info!("every server has been restarted"),
+                Ok(()) => tracing::info!("every part has been restarted"),
                 Err(error) => {
-                    tracing::error!(cause = %error, "the rolling restart ends here; the servers that are left run on")
+                    tracing::error!(cause = %error, "the rolling restart ends here; the parts that are left run on")
                 }
             }
         }
@@ -129,7 +138,6 @@ impl Cluster {
 
     async fn start(&mut self, plan: &Plan) -> Result<(), PartError> {
         let words = Words::new(plan.format);
-        let mut urls = Vec::new();
         for command in &plan.servers {
             self.servers.push(Part::keep(command.clone(), words));
             // The first one makes database, keys and authority; the others find them.
@@ -138,9 +146,15 @@ impl Cluster {
             }
         }
         for server in &mut self.servers {
-            urls.push(server.ready().await?.url);
+            self.urls.push(server.ready().await?.url);
         }
-        let balancer = self.balancer.insert(Part::keep(plan.balancer(&urls), words));
+        if let Some(folder) = plan.meeting.as_deref().and_then(Path::parent) {
+            own_folder(folder).map_err(|error| PartError::Start {
+                name: "balancer".to_owned(),
+                why: format!("{} cannot be made: {error}", folder.display()),
+            })?;
+        }
+        let balancer = self.balancer.insert(Part::keep(plan.balancer(&self.urls), words));
         let at = balancer.ready().await?;
         announce(&at.url, at.ca.as_deref());
         Ok(())
@@ -154,15 +168,55 @@ impl Cluster {
             server.ready().await?;
             tokio::time::sleep(plan.settling).await;
         }
+        self.succeed(plan).await
+    }
+
+    /// Has a new balancer take the address over from the one that runs, which ends when its requests have.
+    async fn succeed(&mut self, plan: &Plan) -> Result<(), PartError> {
+        self.leaving.retain(|part| !part.is_gone());
+        let Some(old) = &mut self.balancer else { return Ok(()) };
+        let Some(socket) = &plan.meeting else {
+            tracing::warn!("the balancer runs on as it was: the data folder's name is too long to meet in");
+            return Ok(());
+        };
+        old.ready().await?;
+        // One left behind by a successor that was killed would be taken for the next one's.
+        drop(std::fs::remove_file(socket));
+        let mut next = Part::keep(plan.successor(&self.urls), Words::new(plan.format));
+        tokio::select! {
+            ready = next.ready() => drop(ready?),
+            () = appeared(socket) => {
+                old.leave(true).await?;
+                if let Err(error) = next.ready().await {
+                    old.leave(false).await?;
+                    return Err(error);
+                }
+            }
+        }
+        self.leaving.extend(self.balancer.replace(next));
         Ok(())
     }
 
     /// Ends the balancer, so that nobody new comes, then the servers.
     async fn stop(&mut self) {
-        if let Some(balancer) = &mut self.balancer {
-            balancer.stop().await;
-        }
+        let balancers = self.balancer.iter_mut().chain(&mut self.leaving);
+        futures::future::join_all(balancers.map(Part::stop)).await;
         futures::future::join_all(self.servers.iter_mut().map(Part::stop)).await;
+    }
+}
+
+/// A folder that this account alone enters.
+fn own_folder(path: &Path) -> std::io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+/// Waits until there is something at a path.
+async fn appeared(path: &Path) {
+    while !path.exists() {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

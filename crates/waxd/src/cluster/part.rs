@@ -32,6 +32,8 @@ pub(super) struct CommandLine {
     /// Before and after the address that it listens on.
     pub(super) before: Vec<OsString>,
     pub(super) after: Vec<OsString>,
+    /// At its first start alone.
+    pub(super) at_first: Vec<OsString>,
     /// With port 0 only until it has been started once: who knows it must find it again.
     pub(super) listen: SocketAddr,
     /// What of the environment is not meant for it.
@@ -73,6 +75,8 @@ enum Standing {
 
 enum Order {
     Restart(oneshot::Sender<()>),
+    /// Whether it is to hand its place over and then end, or to stay after all.
+    Leave(bool),
     Stop,
 }
 
@@ -90,7 +94,7 @@ impl Part {
         let (orders, ordered) = mpsc::channel(4);
         let (told, standing) = watch::channel(Standing::Starting);
         let name = command.name.clone();
-        let keeper = Keeper { command, words, ordered, told, was_ready: false };
+        let keeper = Keeper { command, words, ordered, told, was_ready: false, leaves: false };
         Self { name, orders, standing, keeper: tokio::spawn(keeper.run()) }
     }
 
@@ -111,6 +115,17 @@ impl Part {
         let stopped = || PartError::Stopped(self.name.clone());
         self.orders.send(Order::Restart(done)).await.map_err(|_| stopped())?;
         ended.await.map_err(|_| stopped())
+    }
+
+    /// Asks it by SIGQUIT to hand its place over to a successor and to end when its requests have; or, where that came to
+    /// nothing, lets it stay.
+    pub(super) async fn leave(&self, leaves: bool) -> Result<(), PartError> {
+        self.orders.send(Order::Leave(leaves)).await.map_err(|_| PartError::Stopped(self.name.clone()))
+    }
+
+    /// Whether it has ended for good.
+    pub(super) fn is_gone(&self) -> bool {
+        self.keeper.is_finished()
     }
 
     /// Ends it in peace and for good.
@@ -135,6 +150,8 @@ struct Keeper {
     ordered: mpsc::Receiver<Order>,
     told: watch::Sender<Standing>,
     was_ready: bool,
+    /// It hands its place over: when it has ended, it is not started again.
+    leaves: bool,
 }
 
 /// What became of a child.
@@ -172,7 +189,8 @@ impl Keeper {
                     let _ = done.send(());
                 }
                 Ok(Some(Order::Stop) | None) => return,
-                Err(_) => {}
+                // A successor finds nobody to take over from.
+                Ok(Some(Order::Leave(_))) | Err(_) => {}
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -194,7 +212,7 @@ impl Keeper {
         }
         let starting = tokio::select! {
             ready = tokio::time::timeout(STARTING, becomes_ready) => ready,
-            order = self.ordered.recv() => return self.end(child, order).await,
+            order = next_end(&mut self.ordered, |_| {}) => return self.end(child, order).await,
         };
         match starting {
             Ok(Ok(ready)) => self.tell(ready, child.id()),
@@ -208,20 +226,33 @@ impl Keeper {
                 return Err(format!("it was not ready in {} s", STARTING.as_secs()));
             }
         }
-        tokio::select! {
-            status = child.wait() => Ok(Ended::Died(status.map_err(|error| error.to_string())?)),
-            order = self.ordered.recv() => self.end(child, order).await,
-        }
+        let pid = pid(&child);
+        let leaves = &mut self.leaves;
+        let told_to_leave = |now| {
+            *leaves = now;
+            if now {
+                send(pid, Signal::QUIT);
+            }
+        };
+        let order = tokio::select! {
+            status = child.wait() => {
+                let status = status.map_err(|error| error.to_string())?;
+                return Ok(if self.leaves && status.success() { Ended::Stopped } else { Ended::Died(status) });
+            }
+            order = next_end(&mut self.ordered, told_to_leave) => order,
+        };
+        self.end(child, order).await
     }
 
     fn spawn(&self) -> std::io::Result<Child> {
-        let CommandLine { program, before, after, listen, hidden, .. } = &self.command;
+        let CommandLine { program, before, after, at_first, listen, hidden, .. } = &self.command;
         let mut command = Command::new(program);
         for name in *hidden {
             command.env_remove(name);
         }
         command
             .args(before)
+            .args(if self.was_ready { &[] } else { at_first.as_slice() })
             .args(["--listen", &listen.to_string()])
             .args(after)
             // Its end tells the child that this process is gone, however it went.
@@ -247,13 +278,9 @@ impl Keeper {
 
     /// Asks the child to end, and waits no longer than it may take.
     async fn end(&mut self, mut child: Child, order: Option<Order>) -> Result<Ended, String> {
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
         // Notice is given where others go on; where all end, nobody is left to send requests elsewhere.
         let signal = if matches!(order, Some(Order::Restart(_))) { Signal::TERM } else { Signal::INT };
-        if let Some(pid) = pid {
-            // Gone already: then there is nobody to wait for.
-            let _ = kill_process(pid, signal);
-        }
+        send(pid(&child), signal);
         if tokio::time::timeout(self.command.ending, child.wait()).await.is_err() {
             tracing::warn!(part = %self.command.name, "a part did not end in time and is killed");
             drop(child.kill().await);
@@ -265,7 +292,28 @@ impl Keeper {
                 let _ = done.send(());
                 Ok(Ended::Restarted)
             }
-            Some(Order::Stop) | None => Ok(Ended::Stopped),
+            Some(Order::Stop | Order::Leave(_)) | None => Ok(Ended::Stopped),
+        }
+    }
+}
+
+fn pid(child: &Child) -> Option<Pid> {
+    child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw)
+}
+
+fn send(pid: Option<Pid>, signal: Signal) {
+    if let Some(pid) = pid {
+        // Gone already: then there is nobody to tell.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// The next order by which a child ends; `leave` is told of those by which it goes on for now.
+async fn next_end(ordered: &mut mpsc::Receiver<Order>, mut leave: impl FnMut(bool)) -> Option<Order> {
+    loop {
+        match ordered.recv().await {
+            Some(Order::Leave(now)) => leave(now),
+            order => return order,
         }
     }
 }

@@ -16,6 +16,11 @@ const SHUTDOWN_SECONDS: u64 = 30;
 /// How long the balancer may take to see that a server is back: it looks every second.
 const NOTICED: Duration = Duration::from_millis(1_500);
 
+/// Where balancers meet, below the data folder.
+const BALANCER_FOLDER: &str = "balancer";
+/// The longest name of a socket that every system takes, without the 0 at its end.
+const LONGEST_SOCKET: usize = 103;
+
 /// What the operator says of the way to clients is for the balancer: servers show it a certificate of the own authority.
 /// One address for what they count cannot be that of all.
 const NOT_FOR_SERVERS: &[&str] =
@@ -27,6 +32,8 @@ pub(super) struct Plan {
     pub(super) format: LogFormat,
     /// How long after a server is ready the next one may go.
     pub(super) settling: Duration,
+    /// The socket by which one balancer hands its place over to the next.
+    pub(super) meeting: Option<PathBuf>,
     balancer: CommandLine,
 }
 
@@ -55,6 +62,7 @@ impl Plan {
                 program: program.clone(),
                 before: vec!["serve".into()],
                 after: server(args, &blobs, n, &told),
+                at_first: Vec::new(),
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
                 hidden: NOT_FOR_SERVERS,
                 ending,
@@ -63,16 +71,21 @@ impl Plan {
         let servers = servers.collect::<Result<_, _>>()?;
         let mut after: Vec<OsString> = told.to_vec();
         after.extend(["--until-stdin-ends".into(), "--data".into(), args.data.clone().into()]);
+        let meeting = meeting_point(&args.data);
+        if let Some(socket) = &meeting {
+            after.extend(["--hand-over".into(), socket.into()]);
+        }
         let balancer = CommandLine {
             name: "balancer".to_owned(),
             program,
             before: vec!["balance".into()],
             after,
+            at_first: Vec::new(),
             listen: args.listen,
             hidden: &[],
             ending: Duration::from_secs(SHUTDOWN_SECONDS + 5),
         };
-        Ok(Self { servers, format, settling: NOTICED, balancer })
+        Ok(Self { servers, format, settling: NOTICED, balancer, meeting })
     }
 
     /// The balancer, for servers at these addresses.
@@ -85,6 +98,17 @@ impl Plan {
         }
         command
     }
+
+    /// A balancer that takes over from the one that runs.
+    pub(super) fn successor(&self, urls: &[String]) -> CommandLine {
+        CommandLine { at_first: vec!["--take-over".into()], ..self.balancer(urls) }
+    }
+}
+
+/// A socket of the file system in a folder of its own below the data; `None` where its name would be too long for one.
+fn meeting_point(data: &Path) -> Option<PathBuf> {
+    let socket = std::path::absolute(data).ok()?.join(BALANCER_FOLDER).join("hand-over");
+    (socket.as_os_str().len() <= LONGEST_SOCKET).then_some(socket)
 }
 
 /// What a server is told behind its address.
