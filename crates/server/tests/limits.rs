@@ -5,7 +5,7 @@ use reqwest::Method;
 
 use crate::stage::raw::Raw;
 use crate::stage::server::send;
-use crate::stage::{Person, Stage};
+use crate::stage::{Parcel, Person, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_or_too_long_headers_are_refused() {
@@ -22,6 +22,23 @@ async fn too_many_or_too_long_headers_are_refused() {
     raw.write(format!("{many}\r\n").as_bytes()).await;
     let reply = raw.read_reply().await;
     assert!(reply.starts_with("HTTP/1.1 431 "), "{reply}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_before_the_body_was_read_is_told_that_the_connection_ends() {
+    let stage = Stage::new().await;
+    let alice = Person::with_bundle(&stage, "alice@wax.example").await;
+    let parcel = Parcel::new(2 << 20);
+    parcel.begin(&stage, &alice).await;
+    let stranger = Person { token: "nobody".into(), ..Person::new(&stage, "bob@wax.example").await };
+    for _ in 0..20 {
+        let refused = parcel.put(&stage, &stranger, 0).await;
+        assert_eq!((refused.code(), refused.header("connection")), (Code::SignInNeeded, "close"));
+        // The next one comes over a connection of its own, and is answered.
+        let asked = alice.get(&stage, paths::WHOAMI).await;
+        assert!(!asked.headers.contains_key("connection"));
+    }
+    assert!(!parcel.put(&stage, &alice, 0).await.headers.contains_key("connection"), "read to its end");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,15 @@
 //! Moving: everything that a SQLite database holds, into an empty PostgreSQL one.
 //!
-//! All of it is one transaction of the target, and while it runs nobody else can open the source. The target is marked before
-//! the transaction begins, and the mark goes with its commit: one that was cut off is refused by servers, and not taken for a
-//! new database. What was written is read back and compared row by row, in the order of the primary keys, before the commit.
+//! All of it is one transaction of the target, and while it runs nobody else can open the source. What was written is read back
+//! and compared row by row, in the order of the primary keys, before the commit. Three marks, each durable before the next step,
+//! leave no moment at which servers would take both databases, or neither for good:
+//!
+//! 1. the target is marked as half moved, and servers refuse it; the rows are committed;
+//! 2. the source is marked as moved, and servers refuse it;
+//! 3. the mark of the target is taken away.
+//!
+//! One that was cut off is gone on with by moving again: what was committed is compared once more instead of copied. Nothing that
+//! lies in the target is ever deleted.
 
 mod cell;
 mod table;
@@ -104,34 +111,57 @@ pub enum MoveError {
 
 /// Moves everything in a SQLite file into the empty database of a URL; gives the tables in the order in which they were moved.
 ///
-/// Cut off at any point, the source is as it was, and the target refuses servers until this is run again. Afterwards the
-/// source refuses them.
+/// Cut off at any point, at least one of the two refuses servers, and the same call goes on. Afterwards the source refuses them.
 ///
 /// # Errors
-/// [`MoveError`]; nothing was moved.
+/// [`MoveError`]; servers may go on with the source, unless a call before this one had come so far as to mark it.
 pub async fn move_to_postgres(file: &Path, url: &str) -> Result<Vec<MovedTable>, MoveError> {
-    let mut source = hold_source(file).await?;
+    let (mut source, has_moved) = hold_source(file).await?;
     let mut target = Postgres::connect_to_fill(url).await.map_err(MoveError::Target)?;
-    let moved = fill(&mut source, &mut target).await?;
-    mark_moved(&mut source).await.map_err(|error| MoveError::Source(error.into()))?;
-    // What is durable is done; that the connections end in order changes nothing.
+    let is_begun: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM moving)")
+        .fetch_one(&mut target)
+        .await
+        .map_err(at_target)?;
+    let moved = match (has_moved, is_begun) {
+        (true, false) => return Err(MoveError::AlreadyMoved),
+        (true, true) => compare_all(&mut source, &mut target).await?,
+        (false, _) => {
+            let moved = match refuse_rows(&mut target).await {
+                Ok(()) => fill(&mut source, &mut target).await?,
+                // One that was cut off may have left all rows there; others than those of the source it did not leave.
+                Err(not_empty) if is_begun => {
+                    compare_all(&mut source, &mut target).await.map_err(|_| not_empty)?
+                }
+                Err(not_empty) => return Err(not_empty),
+            };
+            mark_moved(&mut source).await.map_err(|error| MoveError::Source(error.into()))?;
+            moved
+        }
+    };
+    sqlx::raw_sql("DELETE FROM moving").execute(&mut target).await.map_err(at_target)?;
+    // What is durable is done; that statistics are there for the first queries, and that the connections end in order, changes
+    // nothing.
+    drop(sqlx::raw_sql("ANALYZE").execute(&mut target).await);
     drop(source.close().await);
     drop(target.close().await);
     Ok(moved)
 }
 
-/// Brings the schema of the source up to date, and opens it so that nobody else can.
-async fn hold_source(file: &Path) -> Result<SqliteConnection, MoveError> {
+/// Brings the schema of the source up to date, and opens it so that nobody else can; says whether it was moved before.
+async fn hold_source(file: &Path) -> Result<(SqliteConnection, bool), MoveError> {
     if !file.is_file() {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
         return Err(MoveError::Source(DbError::Open(Box::new(missing))));
     }
-    let opened = Sqlite::open(file).await.map_err(|error| match error {
-        DbError::Moved => MoveError::AlreadyMoved,
-        DbError::Busy => MoveError::InUse,
-        error => MoveError::Source(error),
-    })?;
-    crate::Database::close(&opened).await;
+    let has_moved = match Sqlite::open(file).await {
+        Ok(opened) => {
+            crate::Database::close(&opened).await;
+            false
+        }
+        Err(DbError::Moved) => true,
+        Err(DbError::Busy) => return Err(MoveError::InUse),
+        Err(error) => return Err(MoveError::Source(error)),
+    };
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(false)
@@ -144,16 +174,18 @@ async fn hold_source(file: &Path) -> Result<SqliteConnection, MoveError> {
     };
     let mut source = options.connect().await.map_err(in_use)?;
     sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut source).await.map_err(in_use)?;
-    Ok(source)
+    Ok((source, has_moved))
 }
 
-/// Everything between the two transactions.
+fn at_target(error: sqlx::Error) -> MoveError {
+    MoveError::Target(error.into())
+}
+
+/// The first mark, and the transaction of the target.
 async fn fill(
     source: &mut SqliteConnection,
     target: &mut PgConnection,
 ) -> Result<Vec<MovedTable>, MoveError> {
-    let at_target = |error: sqlx::Error| MoveError::Target(error.into());
-    refuse_rows(target).await?;
     sqlx::raw_sql("INSERT INTO moving (id) VALUES (1) ON CONFLICT DO NOTHING")
         .execute(&mut *target)
         .await
@@ -166,12 +198,10 @@ async fn fill(
         sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *tx).await.map_err(at_target)?;
     }
     refuse_rows(&mut tx).await?;
-    let mut moved = Vec::new();
     for name in TABLES {
-        let table = Table::of(source, name).await?;
-        table.copy(source, &mut tx).await?;
-        moved.push(table.compare(source, &mut tx).await?);
+        Table::of(source, name).await?.copy(source, &mut tx).await?;
     }
+    let moved = compare_all(source, &mut tx).await?;
     for (name, column) in NUMBERED {
         go_on_numbering(source, &mut tx, name, column).await?;
     }
@@ -179,20 +209,26 @@ async fn fill(
         let enable = format!("ALTER TABLE {name} ENABLE TRIGGER USER");
         sqlx::raw_sql(AssertSqlSafe(enable)).execute(&mut *tx).await.map_err(at_target)?;
     }
-    sqlx::raw_sql("DELETE FROM moving").execute(&mut *tx).await.map_err(at_target)?;
     tx.commit().await.map_err(at_target)?;
-    // Statistics, so that the first queries are planned for what is there.
-    sqlx::raw_sql("ANALYZE").execute(target).await.map_err(at_target)?;
+    Ok(moved)
+}
+
+async fn compare_all(
+    source: &mut SqliteConnection,
+    target: &mut PgConnection,
+) -> Result<Vec<MovedTable>, MoveError> {
+    let mut moved = Vec::new();
+    for name in TABLES {
+        moved.push(Table::of(source, name).await?.compare(source, target).await?);
+    }
     Ok(moved)
 }
 
 async fn refuse_rows(target: &mut PgConnection) -> Result<(), MoveError> {
     for name in TABLES {
         let ask = format!("SELECT EXISTS (SELECT 1 FROM {name})");
-        let there: bool = sqlx::query_scalar(AssertSqlSafe(ask))
-            .fetch_one(&mut *target)
-            .await
-            .map_err(|error| MoveError::Target(error.into()))?;
+        let there: bool =
+            sqlx::query_scalar(AssertSqlSafe(ask)).fetch_one(&mut *target).await.map_err(at_target)?;
         if there {
             return Err(MoveError::NotEmpty(name));
         }
@@ -220,7 +256,7 @@ async fn go_on_numbering(
         .bind(last)
         .execute(target)
         .await
-        .map_err(|error| MoveError::Target(error.into()))?;
+        .map_err(at_target)?;
     Ok(())
 }
 

@@ -54,7 +54,7 @@ fn an_instance_moves_to_postgresql_is_dumped_and_restored_and_every_file_still_o
     assert!(said.contains("server"), "{said}");
     drop(server);
     let said = words(&admin(&data, &url, &["migrate"]), 0);
-    assert!(said.contains("users"), "{said}");
+    assert!(said.contains("accounts"), "{said}");
     let refused = words(&command(&data, &["users", "list"]).output().unwrap(), 2);
     assert!(refused.contains("moved"), "the file must not be used by mistake: {refused}");
 

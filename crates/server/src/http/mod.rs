@@ -7,6 +7,7 @@ mod json;
 mod linger;
 mod range;
 mod too_old;
+mod unread;
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderMap;
@@ -20,6 +21,7 @@ pub(crate) use json::{Json, reply};
 pub(crate) use linger::linger;
 pub(crate) use range::{Wanted, wanted};
 pub(crate) use too_old::refuse_old;
+pub(crate) use unread::Unread;
 
 use crate::error::Refusal;
 
