@@ -2,6 +2,7 @@
 
 mod fetch;
 mod folder;
+mod head;
 mod inside;
 mod made;
 pub(crate) mod many;
@@ -22,6 +23,7 @@ use crate::receipts::Opening;
 use crate::{Cancel, Client, FileId, Phase, Progress, Result, RsaPrivateKey, Sender};
 use envelope::PartShape;
 pub use folder::{FolderReceived, InFolder};
+pub use head::{NoHead, SavedHead};
 use format::metadata::Compression;
 pub use many::{OnReceived, ReceiveAll};
 use part::Fetch;
