@@ -15,7 +15,7 @@ use node::Node;
 const ALICE: &str = "alice@mail.example";
 const BOB: &str = "bob@mail.example";
 /// Two parts and a little.
-const LEN: usize = 33_000_000;
+const LEN: usize = 35_000_000;
 
 /// A house over a node, which outlives it.
 struct Over {
