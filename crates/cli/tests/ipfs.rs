@@ -93,6 +93,17 @@ fn a_file_is_fetched_by_its_cids_and_opened_with_the_server_gone() {
     let opened = bob.wax(["open", "plan.wax"], &[]).ok();
     assert!(opened.out().contains("from     alice@mail.example (not verified)"), "{}", opened.out());
     assert!(std::fs::read(bob.work.join("plan.pdf")).unwrap() == body);
+    // As docs/wax.md says it, with a node that is a folder.
+    std::fs::create_dir(bob.work.join("node")).unwrap();
+    cids.iter().for_each(|cid| drop(bob.file(&format!("node/{cid}"), &over.cat(cid))));
+    bob.file("plan.cids", (cids.join("\n") + "\n").as_bytes());
+    let documented =
+        r#"(cat plan.head; while read -r cid; do ipfs cat "$cid"; done < plan.cids) | wax open -"#;
+    let given = r#"ipfs() { cat "node/$2"; }; wax() { "$WAX" "$@" -o out --no-agent --passphrase-fd 3; };"#;
+    bob.shell(&format!("{given} {documented}")).ok();
+    assert!(std::fs::read(bob.work.join("out")).unwrap() == body);
+    assert!(include_str!("../../../docs/wax.md").contains(documented));
+    assert!(include_str!("../../../docs/storage.md").contains(documented));
     let opened = alice.wax_fed(["open", "-", "-o", "-"], &[written.as_slice(), &parts].concat()).ok();
     assert!(opened.bytes == body);
 
@@ -115,11 +126,13 @@ fn nothing_is_sent_to_a_server_that_publishes_before_somebody_says_so() {
     let address = bob.wax(["drop", "create", "Plans", "--json"], &[]).ok().json();
     let address = address["address"].as_str().unwrap();
     let ca = alice.ca.to_str().unwrap();
-    let ways: [&[&str]; 6] = [
+    crate::compat::key(&alice);
+    let ways: [&[&str]; 7] = [
         &["send", "a.txt", "--to", BOB],
         &["send", "a.txt", "b.txt", "--to", BOB, "--json"],
         &["send", "folder", "--to", BOB],
         &["send", "a.txt", "--link"],
+        &["send", "a.txt", "--compat", "--to-key", "key.pub.pem"],
         &["send", "a.txt", "--to-box", address],
         &["send", "a.txt", "--to-box", address, "--ca", ca, "--anonymous"],
     ];
@@ -171,7 +184,8 @@ fn a_folder_a_file_that_was_passed_on_and_a_link_have_no_head_and_say_why() {
     std::fs::create_dir(alice.work.join("folder")).unwrap();
     std::fs::write(alice.work.join("folder/c.txt"), b"abc").unwrap();
     let folder = alice.send(&alice.work.join("folder"), &bob, &["--publish"]);
-    let refused = bob.wax(["get", &folder, "--save-head", "h"], &[]).failed(2, "no container can be made of this file");
+    let refused =
+        bob.wax(["get", &folder, "--save-head", "h"], &[]).failed(2, "no container can be made of this file");
     assert!(refused.err.contains("it is a folder"), "{}", refused.err);
     let told = bob.wax(["info", &folder], &[]).ok().out();
     assert!(told.contains("ipfs     published: cannot be taken back\n"), "{told}");
@@ -179,7 +193,8 @@ fn a_folder_a_file_that_was_passed_on_and_a_link_have_no_head_and_say_why() {
 
     let id = alice.send(&alice.file("a.txt", b"abc"), &bob, &["--publish"]);
     bob.wax(["share", &id, "--to", "carol@mail.example"], &[]).ok();
-    let refused = carol.wax(["get", &id, "--save-head", "h"], &[]).failed(2, "no container can be made of this file");
+    let refused =
+        carol.wax(["get", &id, "--save-head", "h"], &[]).failed(2, "no container can be made of this file");
     assert!(refused.err.contains("it was passed on to you"), "{}", refused.err);
     assert!(refused.err.contains("hint: "), "{}", refused.err);
 
@@ -187,4 +202,53 @@ fn a_folder_a_file_that_was_passed_on_and_a_link_have_no_head_and_say_why() {
     bob.wax(["get", link, "--save-head", "h"], &[]).failed(2, "a link has no container");
     bob.wax(["get", &id, &folder, "--save-head", "h"], &[]).failed(2, "a head is of one file");
     assert!(bob.names().is_empty() && carol.names().is_empty());
+}
+
+#[test]
+fn a_head_counts_as_a_download_and_tells_nobody_that_the_file_was_opened() {
+    let over = Over::new();
+    let (alice, bob) = (over.house.member(ALICE), over.house.member(BOB));
+    let id = alice.send(&alice.file("a.txt", b"abc"), &bob, &["--publish", "--downloads", "1"]);
+    bob.wax(["get", &id, "--save-head", "a.head"], &[]).ok();
+    let told = alice.wax(["info", &id], &[]).ok().out();
+    assert!(told.contains("fetched  1 time by others"), "{told}");
+    assert!(!told.contains("opened "), "{told}");
+    bob.wax(["get", &id, "--save-head", "again"], &[]).failed(5, "downloads");
+    assert_eq!(bob.names(), ["a.head"]);
+}
+
+#[test]
+fn a_file_that_nobody_signed_has_a_head_and_one_of_replaced_keys_has_none() {
+    let mut over = Over::new();
+    let (alice, bob) = (over.house.member(ALICE), over.house.member(BOB));
+    let made = alice.wax(["drop", "create", "Plans", "--json"], &[]).ok().json();
+    bob.file("a.txt", b"abc");
+    let way = [
+        "send",
+        "a.txt",
+        "--to-box",
+        made["address"].as_str().unwrap(),
+        "--anonymous",
+        "--publish",
+        "--json",
+    ];
+    let id = bob.wax(way, &[]).ok().json()["files"][0]["id"].as_str().unwrap().to_owned();
+    let cids = cids_of(&alice, &id);
+    let head = alice.wax(["get", &id, "--save-head", "-"], &[]).ok().bytes;
+
+    let signed = bob.send(&bob.work.join("a.txt"), &alice, &["--publish"]);
+    alice.wax(["get", &signed, "--save-head", "signed"], &[]).ok();
+    bob.wax(["keys", "rotate", "--yes"], &[]).ok();
+    for person in [&alice, &bob] {
+        let refused =
+            person.wax(["get", &signed, "--save-head", "other"], &[]).failed(2, "no container can be made");
+        assert!(refused.err.contains("keys have been replaced since it was sent"), "{}", refused.err);
+    }
+    assert_eq!(alice.names(), ["signed"]);
+
+    over.house.close();
+    let parts: Vec<u8> = cids.iter().flat_map(|cid| over.cat(cid)).collect();
+    let opened = alice.wax_fed(["open", "-", "-o", "-"], &[head, parts].concat()).ok();
+    assert_eq!(opened.bytes, b"abc");
+    assert!(opened.err.contains("from nobody: it is not signed"), "{}", opened.err);
 }

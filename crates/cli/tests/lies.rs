@@ -283,7 +283,11 @@ fn what_is_no_cid_of_the_file_is_not_shown_and_a_head_is_saved_only_if_it_is_pro
     let page = |parts: Vec<serde_json::Value>| serde_json::json!({ "parts": parts });
     let lies = [
         ("no CID", page(vec![part(0, sealed, "\u{1b}[2J")]), "something that is no CID"),
-        ("an older CID", page(vec![part(0, sealed, "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n")]), "no CID"),
+        (
+            "an older CID",
+            page(vec![part(0, sealed, "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n")]),
+            "no CID",
+        ),
         ("less than all", page(vec![part(0, sealed - 1, cid)]), "not all of the file"),
         ("more than all", page(vec![part(0, sealed, cid), part(1, 1, cid)]), "out of order"),
         ("another order", page(vec![part(1, sealed, cid)]), "out of order"),
@@ -295,11 +299,35 @@ fn what_is_no_cid_of_the_file_is_not_shown_and_a_head_is_saved_only_if_it_is_pro
         let asked = bob.wax(["info", &id, "--cids"], &[]).failed(4, words);
         assert_eq!(asked.out(), "", "{name}");
         let told = bob.wax(["info", &id], &[]).ok();
-        assert!(told.err.contains("warning: whether and where the file is on IPFS cannot be shown"), "{}", told.err);
+        assert!(
+            told.err.contains("warning: whether and where the file is on IPFS cannot be shown"),
+            "{}",
+            told.err
+        );
         assert!(!told.out().contains("ipfs") && !told.err.contains('\u{1b}'), "{name}: {}", told.out());
     }
     liar.tell(in_cids(page(vec![part(0, sealed, cid)])));
     assert_eq!(bob.wax(["info", &id, "--cids"], &[]).ok().out(), format!("{cid}\n"));
+    // A file of many parts, as far as the server says: page by page, and the first few unless all are asked for.
+    liar.tell(move |exchange| {
+        if let Some(from) = exchange.path.split("/cids?from=").nth(1) {
+            let n: u32 = from.parse().unwrap();
+            let length = if n == 4 { sealed - 4 } else { 1 };
+            let next = (n < 4).then_some(n + 1);
+            let reply = serde_json::json!({ "parts": [part(n, length, cid)], "next": next });
+            exchange.reply = serde_json::to_vec(&reply).unwrap();
+        }
+    });
+    assert_eq!(bob.wax(["info", &id, "--cids"], &[]).ok().out(), format!("{cid}\n").repeat(5));
+    let told = bob.wax(["info", &id], &[]).ok().out();
+    assert!(told.contains("ipfs     5 parts, published: cannot be taken back\n"), "{told}");
+    assert_eq!(told.matches(cid).count(), 3, "{told}");
+    assert!(told.contains(&format!("         and 2 more: wax info {} --cids\n", &id[..8])), "{told}");
+    let half = serde_json::json!([part(0, 1, cid), { "n": 1, "length": sealed - 1 }]);
+    liar.tell(in_cids(serde_json::json!({ "parts": half })));
+    bob.wax(["info", &id, "--cids"], &[]).failed(5, "only 1 of its 2 parts are on IPFS");
+    let told = bob.wax(["info", &id], &[]).ok().out();
+    assert!(told.contains("ipfs     1 of 2 parts, published"), "{told}");
     liar.be_honest();
     bob.wax(["info", &id, "--cids"], &[]).failed(5, "the file is not on IPFS");
 

@@ -87,11 +87,13 @@ pub use pins::{ContactsShared, Share};
 pub use preview::{PREVIEW_LEN, PREVIEW_SIDE, Picture};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
 pub use proto::{
-    BoxId, Cid, EventId, FileId, Head as LogHead, Kind as EventKind, LinkId, RecipientId, RootId, Token, UserId,
+    BoxId, Cid, EventId, FileId, Head as LogHead, Kind as EventKind, LinkId, RecipientId, RootId, Token,
+    UserId,
 };
 pub use receipts::{Receipt, ReceiptState};
 pub use receive::{
-    FolderReceived, InFolder, NoHead, OnConflict, OnReceived, Pattern, ReceiveAll, Received, SavedHead, Target,
+    FolderReceived, InFolder, NoHead, OnConflict, OnReceived, Pattern, ReceiveAll, Received, SavedHead,
+    Target,
 };
 pub use send::{Compress, OnSent, SendFolder, SendMany, SendRequest, Sent, SentFolder, Skipped, Source};
 pub use sharing::{FileTerms, ShareWith, SharedFile, Stopped};

@@ -29,7 +29,9 @@ pub(super) fn agreed(app: &App, args: &Send, publishes: bool) -> Result<(), Faul
             .hint("say beforehand that it may be: --publish"));
     }
     console.warn(WHAT);
-    console.note("only encrypted bytes are published, never a name or a key; but anybody may fetch and keep them");
+    console.note(
+        "only encrypted bytes are published, never a name or a key; but anybody may fetch and keep them",
+    );
     console.note("wax rm unpins them at the server and cannot call them back");
     if args.publish || ask::yes("send it all the same?", Some(false))? {
         return Ok(());

@@ -124,7 +124,9 @@ fn head_of(me: &Unlocked, file: &OpenFileInfo) -> Result<Head> {
     }
     let author = match file.author_key {
         None => None,
-        Some(_) => Some(Bundle::parse(file.info.author_bundle.0.as_slice()).map_err(|_| Error::NotAuthentic)?),
+        Some(_) => {
+            Some(Bundle::parse(file.info.author_bundle.0.as_slice()).map_err(|_| Error::NotAuthentic)?)
+        }
     };
     if author.as_ref().is_some_and(|author| author.root_id() != file.manifest.author_root_id()) {
         return Err(Error::NoHead(NoHead::KeysReplaced));
