@@ -10,7 +10,7 @@ const ALICE: &str = "alice@mail.example";
 const BOB: &str = "bob@mail.example";
 
 /// A key pair as `key.pem` and `key.pub.pem`.
-fn key(member: &Person) {
+pub(crate) fn key(member: &Person) {
     for arguments in [
         ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "key.pem"].as_slice(),
         &["pkey", "-in", "key.pem", "-pubout", "-out", "key.pub.pem"],

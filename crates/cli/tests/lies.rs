@@ -262,3 +262,92 @@ fn a_server_that_shows_other_keys_as_ones_own_or_points_elsewhere_is_refused() {
     bob.wax(["get", &id], &[]).ok();
     assert_eq!(bob.names(), ["notes.txt"]);
 }
+
+/// What stands in the answer about CIDs, in the place of the honest one.
+fn in_cids(reply: serde_json::Value) -> Lie {
+    Box::new(move |exchange| {
+        if exchange.path.split('?').next().unwrap().ends_with("/cids") {
+            exchange.reply = serde_json::to_vec(&reply).unwrap();
+        }
+    })
+}
+
+#[test]
+fn what_is_no_cid_of_the_file_is_not_shown_and_a_head_is_saved_only_if_it_is_proven() {
+    let liar = Liar::new();
+    let (alice, bob) = (liar.member(ALICE), liar.member(BOB));
+    let id = alice.send(&alice.file("notes.txt", &noise(3, LEN)), &bob, &[]);
+    let sealed = bob.wax(["info", &id, "--json"], &[]).ok().json()["sealed_bytes"].as_u64().unwrap();
+    let cid = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+    let part = |n: u32, length: u64, cid: &str| serde_json::json!({ "n": n, "length": length, "cid": cid });
+    let page = |parts: Vec<serde_json::Value>| serde_json::json!({ "parts": parts });
+    let lies = [
+        ("no CID", page(vec![part(0, sealed, "\u{1b}[2J")]), "something that is no CID"),
+        (
+            "an older CID",
+            page(vec![part(0, sealed, "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n")]),
+            "no CID",
+        ),
+        ("less than all", page(vec![part(0, sealed - 1, cid)]), "not all of the file"),
+        ("more than all", page(vec![part(0, sealed, cid), part(1, 1, cid)]), "out of order"),
+        ("another order", page(vec![part(1, sealed, cid)]), "out of order"),
+        ("no end", serde_json::json!({ "parts": [], "next": 0 }), "of another length"),
+        ("a circle", serde_json::json!({ "parts": [part(0, 1, cid)], "next": 0 }), "out of order"),
+    ];
+    for (name, lie, words) in lies {
+        liar.tell(in_cids(lie));
+        let asked = bob.wax(["info", &id, "--cids"], &[]).failed(4, words);
+        assert_eq!(asked.out(), "", "{name}");
+        let told = bob.wax(["info", &id], &[]).ok();
+        assert!(
+            told.err.contains("warning: whether and where the file is on IPFS cannot be shown"),
+            "{}",
+            told.err
+        );
+        assert!(!told.out().contains("ipfs") && !told.err.contains('\u{1b}'), "{name}: {}", told.out());
+    }
+    liar.tell(in_cids(page(vec![part(0, sealed, cid)])));
+    assert_eq!(bob.wax(["info", &id, "--cids"], &[]).ok().out(), format!("{cid}\n"));
+    // A file of many parts, as far as the server says: page by page, and the first few unless all are asked for.
+    liar.tell(move |exchange| {
+        if let Some(from) = exchange.path.split("/cids?from=").nth(1) {
+            let n: u32 = from.parse().unwrap();
+            let length = if n == 4 { sealed - 4 } else { 1 };
+            let next = (n < 4).then_some(n + 1);
+            let reply = serde_json::json!({ "parts": [part(n, length, cid)], "next": next });
+            exchange.reply = serde_json::to_vec(&reply).unwrap();
+        }
+    });
+    assert_eq!(bob.wax(["info", &id, "--cids"], &[]).ok().out(), format!("{cid}\n").repeat(5));
+    let told = bob.wax(["info", &id], &[]).ok().out();
+    assert!(told.contains("ipfs     5 parts, published: cannot be taken back\n"), "{told}");
+    assert_eq!(told.matches(cid).count(), 3, "{told}");
+    assert!(told.contains(&format!("         and 2 more: wax info {} --cids\n", &id[..8])), "{told}");
+    let half = serde_json::json!([part(0, 1, cid), { "n": 1, "length": sealed - 1 }]);
+    liar.tell(in_cids(serde_json::json!({ "parts": half })));
+    bob.wax(["info", &id, "--cids"], &[]).failed(5, "only 1 of its 2 parts are on IPFS");
+    let told = bob.wax(["info", &id], &[]).ok().out();
+    assert!(told.contains("ipfs     1 of 2 parts, published"), "{told}");
+    liar.be_honest();
+    bob.wax(["info", &id, "--cids"], &[]).failed(5, "the file is not on IPFS");
+
+    let impostor = bundle_of(&House::open().member(ALICE));
+    let lies: Vec<(&str, Lie)> = vec![
+        ("leaves in another order", in_content("/leaves/0", |reply| reply.rotate_left(32))),
+        ("fewer leaves", in_content("/leaves/0", |reply| reply.truncate(32))),
+        ("another tree", in_content("/tree", |reply| reply[0] ^= 1)),
+        ("other keys of the author", in_info(move |info| info.author_bundle = B64(impostor.clone()))),
+        ("another manifest", in_info(|info| info.manifest.0[300] ^= 1)),
+        ("another grant", in_info(|info| info.grant.0[600] ^= 1)),
+    ];
+    for (name, lie) in lies {
+        liar.tell(lie);
+        let done = bob.wax(["get", &id, "--save-head", "h"], &[]);
+        assert!(done.err.contains("the file does not verify"), "{name}: {}", done.err);
+        assert_eq!(done.status.code(), Some(8), "{name}: {}", done.err);
+        assert!(bob.names().is_empty(), "{name}: {:?}", bob.names());
+    }
+    liar.be_honest();
+    bob.wax(["get", &id, "--save-head", "h"], &[]).ok();
+    assert_eq!(bob.names(), ["h"]);
+}

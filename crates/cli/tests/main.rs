@@ -12,6 +12,7 @@ mod container;
 mod folders;
 mod gate;
 mod house;
+mod ipfs;
 mod keys;
 mod lies;
 mod links;

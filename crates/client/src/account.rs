@@ -77,6 +77,8 @@ pub struct WhoAmI {
     pub passkeys: u32,
     /// Backup codes that were not used yet.
     pub backup_codes_left: u32,
+    /// Whether the server says that it publishes what is sent to it now.
+    pub publishes: bool,
     /// Whether the server demands a second factor of everybody.
     pub second_factor_demanded: bool,
     /// Seconds that this machine's clock is ahead of the server's (negative: behind), if more than five minutes.
@@ -219,6 +221,7 @@ impl Client {
             authenticator_app: reply.authenticator_app || (reply.second_factor && reply.passkeys == 0),
             passkeys: reply.passkeys,
             backup_codes_left: reply.backup_codes_left,
+            publishes: reply.publishes,
             second_factor_demanded: reply.second_factor_demanded,
             clock_off: clock_off(self.inner.now(), reply.server_time),
         })

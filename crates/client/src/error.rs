@@ -93,6 +93,9 @@ pub enum Error {
     /// The server does not have some of a folder's files.
     #[error("the server no longer has all of the folder: {0} of its files are missing")]
     FolderIncomplete(u64),
+    /// A file that has no container for whoever asks.
+    #[error("no container can be made of this file: {0}")]
+    NoHead(crate::NoHead),
     /// The name cannot be used for a file.
     #[error("that name cannot be used: {0}")]
     BadName(&'static str),
@@ -446,6 +449,7 @@ impl Error {
             | E::Folder(_)
             | E::NothingToSend
             | E::NotAFolder
+            | E::NoHead(_)
             | E::FolderToOutput
             | E::TooManyRecipients(_) => Class::Usage,
             E::NotAFile(_) | E::TargetIsDirectory(_) | E::BadName(_) | E::BadLimit(_) => Class::Usage,

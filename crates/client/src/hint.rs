@@ -28,6 +28,7 @@ impl Error {
             E::FolderToOutput => "give a folder to write into: -o FOLDER",
             E::NothingMatches => "wax get --list shows what is in it",
             E::FolderIncomplete(_) => "what is here already is whole; ask the sender to send it again",
+            E::NoHead(_) => "fetch the file itself while its server is there: wax get ID",
             E::TargetIsDirectory(_) => "name a file inside it, or leave the name to the sender's",
             E::TargetExists(_) => "nothing was changed; choose another name or allow it to be replaced",
             E::PassphraseTooWeak => "use several unrelated words",

@@ -22,6 +22,7 @@ mod progress;
 mod account;
 mod activity;
 mod boxes;
+mod cids;
 mod client;
 mod contacts;
 mod container;
@@ -56,6 +57,7 @@ mod v0;
 pub use account::{HalfSignIn, SignIn, SignedIn, WhoAmI, clock_warning};
 pub use activity::{Activity, ActivityEvent, ActivityFilter, Party};
 pub use boxes::{BoxVisit, BoxWish, Boxes, DropBox};
+pub use cids::PublishedPart;
 pub use client::{Client, ClientOptions};
 pub use contacts::{Contact, ImportedContact};
 pub use container::{
@@ -85,10 +87,14 @@ pub use pins::{ContactsShared, Share};
 pub use preview::{PREVIEW_LEN, PREVIEW_SIDE, Picture};
 pub use progress::{Cancel, Note, Phase, Progress, Quiet};
 pub use proto::{
-    BoxId, EventId, FileId, Head as LogHead, Kind as EventKind, LinkId, RecipientId, RootId, Token, UserId,
+    BoxId, Cid, EventId, FileId, Head as LogHead, Kind as EventKind, LinkId, RecipientId, RootId, Token,
+    UserId,
 };
 pub use receipts::{Receipt, ReceiptState};
-pub use receive::{FolderReceived, InFolder, OnConflict, OnReceived, Pattern, ReceiveAll, Received, Target};
+pub use receive::{
+    FolderReceived, InFolder, NoHead, OnConflict, OnReceived, Pattern, ReceiveAll, Received, SavedHead,
+    Target,
+};
 pub use send::{Compress, OnSent, SendFolder, SendMany, SendRequest, Sent, SentFolder, Skipped, Source};
 pub use sharing::{FileTerms, ShareWith, SharedFile, Stopped};
 pub use v0::{OnReceivedV0, ReceivedV0, SendV0, SentV0, V0Opener, V0Summary};

@@ -132,6 +132,9 @@ pub struct WhoAmI {
     /// Whether this server demands a second factor of everybody.
     #[serde(default)]
     pub second_factor_demanded: bool,
+    /// Whether what is sent now is published on IPFS, which cannot be taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub publishes: bool,
     /// The server's clock.
     pub server_time: UnixSeconds,
 }

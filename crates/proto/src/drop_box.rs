@@ -46,4 +46,7 @@ pub struct BoxView {
     pub owner: UserId,
     /// The owner's chain of bundles, oldest first, to be checked against that root; files are sealed to the newest.
     pub owner_chain: Vec<B64>,
+    /// Whether what is sent now is published on IPFS, which cannot be taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub publishes: bool,
 }

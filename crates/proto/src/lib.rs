@@ -7,6 +7,7 @@
 mod activity;
 mod auth;
 mod binary;
+mod cids;
 mod directory;
 mod drop_box;
 mod factor;
@@ -31,6 +32,7 @@ pub use auth::{
     SessionRequest, Token, WhoAmI,
 };
 pub use binary::{B64, B64Error};
+pub use cids::{Cid, CidsQuery, NoCid, PartCid, PartCids};
 pub use directory::{
     Chain, Lookup, LookupReply, MyBundle, PendingReset, Person, PublishBundle, Published, StopReset,
 };

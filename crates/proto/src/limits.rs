@@ -26,6 +26,8 @@ pub const CHANGES_SECONDS: i64 = 60 * 86_400;
 pub const PAGE_DEFAULT: u32 = 50;
 /// Batches in one reply of [`crate::paths::HEADS`].
 pub const HEADS_MAX: u32 = 1_000;
+/// Parts in one reply of [`crate::paths::CIDS`]: each costs a question to the node.
+pub const CIDS_MAX: usize = 200;
 /// Smallest part, bytes, except a last one.
 pub const PART_MIN: u64 = 1 << 20;
 /// Digits of a code.

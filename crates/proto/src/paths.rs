@@ -83,6 +83,8 @@ pub const CHANGES: &str = "/api/v1/files/changes";
 pub const BATCH: &str = "/api/v1/files/batch";
 /// `GET`: one file. `DELETE`: remove it for everybody (author; header [`crate::headers::PROOF`]).
 pub const FILE: &str = "/api/v1/files/{file_id}";
+/// `GET`: where its parts are on IPFS, `?from=N`, as [`crate::PartCids`].
+pub const CIDS: &str = "/api/v1/files/{file_id}/cids";
 /// `POST`: leave to fetch content.
 pub const TICKET: &str = "/api/v1/files/{file_id}/ticket";
 /// `POST`: give the file to more people, as a [`crate::Share`].

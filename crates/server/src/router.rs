@@ -61,6 +61,7 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::FILES, get(files::list::list))
         .route(paths::CHANGES, get(files::changes::list))
         .route(paths::FILE, get(files::info::show).delete(files::delete::delete))
+        .route(paths::CIDS, get(files::cids::show))
         .route(paths::TICKET, post(files::ticket::take))
         .route(paths::GRANT, delete(files::revoke::revoke))
         .route(paths::KEY, delete(files::revoke::revoke_key))

@@ -38,7 +38,7 @@ pub use opening::{altered_file, encapsulated_key, recipient_key, wrapped_for_rsa
 pub use sealed::{metadata, segment, small_message, vault_body};
 pub use signatures::{ed25519_any, ed25519_torsion};
 pub use sizes::{body_shape, padding};
-pub use text::{address, box_address, file_name, ids, link, safety_number, scanned_number};
+pub use text::{address, box_address, cid, file_name, ids, link, safety_number, scanned_number};
 pub use v0::{v0_base64, v0_upload};
 pub use wire::{base64, problem, replies, requests};
 
@@ -57,6 +57,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("box_words", box_words),
     ("bundle", bundle),
     ("bundle_chain", bundle_chain),
+    ("cid", cid),
     ("container_head", container_head),
     ("ed25519_any", ed25519_any),
     ("ed25519_torsion", ed25519_torsion),

@@ -8,6 +8,7 @@ use envelope::{Address, BoxId, ContentId, FileId, LinkId, RecipientId, RootId, U
 use format::names::safe_file_name;
 use format::safety::safety_number as number;
 use format::{BoxAddress, FileName, LinkAddress};
+use proto::Cid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -87,6 +88,16 @@ where
     assert!(text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')));
     assert!(read.expect("it parses as text") == id);
     assert_eq!(serde_json::to_string(&id).expect("an id is text"), json);
+}
+
+/// A CID has one spelling: letters and digits of base32, within its bounds.
+pub fn cid(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(cid) = Cid::parse(text) else { return };
+    assert_eq!(cid.to_string(), text);
+    assert!(text.starts_with('b') && (40..=128).contains(&text.len()));
+    assert!(text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7')));
+    assert!(Cid::parse(&text.to_uppercase()).is_err() && Cid::parse(&format!("{text}a")).is_err());
 }
 
 /// A link has one spelling, and so has its id; nothing of it prints by chance.

@@ -2,9 +2,9 @@
 
 use proto::{
     B64, Begin, Chain, Code, CodeRequest, Complete, Completed, FileInfo, FilePage, GrantTo, Health,
-    LogoutRequest, Lookup, LookupReply, MemberList, MembersRequest, PartRecord, Problem, PublishBundle,
-    Published, RefreshRequest, SessionReply, SessionRequest, Ticket, TicketRequest, UploadList, UploadStatus,
-    WhoAmI,
+    LogoutRequest, Lookup, LookupReply, MemberList, MembersRequest, PartCids, PartRecord, Problem,
+    PublishBundle, Published, RefreshRequest, SessionReply, SessionRequest, Ticket, TicketRequest,
+    UploadList, UploadStatus, WhoAmI,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -54,6 +54,7 @@ pub fn replies(data: &[u8]) {
         UploadStatus,
         WhoAmI,
         MemberList,
+        PartCids,
     );
 }
 

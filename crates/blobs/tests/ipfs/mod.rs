@@ -13,6 +13,16 @@ use conformance::{fetch, put, sample};
 
 use node::Node;
 
+impl Node {
+    fn options(&self) -> IpfsOptions {
+        IpfsOptions::new(self.api())
+    }
+
+    fn open(&self) -> Ipfs {
+        Ipfs::new(&self.options()).unwrap()
+    }
+}
+
 #[tokio::test]
 async fn ipfs_keeps_every_promise() {
     let node = Node::start().await;

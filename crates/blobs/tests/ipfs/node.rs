@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use blobs::{Ipfs, IpfsOptions};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -82,12 +81,9 @@ impl Node {
         self.serve(socket.listen(64).unwrap());
     }
 
-    pub(crate) fn options(&self) -> IpfsOptions {
-        IpfsOptions::new(format!("/ip4/127.0.0.1/tcp/{}", self.address.port()))
-    }
-
-    pub(crate) fn open(&self) -> Ipfs {
-        Ipfs::new(&self.options()).unwrap()
+    /// Where its RPC is.
+    pub(crate) fn api(&self) -> String {
+        format!("/ip4/127.0.0.1/tcp/{}", self.address.port())
     }
 }
 

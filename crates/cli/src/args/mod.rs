@@ -263,6 +263,10 @@ pub(crate) struct Send {
     #[arg(long)]
     pub(crate) no_padding: bool,
 
+    /// Do not ask before sending to a server that publishes what it is sent on IPFS, which cannot be taken back
+    #[arg(long)]
+    pub(crate) publish: bool,
+
     /// For clients of the documented API (v0) alone: not signed, and the server is told the name and the size
     #[arg(long, conflicts_with_all = ["link", "downloads", "compress", "no_compress", "no_padding"])]
     pub(crate) compat: bool,
@@ -329,6 +333,12 @@ pub(crate) struct Get {
     /// Do not tell the senders that you opened their files
     #[arg(long)]
     pub(crate) no_receipt: bool,
+
+    /// Write only what stands before the parts in a container: with the parts behind it, fetched by their CIDs, `wax open` opens it
+    /// without the server
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["all", "key", "password_fd", "ca", "only", "list", "output", "keep_both"])]
+    pub(crate) save_head: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) output: Output,
@@ -399,6 +409,10 @@ pub(crate) struct Info {
     /// Write the preview into this file, as a PNG image
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) preview_out: Option<PathBuf>,
+
+    /// Write nothing but where its parts are on IPFS: their CIDs in order, one a line
+    #[arg(long)]
+    pub(crate) cids: bool,
 }
 
 /// `wax rm`.

@@ -78,6 +78,7 @@ pub(super) fn send(app: &App, args: &Send) -> Result<(), Fault> {
     }
     let to_key = args.to_key.first().map(|path| read_public(path)).transpose()?;
     let session = app.session()?;
+    super::publish::ask_about(app, &session, args)?;
     let request = SendV0 {
         path: file.clone(),
         name: args.name.clone(),

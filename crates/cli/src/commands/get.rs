@@ -56,6 +56,9 @@ struct SeveralJson<'a> {
 }
 
 pub(super) fn run(app: &App, args: &Get) -> Result<(), Fault> {
+    if let Some(head) = &args.save_head {
+        return super::head::run(app, args, head);
+    }
     output::check(app, &args.output)?;
     folder::check(args)?;
     let several = args.all || args.ids.len() > 1;
@@ -191,7 +194,7 @@ fn whole_id(id: &str) -> Result<FileId, Fault> {
 }
 
 /// What is said after Ctrl-C.
-fn stopped(fault: Fault, to_stdout: bool) -> Fault {
+pub(super) fn stopped(fault: Fault, to_stdout: bool) -> Fault {
     match fault.class {
         Class::Cancelled if to_stdout => Fault::new(Class::Cancelled, "stopped; the output is not complete"),
         Class::Cancelled => Fault::new(Class::Cancelled, "stopped; no file was written that is not whole")

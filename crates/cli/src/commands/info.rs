@@ -2,7 +2,7 @@
 
 use super::ls::{FileJson, SHORT_ID, ends, name_of};
 use super::rsa::short;
-use super::{compat, file_id, from_whom, moment, trust_mark};
+use super::{cids, compat, file_id, from_whom, moment, trust_mark};
 use crate::app::{App, Session};
 use crate::args::Info;
 use crate::console::{Console, safe, size};
@@ -35,8 +35,13 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     if let Some(path) = &args.preview_out {
         write_preview(path, picture.as_ref())?;
     }
+    let published = cids::of(console, &session, args, &file)?;
+    if args.cids && !console.json {
+        return cids::all(console, &file, &published);
+    }
     if console.json {
         let mut shown = FileJson::of(&file);
+        shown.ipfs = cids::IpfsJson::of(&published);
         if file.role == Role::Author {
             let links = session.run(session.client.links())?;
             shown.links = links.iter().filter(|link| link.file_id == id).map(super::links::listed).collect();
@@ -99,6 +104,7 @@ pub(super) fn run(app: &App, args: &Info) -> Result<(), Fault> {
     if file.role == Role::Author {
         holders(app, &session, &file)?;
     }
+    cids::tell(console, &file, &published)?;
     console.say(format!("sent     {}", moment(file.created)))?;
     console.say(format!("ends     {} ({})", moment(file.expires_at), ends(&file, span_in_words)))?;
     console.say(format!("fetched  {} by others", count(file.downloads.into(), "time")))?;

@@ -1,7 +1,7 @@
 //! `wax ls`: the files sent and received: all, or those asked for, in the order asked for.
 
 use super::links::LinkJson;
-use super::{PasserJson, TrustJson, compat, moment, seconds_until, stamp};
+use super::{PasserJson, TrustJson, cids, compat, moment, seconds_until, stamp};
 use crate::app::{App, Session};
 use crate::args::{Ls, Order};
 use crate::console::{safe, size};
@@ -76,6 +76,9 @@ pub(super) struct FileJson<'a> {
     /// Told by `wax info` alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) links: Vec<LinkJson>,
+    /// Told by `wax info` alone, of what is on IPFS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ipfs: Option<cids::IpfsJson>,
 }
 
 /// The small picture that its sender sealed with a file.
@@ -195,6 +198,7 @@ impl<'a> FileJson<'a> {
                 })
                 .collect(),
             links: Vec::new(),
+            ipfs: None,
         }
     }
 }

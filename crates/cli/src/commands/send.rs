@@ -3,7 +3,7 @@
 use super::folder;
 use super::links::{self, LinkJson};
 use super::rsa::{KeyJson, described};
-use super::{address, stamp};
+use super::{address, publish, stamp};
 use crate::app::{App, Session};
 use crate::args::Send;
 use crate::console::{Tone, safe, size};
@@ -114,6 +114,7 @@ pub(super) fn run(app: &App, args: &Send) -> Result<(), Fault> {
     Asked::of(args)?;
     let session = app.session()?;
     let me = keyring::unlock(app, &session)?;
+    publish::ask_about(app, &session, args)?;
     let password = if args.link { links::new_password(&args.shape)? } else { None };
     let mut to = to;
     if to.is_for_nobody() {

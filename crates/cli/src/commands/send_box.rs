@@ -44,6 +44,7 @@ pub(super) fn run(app: &App, args: &Send, to_box: &str) -> Result<(), Fault> {
     let ca = args.ca.as_deref().map(super::login::certificate).transpose()?;
     let session = app.session()?;
     let visit = session.run(session.client.visit_box(&address, ca.as_deref()))?;
+    super::publish::agreed(app, args, visit.publishes())?;
     let me = match !args.anonymous && session.client.signs_for(&visit)? {
         true => Some(keyring::unlock(app, &session)?),
         false => None,

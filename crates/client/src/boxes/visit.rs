@@ -20,6 +20,7 @@ pub struct BoxVisit {
     /// The newest bundle that is linked with the root in the address: what files are sealed to.
     owner: Bundle,
     trust: Trust,
+    publishes: bool,
 }
 
 impl BoxVisit {
@@ -63,6 +64,12 @@ impl BoxVisit {
     #[must_use]
     pub fn max_size(&self) -> Option<u64> {
         max_size(&self.terms)
+    }
+
+    /// Whether the server says that it publishes what is sent to it now.
+    #[must_use]
+    pub fn publishes(&self) -> bool {
+        self.publishes
     }
 
     pub(crate) fn id(&self) -> BoxId {
@@ -149,7 +156,7 @@ impl Inner {
             return Err(Error::BoxClosed);
         }
         let trust = self.trust_at(&server, &theirs)?;
-        Ok(BoxVisit { server, terms, words, owner, trust })
+        Ok(BoxVisit { server, terms, words, owner, trust, publishes: shown.publishes })
     }
 
     /// Pins the owner of a box that is sent to in one's own name, as everybody one sends to.

@@ -7,6 +7,7 @@
 mod open;
 mod seal;
 
+pub(crate) use open::open_head;
 pub use open::{Author, OpenContainer, Opened};
 pub use seal::{Recipient, SealContainer, SealedContainer};
 

@@ -185,7 +185,8 @@ fn check_from(from: Option<&Address>, author: &Author) -> Result<()> {
     }
 }
 
-fn open_head(key: ContainerKey<'_>, head: &Head) -> Result<OpenedFile> {
+/// Opens what stands before the leaves, with the first grant that was kept.
+pub(crate) fn open_head(key: ContainerKey<'_>, head: &Head) -> Result<OpenedFile> {
     let reader = match key {
         ContainerKey::Person(me) => Reader::Identity(&me.vault.identity),
         ContainerKey::Rsa(key) => Reader::Rsa(key),

@@ -2,6 +2,7 @@
 
 mod fetch;
 mod folder;
+mod head;
 mod inside;
 mod made;
 pub(crate) mod many;
@@ -23,6 +24,7 @@ use crate::{Cancel, Client, FileId, Phase, Progress, Result, RsaPrivateKey, Send
 use envelope::PartShape;
 pub use folder::{FolderReceived, InFolder};
 use format::metadata::Compression;
+pub use head::{NoHead, SavedHead};
 pub use many::{OnReceived, ReceiveAll};
 use part::Fetch;
 pub use pattern::Pattern;

@@ -50,6 +50,16 @@ impl Tickets {
         &self.server
     }
 
+    /// Takes leave now, whether or not anything is to be fetched: it counts.
+    pub(super) async fn take(&self) -> Result<()> {
+        self.ticket(None).await.map(drop)
+    }
+
+    /// How long requests for content are repeated.
+    pub(super) fn patience(&self) -> Duration {
+        self.inner.options.retry_for
+    }
+
     async fn ask(&self) -> Result<proto::Ticket> {
         match &self.leave {
             Leave::Grant(recipient) => {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use blobs::{BlobError, BlobStream, BlobWriter, Blobs, S3};
+use blobs::{BlobError, BlobStream, BlobWriter, Blobs, Cid, Ipfs, S3};
 use bytes::Bytes;
 use db::BlobRef;
 
@@ -46,6 +46,8 @@ pub(crate) struct Shelf {
     pub(crate) copies: Option<Copies>,
     /// The object store, where clients may come to it themselves.
     pub(crate) direct: Option<S3>,
+    /// The node of IPFS, which knows the CIDs of its blobs.
+    pub(crate) node: Option<Ipfs>,
 }
 
 /// Folders of which several hold each blob.
@@ -66,7 +68,7 @@ pub(crate) struct Folder {
 
 impl Shelf {
     pub(crate) fn new(name: StoreName, blobs: Arc<dyn Blobs>) -> Self {
-        Self { name, blobs, copies: None, direct: None }
+        Self { name, blobs, copies: None, direct: None, node: None }
     }
 
     /// Where a whole blob may be read: the store, or each of its folders, because one copy may be sound where another is not.
@@ -104,6 +106,23 @@ impl Stores {
     /// The store that new blobs go to, if clients may put them there themselves.
     pub(crate) fn direct(&self) -> Option<&Shelf> {
         self.shelf(self.default).ok().filter(|shelf| shelf.direct.is_some())
+    }
+
+    /// Whether new blobs go where everybody can fetch and keep them.
+    pub(crate) fn publishes(&self) -> bool {
+        self.default == StoreName::Ipfs
+    }
+
+    /// The CID of a blob, if it is on IPFS. One that was moved away meanwhile is there no more.
+    pub(crate) async fn cid(&self, blob: &BlobRef) -> Result<Option<Cid>, StoreError> {
+        let place = Place::try_from(blob)?;
+        if place.store != StoreName::Ipfs {
+            return Ok(None);
+        }
+        match &self.shelf(place.store)?.node {
+            Some(node) => Ok(node.cid(place.name).await?),
+            None => Ok(None),
+        }
     }
 
     /// Where the next blob goes.

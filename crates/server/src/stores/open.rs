@@ -62,8 +62,8 @@ impl Stores {
             && let Some(api) = &config.storage.parts.ipfs_api
         {
             let node = Ipfs::new(&IpfsOptions::new(api))?;
-            let blobs = Arc::new(Retry::new(node, RetryPolicy::default()));
-            shelves.push(Shelf::new(StoreName::Ipfs, blobs));
+            let blobs = Arc::new(Retry::new(node.clone(), RetryPolicy::default()));
+            shelves.push(Shelf { node: Some(node), ..Shelf::new(StoreName::Ipfs, blobs) });
         }
         shelves.extend(more.into_iter().map(|(name, blobs)| Shelf::new(name, blobs)));
         Ok(Self::new(shelves, config.storage.parts.store)?)

@@ -132,6 +132,8 @@ async fn a_member_is_reached_by_no_other_way_not_even_by_its_author() {
         let refused = who.get(&stage, &member.file_path()).await;
         let unknown = who.get(&stage, &nothing).await;
         assert_eq!((refused.status, refused.code()), (unknown.status, unknown.code()));
+        let cids = paths::fill(paths::CIDS, &[&member.file_id]);
+        assert_eq!(who.get(&stage, &cids).await.code(), Code::NotFound);
         let download = file_id().to_string();
         assert_eq!(member.ask_ticket(&stage, who, &download).await.code(), Code::NotFound);
         assert_eq!(who.delete(&stage, &member.file_path()).await.code(), Code::NotFound);

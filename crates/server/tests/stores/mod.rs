@@ -2,7 +2,10 @@
 
 mod copies;
 mod moving;
+#[path = "../../../blobs/tests/ipfs/node.rs"]
+mod node;
 mod object;
+mod published;
 mod several;
 #[expect(dead_code, reason = "the store of the driver's own tests, of which these need a part")]
 #[path = "../../../blobs/tests/s3/store.rs"]

@@ -116,6 +116,18 @@ pub(crate) fn text(seeds: &Seeds) -> Outcome {
     {
         seeds.write("ids", &format!("id_{n}"), id.as_bytes())?;
     }
+    for (n, cid) in [
+        "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku",
+        "bafybeig3tekvo6icfwhptbbtr5vlcn77vkjfsz4t2zpb7prqrhqgwrtwei",
+        "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n",
+        "zb2rhmy65F3REf8SZp7De11gxtECBGgUKaLdiDj7MCGCHxbDW",
+        "b",
+    ]
+    .iter()
+    .enumerate()
+    {
+        seeds.write("cid", &format!("cid_{n}"), cid.as_bytes())?;
+    }
     seeds.write("safety_number", "two", &[[1; 32], [2; 32]].concat())?;
     let number = safety_number(&RootId::from_bytes([1; 32]), &RootId::from_bytes([2; 32]));
     seeds.write_with_misses("scanned_number", "ours", number.qr_text().as_bytes())?;

@@ -24,6 +24,7 @@ pub(crate) async fn show(State(app): State<App>, caller: SignedIn) -> Answer<Res
         passkeys: factors.passkeys,
         backup_codes_left: factors.backup_codes,
         second_factor_demanded: app.second_factor.is_demanded(),
+        publishes: app.stores.publishes(),
         server_time: app.now(),
     }))
 }

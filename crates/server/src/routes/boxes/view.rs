@@ -24,7 +24,12 @@ pub(crate) async fn show(
     let chain = app.db.bundle_chain(there.owner, from, most).await?;
     let owner_chain =
         chain.into_iter().map(|stored| directory::octets(&app, stored).map(B64)).collect::<Answer<_>>()?;
-    Ok(reply(&BoxView { description: B64(there.description), owner: there.owner, owner_chain }))
+    Ok(reply(&BoxView {
+        description: B64(there.description),
+        owner: there.owner,
+        owner_chain,
+        publishes: app.stores.publishes(),
+    }))
 }
 
 /// Counts a visit, whether or not there is such a box.

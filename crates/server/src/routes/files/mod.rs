@@ -1,8 +1,9 @@
-//! Files: list, changes, one, ticket, receipt, delete, share, take back, wrap again, rename, change.
+//! Files: list, changes, one, its CIDs, ticket, receipt, delete, share, take back, wrap again, rename, change.
 
 pub(crate) mod batch;
 pub(crate) mod change;
 pub(crate) mod changes;
+pub(crate) mod cids;
 pub(crate) mod delete;
 pub(crate) mod info;
 pub(crate) mod list;
