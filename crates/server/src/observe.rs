@@ -11,7 +11,7 @@ use db::DbError;
 use proto::Code;
 
 use crate::error::{Refusal, refusal_for};
-use crate::http::Unread;
+use crate::http::lingering;
 use crate::metrics::{Answered, Metrics, class_of};
 use crate::state::App;
 
@@ -33,16 +33,14 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
         .get::<MatchedPath>()
         .map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
     let bytes_in = request.body().size_hint().exact().unwrap_or(0);
-    let (request, unread) = Unread::watch(request);
+    let request = lingering(&app, request);
     let inner = if is_too_large(&request) {
-        drop(request);
         Refusal::new(Code::HeadersTooLarge, "The headers of the request are too many or too long.")
             .into_response()
     } else {
         next.run(request).await
     };
     let mut response = as_problem(inner, &id, &app.metrics);
-    unread.tell(&mut response);
     let bytes_out = response.body().size_hint().exact();
     let headers = response.headers_mut();
     harden(headers);

@@ -25,7 +25,7 @@ async fn too_many_or_too_long_headers_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_refused_before_the_body_was_read_is_told_that_the_connection_ends() {
+async fn who_is_refused_before_the_body_was_read_gets_to_read_why_and_goes_on() {
     let stage = Stage::new().await;
     let alice = Person::with_bundle(&stage, "alice@wax.example").await;
     let parcel = Parcel::new(2 << 20);
@@ -33,12 +33,10 @@ async fn who_is_refused_before_the_body_was_read_is_told_that_the_connection_end
     let stranger = Person { token: "nobody".into(), ..Person::new(&stage, "bob@wax.example").await };
     for _ in 0..20 {
         let refused = parcel.put(&stage, &stranger, 0).await;
-        assert_eq!((refused.code(), refused.header("connection")), (Code::SignInNeeded, "close"));
-        // The next one comes over a connection of its own, and is answered.
-        let asked = alice.get(&stage, paths::WHOAMI).await;
-        assert!(!asked.headers.contains_key("connection"));
+        assert_eq!(refused.code(), Code::SignInNeeded);
+        // The next request may come over the same connection.
+        alice.get(&stage, paths::WHOAMI).await.json::<serde_json::Value>();
     }
-    assert!(!parcel.put(&stage, &alice, 0).await.headers.contains_key("connection"), "read to its end");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,6 @@ use proto::limits::JSON_BODY_MAX;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::linger;
 use crate::error::Refusal;
 use crate::state::App;
 
@@ -20,7 +19,7 @@ pub(crate) struct Json<T>(pub(crate) T);
 impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _: &App) -> Result<Self, Refusal> {
         let is_json = request
             .headers()
             .get(header::CONTENT_TYPE)
@@ -36,17 +35,9 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
             .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         let body = request.into_body();
         if announced.is_some_and(|length| length > JSON_BODY_MAX as u64) {
-            linger(app, body);
             return Err(too_large());
         }
-        let bytes = match whole(body, announced).await {
-            Ok(bytes) => bytes,
-            Err((error, body)) => {
-                // Closing while the rest is on its way would take the refusal away with it.
-                linger(app, body);
-                return Err(error);
-            }
-        };
+        let bytes = whole(body, announced).await?;
         // The parser's own words could repeat what the body says, so only the place is told.
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             Refusal::malformed(format!(
@@ -58,18 +49,18 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     }
 }
 
-/// The body, if it is not too long; otherwise why not, and what is left of it.
-async fn whole(mut body: Body, announced: Option<u64>) -> Result<Vec<u8>, (Refusal, Body)> {
+/// The body, if it is not too long.
+async fn whole(mut body: Body, announced: Option<u64>) -> Result<Vec<u8>, Refusal> {
     let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     // Nothing is reserved on the word of a header beyond what small requests need.
     let mut bytes = Vec::with_capacity(expected.min(64 << 10));
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            return Err((Refusal::malformed("The body did not arrive whole."), body));
+            return Err(Refusal::malformed("The body did not arrive whole."));
         };
         let Some(data) = frame.data_ref() else { continue };
         if bytes.len() + data.len() > JSON_BODY_MAX {
-            return Err((too_large(), body));
+            return Err(too_large());
         }
         bytes.extend_from_slice(data);
     }

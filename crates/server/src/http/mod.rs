@@ -7,7 +7,6 @@ mod json;
 mod linger;
 mod range;
 mod too_old;
-mod unread;
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderMap;
@@ -18,10 +17,9 @@ pub(crate) use browser::{Keeper, Presented, forgotten, kept_in_cookie, not_from_
 pub(crate) use client_ip::{ClientIp, Peer, client_of};
 pub(crate) use client_name::ClientName;
 pub(crate) use json::{Json, reply};
-pub(crate) use linger::linger;
+pub(crate) use linger::lingering;
 pub(crate) use range::{Wanted, wanted};
 pub(crate) use too_old::refuse_old;
-pub(crate) use unread::Unread;
 
 use crate::error::Refusal;
 

@@ -12,7 +12,7 @@ use proto::{B64, Begin, BoxId, Code, Complete, FileId};
 
 use crate::audit::{Agent, Kind, Scribe};
 use crate::error::{Answer, Refusal};
-use crate::http::{ClientIp, Fields, Json, linger, reply, single};
+use crate::http::{ClientIp, Fields, Json, reply, single};
 use crate::routes::uploads::complete::{check_terms, completed, finish_of, finish_with, leaves_of};
 use crate::routes::uploads::verify::Signed;
 use crate::routes::uploads::{begin, parts, with_parts};
@@ -116,9 +116,6 @@ pub(crate) async fn put(
         Ok((upload, most.map_or(app.limits.file_bytes, |most| most.min(app.limits.file_bytes))))
     };
     let taken = parts::put::take(&app, found, n, &headers, &mut body).await;
-    if taken.is_err() {
-        linger(&app, body);
-    }
     Ok(reply(&taken.map_err(for_stranger)?))
 }
 

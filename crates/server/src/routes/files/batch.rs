@@ -14,7 +14,7 @@ use proto::{Batch, BatchFile, BatchReply, Code, Complete, Completed, FileId, Use
 use crate::audit::{Agent, Scribe};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
-use crate::http::{Json, linger, reply};
+use crate::http::{Json, reply};
 use crate::routes::uploads::begin::is_random_uuid;
 use crate::routes::uploads::complete::{bundles_of, check_terms, finish_of};
 use crate::routes::uploads::verify::Signed;
@@ -36,13 +36,7 @@ pub(crate) async fn take(
     request: Request,
 ) -> Answer<Response> {
     // A place before the body: thousands that wait must not be thousands of bodies in memory.
-    let place = match app.places.take().await {
-        Ok(place) => place,
-        Err(refusal) => {
-            linger(&app, request.into_body());
-            return Err(refusal);
-        }
-    };
+    let place = app.places.take().await?;
     let Json(request) = Json::<Batch>::from_request(request, &app).await?;
     let files = tokio::task::block_in_place(|| read(request))?;
     let mut users: Vec<UserId> = files.iter().flat_map(|file| file.signed.users()).collect();

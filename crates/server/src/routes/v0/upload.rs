@@ -18,7 +18,7 @@ use super::receive::{Received, receive, too_large};
 use crate::audit::{Agent, Scribe};
 use crate::auth::v0::{Member, Uploader};
 use crate::error::{Answer, Refusal};
-use crate::http::{linger, reply};
+use crate::http::reply;
 use crate::routes::auth::address;
 use crate::secrets::V0Place;
 use crate::state::App;
@@ -33,12 +33,7 @@ const METADATA_MAX: usize = 64 << 10;
 
 pub(crate) async fn take(State(app): State<App>, request: Request) -> Answer<Response> {
     let (mut parts, mut body) = request.into_parts();
-    let taken = receive_whole(&app, &mut parts, &mut body).await;
-    if taken.is_err() {
-        // Closing while the rest is on its way would take the refusal away with it.
-        linger(&app, body);
-    }
-    Ok(reply(&taken?))
+    Ok(reply(&receive_whole(&app, &mut parts, &mut body).await?))
 }
 
 async fn receive_whole(app: &App, parts: &mut Parts, body: &mut Body) -> Answer<Uploaded> {

@@ -16,7 +16,7 @@ use proto::{Code, FileId, PartRecord};
 use super::receive::{Ending, Expected, Received, Room, receive};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
-use crate::http::{Fields, linger, reply, single};
+use crate::http::{Fields, reply, single};
 use crate::state::App;
 use crate::stores::Place;
 
@@ -31,11 +31,7 @@ pub(crate) async fn put(
         let upload = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
         Ok((upload, app.limits.file_bytes))
     };
-    let taken = take(&app, found, n, &headers, &mut body).await;
-    if taken.is_err() {
-        linger(&app, body);
-    }
-    Ok(reply(&taken?))
+    Ok(reply(&take(&app, found, n, &headers, &mut body).await?))
 }
 
 /// Takes one part of the upload that is `found`, of a body of at most so many octets.
