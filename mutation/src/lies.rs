@@ -227,7 +227,11 @@ fn rewrite(root: &Path, table: &Table) -> Result<BTreeMap<String, String>> {
     }
     let crates: BTreeSet<String> = rewritten
         .keys()
-        .filter_map(|file| Some(format!("{}src/lib.rs", file.split_once("src/")?.0)))
+        .filter_map(|file| {
+            let source = format!("{}src", file.split_once("src/")?.0);
+            let roots = ["lib.rs", "main.rs"].map(|name| format!("{source}/{name}"));
+            roots.into_iter().find(|path| root.join(path).is_file())
+        })
         .collect();
     for lib in crates {
         let text = match rewritten.remove(&lib) {
