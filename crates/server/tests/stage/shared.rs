@@ -46,7 +46,7 @@ pub(crate) async fn refused_after(max: usize, call: impl AsyncFn() -> Reply) -> 
     for done in 0..=max {
         let reply = call().await;
         if reply.status == StatusCode::TOO_MANY_REQUESTS {
-            assert!(done == max || (is_dying() && done >= max / 2), "{done} of {max}");
+            assert!(done == max || is_dying(), "{done} of {max}");
             return reply.refusal();
         }
         assert!(reply.status.is_success(), "{}", reply.status);
