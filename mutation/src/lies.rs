@@ -72,8 +72,18 @@ struct Outcome<'l> {
     noticed: Vec<String>,
 }
 
-/// All rows, or those that `only` names.
-pub fn run(root: &Path, write: bool, only: &[String]) -> Result<()> {
+/// What a run is asked for.
+pub struct Wanted {
+    /// The table is written anew.
+    pub write: bool,
+    /// Only checks that the table has no result of; theirs are put into it.
+    pub new: bool,
+    /// Only these rows, if any.
+    pub only: Vec<String>,
+}
+
+/// All checks, or those that are wanted.
+pub fn run(root: &Path, asked: &Wanted) -> Result<()> {
     let table: Table = toml::from_str(&fs::read_to_string(root.join(TABLE))?)?;
     let threats = threats(&fs::read_to_string(root.join(THREATS))?);
     complete(&table, &threats)?;
@@ -96,7 +106,9 @@ pub fn run(root: &Path, write: bool, only: &[String]) -> Result<()> {
     };
     let tests = places(&programs)?;
     let named = |row: &str| threats.iter().find(|threat| is_row(threat, row));
-    let wanted = |lie: &Lie| only.is_empty() || only.contains(&lie.row);
+    let before = fs::read_to_string(root.join(REPORT))?;
+    let known = |lie: &Lie| asked.new.then(|| noticed_before(&before, lie)).flatten();
+    let wanted = |lie: &Lie| (asked.only.is_empty() || asked.only.contains(&lie.row)) && known(lie).is_none();
     let rows = table.lie.iter().filter(|lie| wanted(lie)).filter_map(|lie| named(&lie.row));
     let every: BTreeSet<&str> = rows.flat_map(Threat::names).collect();
     let failed = failing(&every.iter().copied().collect::<Vec<_>>(), &tests, None)?;
@@ -104,7 +116,14 @@ pub fn run(root: &Path, write: bool, only: &[String]) -> Result<()> {
         return Err(format!("these fail with every check in its place: {failed:?}").into());
     }
     let mut outcomes = Vec::new();
-    for (id, lie) in table.lie.iter().enumerate().filter(|(_, lie)| wanted(lie)) {
+    for (id, lie) in table.lie.iter().enumerate() {
+        if let Some(noticed) = known(lie) {
+            outcomes.push(Outcome { lie, noticed });
+            continue;
+        }
+        if !wanted(lie) {
+            continue;
+        }
         let threat = named(&lie.row).ok_or("a row vanished")?;
         let noticed = failing(&threat.names().collect::<Vec<_>>(), &tests, Some(id))?;
         println!(
@@ -115,11 +134,9 @@ pub fn run(root: &Path, write: bool, only: &[String]) -> Result<()> {
         );
         outcomes.push(Outcome { lie, noticed });
     }
-    if write {
-        let path = root.join(REPORT);
-        let before = fs::read_to_string(&path)?;
+    if asked.write || asked.new {
         let kept = before.split(LAST_RUN).next().unwrap_or_default();
-        fs::write(&path, format!("{kept}{LAST_RUN}\n{}", report(&threats, &outcomes)?))?;
+        fs::write(root.join(REPORT), format!("{kept}{LAST_RUN}\n{}", report(&threats, &outcomes)?))?;
     }
     let unnoticed = outcomes.iter().filter(|outcome| outcome.noticed.is_empty()).count();
     println!("{} checks taken away, {unnoticed} of them unnoticed", outcomes.len());
@@ -299,6 +316,15 @@ fn failing(names: &[&str], places: &Places<'_>, lie: Option<usize>) -> Result<Ve
     failed.sort();
     failed.dedup();
     Ok(failed)
+}
+
+/// What the table says of a check, if it says which tests noticed.
+fn noticed_before(table: &str, lie: &Lie) -> Option<Vec<String>> {
+    let middle = format!("| {} |", lie.check);
+    let line = table.lines().find(|line| line.starts_with('|') && line.contains(&middle))?;
+    let cell = line.split(&middle).nth(1)?.trim().trim_end_matches('|').trim();
+    let tests = cell.split(", ").map(|test| test.replace('`', ""));
+    cell.starts_with('`').then(|| tests.collect())
 }
 
 fn report(threats: &[Threat], outcomes: &[Outcome<'_>]) -> Result<String> {

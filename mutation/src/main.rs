@@ -45,12 +45,13 @@ fn main() -> Result<()> {
     let root = env::current_dir()?;
     let packages: Vec<String> = env::args().skip(1).collect();
     if packages.first().is_some_and(|first| first == "lies") {
-        let write = packages.iter().any(|word| word == "--write");
-        let only: Vec<String> = packages.into_iter().skip(1).filter(|word| word != "--write").collect();
-        if write && !only.is_empty() {
-            return Err("the table is written by a run of all rows".into());
+        let (new, write) = (given(&packages, "--new"), given(&packages, "--write"));
+        let rows = packages.into_iter().skip(1).filter(|word| word != "--write" && word != "--new");
+        let only: Vec<String> = rows.collect();
+        if write && (new || !only.is_empty()) {
+            return Err("the table is written anew by a run of all rows, and added to by --new".into());
         }
-        return lies::run(&root, write, &only);
+        return lies::run(&root, &lies::Wanted { write, new, only });
     }
     let work = PathBuf::from(env::var_os("MUTATION_WORK").ok_or("MUTATION_WORK names no folder")?);
     let tree = work.join("tree");
@@ -275,6 +276,10 @@ impl Run {
             }
         }
     }
+}
+
+fn given(words: &[String], flag: &str) -> bool {
+    words.iter().any(|word| word == flag)
 }
 
 /// The tests that are likeliest to notice a change have the name of its file in theirs.
