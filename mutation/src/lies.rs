@@ -136,7 +136,7 @@ pub fn run(root: &Path, asked: &Wanted) -> Result<()> {
     }
     if asked.write || asked.new {
         let kept = before.split(LAST_RUN).next().unwrap_or_default();
-        fs::write(root.join(REPORT), format!("{kept}{LAST_RUN}\n{}", report(&threats, &outcomes)?))?;
+        fs::write(root.join(REPORT), format!("{kept}{LAST_RUN}\n{}", report(&threats, &table, &outcomes)?))?;
     }
     let unnoticed = outcomes.iter().filter(|outcome| outcome.noticed.is_empty()).count();
     println!("{} checks taken away, {unnoticed} of them unnoticed", outcomes.len());
@@ -327,14 +327,20 @@ fn noticed_before(table: &str, lie: &Lie) -> Option<Vec<String>> {
     cell.starts_with('`').then(|| tests.collect())
 }
 
-fn report(threats: &[Threat], outcomes: &[Outcome<'_>]) -> Result<String> {
+fn report(threats: &[Threat], table: &Table, outcomes: &[Outcome<'_>]) -> Result<String> {
     let mut text = String::from("| row | check taken away | tests that noticed |\n|---|---|---|\n");
     for threat in threats {
         let name = if threat.row.is_empty() { &threat.attempt } else { &threat.row };
-        for outcome in outcomes.iter().filter(|outcome| is_row(threat, &outcome.lie.row)) {
-            let tests: Vec<String> = outcome.noticed.iter().map(|test| format!("`{test}`")).collect();
-            let tests = if tests.is_empty() { "**none**".to_owned() } else { tests.join(", ") };
-            writeln!(text, "| {name} | {} | {tests} |", outcome.lie.check)?;
+        for lie in table.lie.iter().filter(|lie| is_row(threat, &lie.row)) {
+            let outcome = outcomes.iter().find(|outcome| std::ptr::eq(outcome.lie, lie));
+            let tests = match outcome.map(|outcome| outcome.noticed.as_slice()) {
+                None => "not run yet".to_owned(),
+                Some([]) => "**none**".to_owned(),
+                Some(noticed) => {
+                    noticed.iter().map(|test| format!("`{test}`")).collect::<Vec<_>>().join(", ")
+                }
+            };
+            writeln!(text, "| {name} | {} | {tests} |", lie.check)?;
         }
         if threat.waits {
             writeln!(text, "| {name} | waiting | |")?;

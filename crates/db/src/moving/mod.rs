@@ -130,7 +130,10 @@ pub async fn move_to_postgres(file: &Path, url: &str) -> Result<Vec<MovedTable>,
                 Ok(()) => fill(&mut source, &mut target).await?,
                 // One that was cut off may have left all rows there; others than those of the source it did not leave.
                 Err(not_empty) if is_begun => {
-                    compare_all(&mut source, &mut target).await.map_err(|_| not_empty)?
+                    compare_all(&mut source, &mut target).await.map_err(|error| match error {
+                        MoveError::Differs { .. } => not_empty,
+                        error => error,
+                    })?
                 }
                 Err(not_empty) => return Err(not_empty),
             };
