@@ -25,7 +25,7 @@ const LAST_RUN: &str = "## The last run\n";
 /// What a piece that is replaced as it stands writes for "the switch is on".
 const ON: &str = "$ON";
 /// Seconds after which the tests of one program are given up: without a check some wait for ever for what was to fail.
-const LIMIT: &str = "600";
+const LIMIT: &str = "240";
 /// What `timeout` of the coreutils ends with where it had to end something.
 const GIVEN_UP: i32 = 124;
 
@@ -328,7 +328,10 @@ fn noticed_before(table: &str, lie: &Lie) -> Option<Vec<String>> {
 }
 
 fn report(threats: &[Threat], table: &Table, outcomes: &[Outcome<'_>]) -> Result<String> {
-    let mut text = String::from("| row | check taken away | tests that noticed |\n|---|---|---|\n");
+    let noticed = outcomes.iter().filter(|outcome| !outcome.noticed.is_empty()).count();
+    let (unnoticed, waiting) = (outcomes.len() - noticed, table.lie.len() - outcomes.len());
+    let mut text = format!("{noticed} checks were noticed, {unnoticed} were not, {waiting} have not been run yet.\n\n");
+    text.push_str("| row | check taken away | tests that noticed |\n|---|---|---|\n");
     for threat in threats {
         let name = if threat.row.is_empty() { &threat.attempt } else { &threat.row };
         for lie in table.lie.iter().filter(|lie| is_row(threat, &lie.row)) {

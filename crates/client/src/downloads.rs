@@ -48,7 +48,11 @@ fn load(home: &Home) -> Result<Downloads> {
 
 fn begin(home: &Home, file_id: FileId, now: i64) -> Result<String> {
     let mut downloads = load(home)?;
-    downloads.begun.retain(|_, begun| (0..LIFE).contains(&now.saturating_sub(begun.since)));
+    // One from the future was begun by a clock that was ahead. To the server it is as young as it ever was.
+    downloads.begun.retain(|_, begun| now.saturating_sub(begun.since) < LIFE);
+    for begun in downloads.begun.values_mut() {
+        begun.since = begun.since.min(now);
+    }
     if let Some(begun) = downloads.begun.get(&file_id) {
         return Ok(begun.download_id.clone());
     }
@@ -81,6 +85,21 @@ mod tests {
         assert_ne!(begin(&home, other, 2_000).unwrap(), first);
         end(&home, file).unwrap();
         assert_ne!(begin(&home, file, 3_000).unwrap(), first);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_costs_no_download() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path().join("home")).unwrap();
+        let (file, other) = (FileId::from_bytes([1; 16]), FileId::from_bytes([2; 16]));
+        let first = begin(&home, file, 1_000_000).unwrap();
+        begin(&home, other, 900_000).unwrap();
+        assert_eq!(begin(&home, file, 900_001).unwrap(), first);
+        assert_ne!(
+            begin(&home, file, 900_000 + LIFE).unwrap(),
+            first,
+            "not kept for longer than from then on"
+        );
     }
 
     #[test]

@@ -252,6 +252,49 @@ async fn a_server_that_shows_another_file_sender_or_grant_behind_a_link_is_refus
     }
 }
 
+/// Whoever was given Alice's link and is helped by her server can seal whatever they like to the keys of the link. That is
+/// shown here by a link of Mallory's, with all that belongs to it, but for the root in its fragment, which is Alice's.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_a_link_and_is_helped_by_the_server_puts_no_file_behind_it() {
+    let stage = Stage::new().await;
+    let (alice, mallory) = (stage.person("alice").await, stage.person("mallory").await);
+    let file = sent(&alice, "plan.pdf", b"sails").await;
+    let hers = linked(&alice, file, None, LinkLimits::default()).await;
+    let chain: Arc<Mutex<Vec<B64>>> = Arc::default();
+    let note = chain.clone();
+    let noting = shown(move |opened| note.lock().unwrap().clone_from(&opened.file.author_chain));
+    let proxy = Proxy::start(&stage, |_| Answer::Forward, noting).await;
+    let through = hers.replace(stage.url(), proxy.url());
+    Visitor::new(&stage, "before").get(&through, None, proxy.ca()).await.unwrap();
+    let hers_shown = chain.lock().unwrap().clone();
+    let forged = sent(&mallory, "plan.pdf", b"oars").await;
+    let theirs = linked(&mallory, forged, None, LinkLimits::default()).await;
+    // By itself it opens: nothing but the root is wrong with what follows.
+    Visitor::new(&stage, "as-it-is").get(&theirs, None, stage.ca()).await.unwrap();
+    let root = |link: &str| link.rsplit_once('.').unwrap().1.to_owned();
+    let claimed = theirs.replace(&root(&theirs), &root(&hers));
+    assert_eq!(LinkAddress::parse(&claimed).unwrap().sender(), LinkAddress::parse(&hers).unwrap().sender());
+    type Lie = Box<dyn Fn(&mut OpenedLink) + Send + Sync>;
+    let (before, behind, instead) = (hers_shown.clone(), hers_shown.clone(), hers_shown);
+    let lies: Vec<(&str, Lie)> = vec![
+        ("their own chain", Box::new(|_| {})),
+        (
+            "both, hers first",
+            Box::new(move |opened| drop(opened.file.author_chain.splice(0..0, before.clone()))),
+        ),
+        ("both, theirs first", Box::new(move |opened| opened.file.author_chain.extend(behind.clone()))),
+        ("her chain alone", Box::new(move |opened| opened.file.author_chain.clone_from(&instead))),
+    ];
+    for (what, lie) in lies {
+        let proxy = Proxy::start(&stage, |_| Answer::Forward, shown(lie)).await;
+        let visitor = Visitor::new(&stage, &what.replace([' ', ','], "-"));
+        let link = claimed.replace(stage.url(), proxy.url());
+        let error = visitor.get(&link, None, proxy.ca()).await.expect_err(what);
+        assert!(matches!(error, Error::LinkDiffers), "{what}: {error:?}");
+        assert_eq!(visitor.names(), 0, "{what}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nonce_that_is_played_back_opens_nothing_a_second_time() {
     let stage = Stage::new().await;

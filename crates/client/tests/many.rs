@@ -269,6 +269,11 @@ async fn one_file_whose_name_is_taken_does_not_stop_the_others() {
     let came: Vec<_> = outcomes.into_iter().filter_map(|(_, outcome)| outcome.unwrap()).collect();
     assert_eq!(came.len(), 1);
     assert_eq!(bob.names(), ["file 000", "file 001", "file 001 (1)", "file 002"]);
+    // The same again fetches nothing, and counts no download: it is there, under its number.
+    let (outcomes, ended) = receive(&bob, &bob.folder, OnConflict::KeepBoth).await;
+    ended.unwrap();
+    assert!(outcomes.iter().all(|(_, outcome)| matches!(outcome, Ok(None))), "{outcomes:?}");
+    assert_eq!(bob.names().len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

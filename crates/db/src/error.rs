@@ -64,6 +64,15 @@ impl DbError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Busy)
     }
+
+    /// Whether nothing happened for certain. Any other error may be that of an answer which was lost, and what was asked for
+    /// is there.
+    pub fn changed_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy | Self::StorageFull | Self::TooLarge(_) | Self::UnknownAccount | Self::Suspended
+        )
+    }
 }
 
 impl From<sqlx::Error> for DbError {

@@ -26,6 +26,23 @@ pub(crate) async fn open_read_only(config: &Config) -> Result<Arc<dyn Database>,
     })
 }
 
+/// Whether the configured PostgreSQL database is empty while the data folder still holds the SQLite file of an instance. A server on it
+/// would look as if everything were gone, and people would sign up again beside what they have.
+pub(crate) async fn is_left_behind(config: &Config, db: &dyn Database) -> Result<bool, DbError> {
+    let file = config.storage.data.join(FILE);
+    if config.secrets.database_url().is_none() || !file.exists() || has_accounts(db).await? {
+        return Ok(false);
+    }
+    let left = Sqlite::open_read_only(file).await?;
+    let answer = has_accounts(&left).await;
+    left.close().await;
+    answer
+}
+
+async fn has_accounts(db: &dyn Database) -> Result<bool, DbError> {
+    Ok(!db.list_accounts(None, 1, UnixTime(0)).await?.is_empty())
+}
+
 /// Whether these keys are those that the database was filled with. One that never knew its keys is asked for an address that
 /// rests in it.
 pub(crate) async fn fits(db: &dyn Database, keys: &Keys) -> Result<bool, DbError> {

@@ -93,8 +93,6 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::V0_LOGOUT_ROOT, post(v0::sign_in::logout))
         .route(paths::V0_PRESIGNED, post(v0::s3::presigned))
         .route(paths::V0_PRESIGNED_ROOT, post(v0::s3::presigned))
-        .route(paths::V0_S3, post(v0::s3::uploaded))
-        .route(paths::V0_S3_ROOT, post(v0::s3::uploaded))
         .route(paths::V0_FILES, get(v0::list::list))
         .route(paths::V0_FILES_ROOT, get(v0::list::list))
         .route(paths::V0_METADATA, get(v0::file::metadata))
@@ -124,6 +122,9 @@ pub(crate) fn router(app: App) -> Router {
         .route(paths::EVENTS, get(events::watch))
         .route(paths::V0_UPLOAD, post(v0::upload::take))
         .route(paths::V0_UPLOAD_ROOT, post(v0::upload::take))
+        // It reads a whole object before it answers.
+        .route(paths::V0_S3, post(v0::s3::uploaded))
+        .route(paths::V0_S3_ROOT, post(v0::s3::uploaded))
         .route(paths::V0_FILE, get(v0::file::fetch).delete(v0::delete::delete))
         .route(paths::V0_FILE_ROOT, get(v0::file::fetch).delete(v0::delete::delete));
     quick

@@ -72,6 +72,13 @@ pub enum StartError {
          of a database the same one, by SECRET_KEY or as secrets/secret_key in their data folders"
     )]
     OtherKeys,
+    /// `DATABASE_URL` names an empty database, and there are accounts in the SQLite file.
+    #[error(
+        "DATABASE_URL names an empty database, and {} holds accounts: bring them there by `waxd admin migrate`, or, to begin \
+         without them, move that file away",
+        .0.display()
+    )]
+    LeftBehind(PathBuf),
     /// The stores of blobs.
     #[error(transparent)]
     Stores(#[from] OpenStoresError),
@@ -146,10 +153,16 @@ impl Server {
             );
         }
         let db = database::open(&config).await?;
+        // Asked before anything is kept in it: what it is for may still be to come.
+        if database::is_left_behind(&config, &*db).await? {
+            db.close().await;
+            return Err(StartError::LeftBehind(data.join(database::FILE)));
+        }
         if !database::fits(&*db, &keys).await? {
             db.close().await;
             return Err(StartError::OtherKeys);
         }
+        db.keep_birth(db::UnixTime(clock.now())).await?;
         let fleeting = Fleeting::open(&config, &keys).await?;
         let address = config.listen.listen;
         let bind = |source| StartError::Bind { address, source };

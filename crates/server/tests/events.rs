@@ -1,5 +1,7 @@
 //! `GET /events`: told at once, to whom it concerns, over several servers, and for no longer than the session lives.
 
+use std::time::Duration;
+
 use futures::{SinkExt as _, StreamExt as _};
 use proto::live::{PROTOCOL, PROTOCOL_TOKEN, SESSION_ENDED, STOPPING, TOKEN_ENDED};
 use proto::{Code, LiveEvent, LiveKind, paths};
@@ -12,6 +14,11 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use crate::stage::sealed::alice_and_bob;
 use crate::stage::server::send;
 use crate::stage::{Parcel, Person, Stage};
+
+/// What never comes fails the test, and does not hold it for ever.
+async fn soon<T>(coming: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), coming).await.expect("neither an event nor the end came")
+}
 
 /// Somebody who watches over lines.
 pub(crate) struct Lines {
@@ -35,6 +42,10 @@ impl Lines {
 
     /// The next event; `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<LiveEvent> {
+        soon(self.read()).await
+    }
+
+    async fn read(&mut self) -> Option<LiveEvent> {
         loop {
             if let Some((message, rest)) = self.buffer.split_once("\n\n") {
                 let data = message.lines().find_map(|line| line.strip_prefix("data: ").map(str::to_owned));
@@ -92,6 +103,10 @@ impl Socket {
     }
 
     async fn next(&mut self) -> Option<LiveEvent> {
+        soon(self.read()).await
+    }
+
+    async fn read(&mut self) -> Option<LiveEvent> {
         loop {
             match self.0.next().await {
                 Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),

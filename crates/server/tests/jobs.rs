@@ -63,6 +63,25 @@ async fn the_orphan_sweep_takes_old_blobs_that_nothing_refers_to() {
     assert_eq!(stage.stored_files(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_on_an_empty_database_sweeps_nothing_of_the_one_before() {
+    use blobs::Blobs as _;
+    let stage = Stage::new().await;
+    let folder = stage.data.path().join("data/blobs");
+    let store = blobs::LocalBlobs::open(&folder).await.unwrap();
+    let name = BlobName::generate();
+    let mut writer = store.create(name).await.unwrap();
+    writer.write(Bytes::from_static(b"of an instance whose database is elsewhere")).await.unwrap();
+    writer.commit().await.unwrap();
+    // Written before this database was begun.
+    let shard = folder.join(&name.to_string()[..2]).join(name.to_string());
+    let before = std::time::SystemTime::now() - Duration::from_secs(3_600);
+    std::fs::File::options().write(true).open(shard).unwrap().set_modified(before).unwrap();
+    stage.later(30 * 86_400);
+    assert_eq!(stage.run_jobs().await.orphans, 0);
+    assert_eq!(stage.stored_files(), 1);
+}
+
 /// A store in which somebody is held up at a deletion.
 struct Gate {
     store: Arc<MemoryBlobs>,

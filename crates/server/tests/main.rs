@@ -18,6 +18,7 @@ mod jobs;
 mod limits;
 mod links;
 mod logs;
+mod lost_answer;
 mod mail;
 mod metrics;
 mod notices;

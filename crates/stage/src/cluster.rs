@@ -30,6 +30,8 @@ pub struct ClusterOptions<'a> {
     pub quiet: bool,
     /// More arguments of `waxd cluster`.
     pub more: &'a [&'a str],
+    /// The folder that it is started in, with the `.env` that it reads; absent: that of the caller.
+    pub dir: Option<&'a Path>,
 }
 
 /// A cluster that runs; it is asked to end when this goes away.
@@ -78,7 +80,11 @@ impl Cluster {
         let log_file = OpenOptions::new().create(true).append(true).open(&log).doing("opening a log")?;
         let (balancer, servers) = options.ports;
         let began = Instant::now();
-        let mut child = Command::new(options.waxd)
+        let mut command = Command::new(options.waxd);
+        if let Some(dir) = options.dir {
+            command.current_dir(dir);
+        }
+        let mut child = command
             .args(["cluster", "--until-stdin-ends", "--listen", &format!("127.0.0.1:{balancer}")])
             .args(["--ports", &servers.to_string(), "--data"])
             .arg(options.data)

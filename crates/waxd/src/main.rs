@@ -12,6 +12,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Where this is set, the file `.env` is not read: a part of a cluster has from its parent what is meant for it, and what is
+/// not meant for it must not come back by the file.
+const NO_DOTENV: &str = "WAXD_NO_DOTENV";
+
 /// The server of Waxwing: keeps sealed files that it cannot open.
 #[derive(Parser)]
 #[command(name = "waxd", version, about)]
@@ -46,12 +50,14 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     // Before any thread is there, and before flags look at the environment. What is set already stays.
-    match dotenvy::from_path(".env") {
-        Ok(()) => {}
-        Err(error) if error.not_found() => {}
-        Err(_) => {
-            eprintln!("waxd: the file .env in this folder cannot be read as NAME=VALUE lines");
-            return ExitCode::FAILURE;
+    if std::env::var_os(NO_DOTENV).is_none() {
+        match dotenvy::from_path(".env") {
+            Ok(()) => {}
+            Err(error) if error.not_found() => {}
+            Err(_) => {
+                eprintln!("waxd: the file .env in this folder cannot be read as NAME=VALUE lines");
+                return ExitCode::FAILURE;
+            }
         }
     }
     match Waxd::parse().command {

@@ -150,7 +150,7 @@ impl Inner {
                 let path = request.folder.join(safe_file_name(metadata.name.as_str()));
                 self.is_here_whole(&path, file.manifest.content_id())?
             } else {
-                is_there(&request.folder, metadata)
+                is_there(&request.folder, metadata, request.on_conflict)
             };
         let outcome = if there {
             Ok(None)

@@ -171,10 +171,20 @@ impl FileSink {
 }
 
 /// Whether the folder holds a file of this name, size and time.
-pub(super) fn is_there(folder: &Path, metadata: &Metadata) -> bool {
-    let path = folder.join(safe_file_name(metadata.name.as_str()));
-    is_of_time(&path, metadata.modified_ms)
-        && fs::symlink_metadata(path).is_ok_and(|there| there.len() == metadata.original_size)
+pub(super) fn is_there(folder: &Path, metadata: &Metadata, on_conflict: OnConflict) -> bool {
+    there_as(folder, metadata.name.as_str(), on_conflict).any(|path| {
+        is_of_time(&path, metadata.modified_ms)
+            && fs::symlink_metadata(path).is_ok_and(|there| there.len() == metadata.original_size)
+    })
+}
+
+/// What there is in the folder under a name; where both of two are kept, also under the numbers that it gets then.
+pub(crate) fn there_as(folder: &Path, name: &str, on_conflict: OnConflict) -> impl Iterator<Item = PathBuf> {
+    let name = safe_file_name(name);
+    let most = if on_conflict == OnConflict::KeepBoth { MOST_NUMBERS } else { 1 };
+    let paths = (0..most).map(move |n| folder.join(numbered(name.as_ref(), n)));
+    // Numbers are given without a gap, so the first that is free is the end.
+    paths.take_while(|path| fs::symlink_metadata(path).is_ok())
 }
 
 /// Whether there is a regular file of that time.
@@ -190,9 +200,12 @@ fn taken(path: &Path, error: io::Error) -> Error {
     }
 }
 
+/// How many files of one name a folder keeps.
+const MOST_NUMBERS: u32 = 10_000;
+
 /// `name`, else `name (1)`, `name (2)` … before the extension.
 fn keep_both(mut temp: NamedTempFile, folder: &Path, name: &OsStr) -> Result<PathBuf> {
-    for n in 0..10_000_u32 {
+    for n in 0..MOST_NUMBERS {
         let path = folder.join(numbered(name, n));
         match temp.persist_noclobber(&path) {
             Ok(_) => return Ok(path),

@@ -305,8 +305,11 @@ impl Item {
 }
 
 impl Job<'_> {
-    /// Whether what was sent is of use: a member without a key that opens by now is none.
+    /// Whether what was sent is of use: what has ended since is none, nor a member without a key that opens by now.
     fn is_usable(&self, sent: &Sent) -> bool {
+        if sent.expires_at <= self.inner.now() {
+            return false;
+        }
         match (self.kind, &sent.kept) {
             (Kind::Member, Some(kept)) => self.open_key(sent.file_id, &kept.sealed_key.0).is_some(),
             (Kind::Member, None) => false,

@@ -5,8 +5,10 @@ mod handful;
 pub(crate) mod journal;
 mod ledger;
 mod many;
+mod piped;
 pub(crate) mod plan;
 mod produce;
+mod remembered;
 mod request;
 mod share;
 pub(crate) mod stream;
@@ -19,25 +21,20 @@ use crate::client::Inner;
 use crate::contacts::Checked;
 use crate::http::retrying;
 use crate::keys::Unlocked;
-use crate::{
-    Address, Cancel, Client, Error, FileId, Note, Phase, Progress, RecipientId, Result, RsaPublicKey,
-};
-use envelope::{BodyShape, Manifest, PartShape};
+use crate::{Address, Cancel, Client, Error, FileId, Note, Phase, Progress, Result, RsaPublicKey};
+use envelope::{BodyShape, PartShape};
 pub use folder::{SendFolder, SentFolder};
-use format::small::{open_small, seal_small};
-use format::{FileKey, FileName, PayloadSealer, Secret};
-use journal::{Header, Journal, SourceIdentity, Unusable};
+use format::{FileKey, FileName, PayloadSealer};
+use journal::{Header, Journal};
 pub use many::{OnSent, SendMany};
 use plan::{Plan, SourceFile};
-use proto::{B64, Begin, BoxId, Code, Complete, UploadStatus, limits};
+use proto::{B64, Begin, BoxId, Code, UploadStatus, limits};
+pub(crate) use remembered::find_journal;
 pub use request::{Compress, SendRequest, Sent, Source};
-use request::{Kept, Limits, check_limits};
+use request::{Limits, check_limits};
 use reqwest::Method;
 use share::Sharing;
-use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 pub use tree::Skipped;
 use way::Author;
 pub(crate) use way::Guest;
@@ -77,9 +74,6 @@ enum Tried {
     /// The server knows the journal's upload no longer.
     Gone,
 }
-
-/// How long another process (or an abandoned try of this one) may take to let go of a journal.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Client {
     /// Seals and sends. The same request again goes on where an earlier one stopped.
@@ -426,75 +420,6 @@ impl Job<'_> {
         }
     }
 
-    async fn send_stream(&self, reader: Box<dyn Read + Send>) -> Result<Sent> {
-        self.progress.note(&Note::NotResumable);
-        let (mut sent, request) = self.stream_up(reader).await?;
-        let completed = self.complete(sent.file_id, &request).await?;
-        sent.received_bytes = completed.received_bytes;
-        sent.received_parts = completed.received_parts;
-        sent.expires_at = completed.expires_at;
-        Ok(sent)
-    }
-
-    /// Uploads what a reader gives; what makes it appear is still to be asked for.
-    async fn stream_up(&self, reader: Box<dyn Read + Send>) -> Result<(Sent, Vec<u8>)> {
-        let (fk, file_id) = (FileKey::generate(), format::random::file_id());
-        let (suite, root) = self.author.suite();
-        let sealer = Arc::new(PayloadSealer::generate(&fk, suite, file_id, root));
-        let cut = self.first_cut(None)?;
-        let box_id = self.named_box();
-        let begin = Begin { file_id, part_len: cut.part_bytes(), body_len: None, box_id };
-        let is_direct = self.begin(&begin).await?.direct;
-        let feed = stream::StreamFeed::new(reader, self.options.compress, self.options.padded, cut);
-        let producer = produce::Producer::stream(feed, Arc::clone(&sealer), self.buffers());
-        let produced = match upload::run(self, file_id, producer, is_direct, 0, None).await {
-            Ok(produced) => produced,
-            Err(stopped) => {
-                // Nobody can go on with it: better gone at once than counted for a week. The first error is the story.
-                drop(self.delete_upload(file_id).await);
-                return Err(match stopped {
-                    upload::Stopped::TooLarge(_) if self.into.is_some_and(|(_, most)| most > 0) => {
-                        Error::TooLargeForBox
-                    }
-                    upload::Stopped::TooLarge(_) => Error::TooLarge,
-                    upload::Stopped::Failed(error, _) => error,
-                });
-            }
-        };
-        if self.options.compress == Compress::Auto && !produced.compressed {
-            self.progress.note(&Note::NotCompressed);
-        }
-        self.progress.progress(Phase::Finishing, 0, None);
-        let body_root =
-            envelope::merkle::root(&produced.nodes).ok_or(Error::Internal("a body without parts"))?;
-        let request = self.sealed_request(&Sharing {
-            fk: &fk,
-            file_id,
-            payload_header: sealer.header(),
-            body: produced.body,
-            body_root,
-            original_size: produced.original,
-            stored_size: produced.stored,
-            compressed: produced.compressed,
-            modified_ms: self.inner.now().saturating_mul(1_000),
-            preview: None,
-        })?;
-        let sent = Sent {
-            file_id,
-            name: self.name.as_str().to_owned(),
-            bytes: produced.original,
-            stored: produced.stored,
-            body_len: produced.body.body_len(),
-            parts: produced.nodes.len() as u64,
-            resumed_parts: 0,
-            received_bytes: 0,
-            received_parts: 0,
-            expires_at: 0,
-            kept: None,
-        };
-        Ok((sent, request))
-    }
-
     fn sent(&self, header: &Header, bytes: u64, completed: &proto::Completed, parts: u64) -> Sent {
         Sent {
             file_id: header.file_id,
@@ -533,107 +458,8 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The journal of the same request, if there is one, locked.
-    async fn journal_of(&self, digest: &[u8; 32]) -> Result<Option<Journal>> {
-        let since = Instant::now();
-        loop {
-            let found = find_journal(&self.inner.home.journals(), |header| {
-                header.request.0 == digest && header.user_id == self.author.user_id()
-            })?;
-            let Some(path) = found else { return Ok(None) };
-            match Journal::open(&path) {
-                Ok(journal) => return Ok(Some(journal)),
-                Err(Unusable::Locked) if since.elapsed() < LOCK_PATIENCE => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                Err(Unusable::Locked) => return Err(Error::UploadRunning),
-                Err(Unusable::Damaged) => {
-                    std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-                    return Ok(None);
-                }
-                // It was finished by the process that held it.
-                Err(Unusable::Failed(_)) if !path.exists() => return Ok(None),
-                Err(Unusable::Failed(error)) => return Err(error),
-            }
-        }
-    }
-
-    fn key_ids(&self) -> Vec<RecipientId> {
-        self.keys.iter().map(|key| key.recipient_id(None)).collect()
-    }
-
-    /// SHA-256 over all that the request asks for.
-    fn request_digest(&self, source: &SourceIdentity) -> Result<[u8; 32]> {
-        let addresses: Vec<&str> =
-            self.recipients.iter().map(|checked| checked.contact.address.as_str()).collect();
-        let keys = self.key_ids();
-        let options = (self.options.expires_in, self.options.max_downloads, self.options.padded);
-        let compress = self.options.compress == Compress::Auto;
-        let server = self.server()?;
-        let all = (server.origin(), source, self.name.as_str(), addresses, keys, options, compress);
-        let text = match self.into {
-            None => serde_json::to_vec(&all),
-            Some((id, _)) => serde_json::to_vec(&(all, id)),
-        };
-        let mut text = text.map_err(|_| Error::Internal("a request has no JSON form"))?;
-        if !matches!(self.kind, Kind::File) {
-            text.extend_from_slice(b"member");
-        }
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &text);
-        Ok(digest.as_ref().try_into().expect("SHA-256 gives 32 bytes"))
-    }
-
-    fn seal_key(&self, fk: &FileKey, file_id: FileId) -> Result<Vec<u8>> {
-        let key = self.author.journal_key();
-        seal_small(key.secret(), &key_aad(file_id), fk.secret().expose_secret())
-            .map_err(|_| Error::Internal("a file key could not be sealed"))
-    }
-
-    fn open_key(&self, file_id: FileId, sealed: &[u8]) -> Option<FileKey> {
-        let key = self.author.journal_key();
-        let bytes = open_small(key.secret(), &key_aad(file_id), sealed).ok()?;
-        let bytes: [u8; 32] = bytes.as_slice().try_into().ok()?;
-        Some(FileKey::from_secret(Secret::from_bytes(bytes)))
-    }
-
-    /// What the list of a folder needs of a member that the server has, by the request that made it appear.
-    fn kept_of(&self, sealed_key: &B64, request: &[u8]) -> Result<Option<Kept>> {
-        if !matches!(self.kind, Kind::Member) {
-            return Ok(None);
-        }
-        let odd = Error::Internal("a request cannot be read");
-        match serde_json::from_slice::<Complete>(request) {
-            Ok(complete) => self.kept(sealed_key.clone(), &complete),
-            Err(_) => Err(odd),
-        }
-    }
-
-    fn kept(&self, sealed_key: B64, complete: &Complete) -> Result<Option<Kept>> {
-        let manifest = Manifest::parse(complete.manifest.0.as_slice());
-        let manifest = manifest.map_err(|_| Error::Internal("a manifest cannot be read"))?;
-        Ok(Some(Kept { sealed_key, content_id: manifest.content_id() }))
-    }
-
     /// Segment buffers of one transfer: 40 MiB.
     fn buffers(&self) -> usize {
         produce::BUFFERS
     }
-}
-
-fn key_aad(file_id: FileId) -> Vec<u8> {
-    [b"waxwing/v1/journal-key\0".as_slice(), file_id.as_bytes()].concat()
-}
-
-/// The first journal in the folder whose header is `wanted`. Journals that cannot be read are left alone.
-pub(crate) fn find_journal(folder: &Path, wanted: impl Fn(&Header) -> bool) -> Result<Option<PathBuf>> {
-    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
-    for entry in entries {
-        let path = entry.map_err(Error::io("read", folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "wxj")
-            && journal::peek_header(&path).is_some_and(|header| wanted(&header))
-        {
-            return Ok(Some(path));
-        }
-    }
-    Ok(None)
 }

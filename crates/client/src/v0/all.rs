@@ -4,7 +4,7 @@ use super::V0Summary;
 use super::receive::{ReceivedV0, V0Opener};
 use crate::progress::Notes;
 use crate::receive::many::stops_all;
-use crate::receive::sink::is_of_time;
+use crate::receive::sink::{is_of_time, there_as};
 use crate::{Cancel, Client, FileId, OnConflict, Progress, ReceiveAll, Result, Target, Unlocked};
 use format::names::safe_file_name;
 use std::collections::HashSet;
@@ -31,8 +31,9 @@ impl Client {
         }
         let mut names = HashSet::new();
         for file in self.v0_files().await?.into_iter().filter(|file| !file.own) {
-            // The second of a name is not the one that is there.
-            let is_first = names.insert(safe_file_name(&file.name));
+            // The second of a name is not the one that is there, unless both are kept: then it is the second of name and time.
+            let both = request.on_conflict == OnConflict::KeepBoth;
+            let is_first = names.insert((safe_file_name(&file.name), both.then_some(file.uploaded_at)));
             if is_first && request.on_conflict != OnConflict::Replace && is_there(request, &file) {
                 on_received(file.file_id, Ok(None));
                 continue;
@@ -51,6 +52,6 @@ impl Client {
 
 /// The size that is told is that of the ciphertext, of a file that may have been compressed: name and time decide.
 fn is_there(request: &ReceiveAll, file: &V0Summary) -> bool {
-    let path = request.folder.join(safe_file_name(&file.name));
-    is_of_time(&path, file.uploaded_at.saturating_mul(1_000))
+    there_as(&request.folder, &file.name, request.on_conflict)
+        .any(|path| is_of_time(&path, file.uploaded_at.saturating_mul(1_000)))
 }

@@ -134,6 +134,12 @@ async fn files_and_accounts_have_so_many_links_and_no_more(db: &dyn Database) {
     }
     assert_eq!(db.make_link(new_link(alice, file(2), 9)).await.unwrap(), MakeLinkAnswer::TooMany);
     make(db, new_link(alice, file(2), 8)).await;
+    // What has ended is not shown any more, so it keeps nobody from anything.
+    let late = NOW.plus(60 * DAY);
+    let mut long = new_finish(alice, file(3), MIB, &[]);
+    long.expires_at = NOW.plus(90 * DAY);
+    send(db, long).await;
+    make(db, NewLink { now: late, ..new_link(alice, file(3), 9) }).await;
 }
 
 async fn a_right_proof_opens_and_a_download_counts_once_a_day(db: &dyn Database) {

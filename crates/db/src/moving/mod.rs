@@ -24,7 +24,7 @@ use crate::{DbError, Digest, Postgres, Sqlite};
 use table::Table;
 
 /// Every table, each after those that it refers to.
-pub(crate) const TABLES: [&str; 39] = [
+pub(crate) const TABLES: [&str; 40] = [
     "accounts",
     "codes",
     "limit_windows",
@@ -64,6 +64,7 @@ pub(crate) const TABLES: [&str; 39] = [
     "happenings",
     "notices",
     "key_check",
+    "birth",
 ];
 
 /// Tables whose rows are numbered.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::Driver;
 use super::rows::Columns;
-use crate::{DbError, Digest, KeyCheck};
+use crate::{DbError, Digest, KeyCheck, UnixTime};
 
 #[async_trait]
 impl KeyCheck for Driver {
@@ -18,5 +18,18 @@ impl KeyCheck for Driver {
         .fetch_one(&self.writer)
         .await?;
         row.octets("value").map(Digest::from_bytes)
+    }
+
+    async fn keep_birth(&self, now: UnixTime) -> Result<(), DbError> {
+        sqlx::query("INSERT INTO birth (id, at) VALUES (1, $1) ON CONFLICT (id) DO NOTHING")
+            .bind(now.0)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn birth(&self) -> Result<Option<UnixTime>, DbError> {
+        let row = sqlx::query("SELECT at FROM birth WHERE id = 1").fetch_optional(&self.readers).await?;
+        row.map(|row| row.time("at")).transpose()
     }
 }

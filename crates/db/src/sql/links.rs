@@ -33,7 +33,7 @@ impl Links for Driver {
         let counted = sqlx::query(
             "SELECT (SELECT COUNT(*) FROM links WHERE file_id = $1) AS of_file,
                     (SELECT COUNT(*) FROM links l JOIN files o ON o.file_id = l.file_id
-                         WHERE o.owner = $2) AS of_owner
+                         WHERE o.owner = $2 AND o.state = 1 AND o.expires_at > $3) AS of_owner
              FROM files WHERE file_id = $1 AND owner = $2 AND state = 1 AND is_member = 0 AND expires_at > $3",
         )
         .bind(file)

@@ -2,13 +2,15 @@
 
 use crate::crowd::opens;
 use e2e::scene::executable;
+use rustix::process::{Pid, Signal, kill_process};
 use stage::{Cluster, ClusterOptions, Cut, Parcel, Person, Wire, sha256_of};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -21,10 +23,16 @@ const SIGN_IN: i32 = 3;
 
 /// A cluster whose balancer looks at its servers often, so that restarts are quick.
 fn cluster(root: &Path) -> Cluster {
+    cluster_in(root, None)
+}
+
+/// The same, started in a folder.
+fn cluster_in(root: &Path, dir: Option<&Path>) -> Cluster {
     let (waxd, data, logs) = (executable("waxd"), root.join("data"), root.join("logs"));
     let more = ["--drain-seconds", "1"];
+    let ports = (0, 0);
     let options =
-        ClusterOptions { waxd: &waxd, data: &data, logs: &logs, ports: (0, 0), quiet: true, more: &more };
+        ClusterOptions { waxd: &waxd, data: &data, logs: &logs, ports, quiet: true, more: &more, dir };
     let often = ("WAXD_BALANCE_CHECK_SECONDS".to_owned(), OsString::from("0.2"));
     Cluster::start(&options, &[often]).unwrap()
 }
@@ -110,6 +118,81 @@ fn a_rolling_restart_of_all_parts_under_load_fails_no_operation_of_any_client() 
         }
     });
     println!("rolling restart: {} operations, none failed", done.load(Ordering::Relaxed));
+}
+
+/// The balancer that is to take over, among the children of the keeper, if it is there by now.
+fn successor(keeper: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).ok()?;
+    let threads = std::fs::read_dir(format!("/proc/{keeper}/task")).ok()?;
+    let of_threads =
+        threads.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
+    let all = of_threads.collect::<String>() + &children;
+    all.split(' ').filter_map(|pid| pid.trim().parse::<u32>().ok()).find(|pid| {
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("--take-over"))
+    })
+}
+
+#[test]
+fn wherever_a_balancer_dies_while_it_takes_over_there_is_one_afterwards() {
+    let (root, cluster) = scene();
+    let alice = person(&cluster, "Alice", root.path());
+    // Before it asks for the place, on the way, and when it may have it: whatever the machine makes of that.
+    for after in [0, 2, 5, 10, 20, 40] {
+        cluster.roll().unwrap();
+        let began = Instant::now();
+        let next = loop {
+            if let Some(pid) = successor(cluster.pid()) {
+                break i32::try_from(pid).unwrap();
+            }
+            assert!(began.elapsed() < PATIENCE, "no successor came");
+            std::thread::yield_now();
+        };
+        // The pause is what is varied.
+        std::thread::sleep(Duration::from_millis(after));
+        // It may have gone by itself.
+        let _ = kill_process(Pid::from_raw(next).unwrap(), Signal::KILL);
+        crate::crowd::persist(&alice, &["whoami"]);
+    }
+    // Nothing of that keeps the next one from taking over.
+    let settled = cluster.part("balancer").unwrap();
+    cluster.roll().unwrap();
+    cluster.wait_for("balancer", settled.times + 1, PATIENCE).unwrap();
+    crate::crowd::persist(&alice, &["whoami"]);
+}
+
+#[test]
+fn what_the_env_file_says_for_clients_stays_with_the_balancer() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    // A certificate as an operator brings it, of no authority that the servers know.
+    let (ca, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args([OsStr::new("-keyout"), key.as_os_str(), OsStr::new("-out"), ca.as_os_str()])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = format!("TLS_CERT={}\nTLS_KEY={}\nWAXD_ADMIN_LISTEN={free}\n", ca.display(), key.display());
+    std::fs::write(folder.join(".env"), said).unwrap();
+    let cluster = cluster_in(root.path(), Some(&folder));
+    let address = "alice@cluster.example";
+    let alice = Person::new("Alice", address, &executable("wax"), root.path()).unwrap();
+    alice.sign_up_with(&cluster.url, &ca, || cluster.code_for(address)).unwrap();
+    alice.wax(&["whoami"]).unwrap();
 }
 
 /// What a person does, each command once; gives how many commands that were.

@@ -53,6 +53,8 @@ fn an_instance_moves_to_postgresql_is_dumped_and_restored_and_every_file_still_o
     let said = words(&admin(&data, &url, &["migrate"]), 2);
     assert!(said.contains("server"), "{said}");
     drop(server);
+    // A server that is started too early, on what is still empty, does not begin anew, and leaves nothing there.
+    assert!(serve_over(scene.root.path(), "server", &url, port).is_none());
     let said = words(&admin(&data, &url, &["migrate"]), 0);
     assert!(said.contains("accounts"), "{said}");
     let refused = words(&command(&data, &["users", "list"]).output().unwrap(), 2);

@@ -163,11 +163,23 @@ impl Upkeep {
         };
         let from = &copies.folders[sound];
         let mut findings = Vec::new();
+        let mut there = standing.iter().filter(|copy| matches!(copy, Copy::Sound)).count();
         for (damage, folder) in to_mend(&standing, copies) {
+            // A folder without a copy is none that lacks one, where enough others have it.
+            if damage == Damage::Missing && there >= copies.wanted {
+                continue;
+            }
             let mended = match repair {
                 false => Mended::NotTried,
                 true => mend(recorded, place.name, from, folder, damage).await?,
             };
+            // What cannot even be read is in a folder that is away: another one has to take its place.
+            let counts = match &mended {
+                Mended::Done => true,
+                Mended::NotTried => damage != Damage::Unreadable,
+                Mended::Failed(_) => false,
+            };
+            there += usize::from(counts);
             findings.push(Finding::Copy(BadCopy { of: of(damage), folder: folder.path.clone(), mended }));
         }
         Ok(findings)
@@ -206,18 +218,15 @@ async fn standing(recorded: &Recorded, name: BlobName, copies: &Copies) -> Resul
     Ok(standing)
 }
 
-/// Damaged copies, and as many folders without one as copies are missing then.
+/// Damaged copies, and behind them the folders without one, which can take what is missing then.
 fn to_mend<'a>(standing: &[Copy], copies: &'a Copies) -> Vec<(Damage, &'a Folder)> {
     let folders = || standing.iter().zip(&copies.folders);
     let bad = folders().filter_map(|(copy, folder)| match copy {
         Copy::Bad(damage) => Some((*damage, folder)),
         _ => None,
     });
-    let there = standing.iter().filter(|copy| !matches!(copy, Copy::Absent)).count();
     let absent = folders().filter(|(copy, _)| matches!(copy, Copy::Absent));
-    let missing =
-        absent.take(copies.wanted.saturating_sub(there)).map(|(_, folder)| (Damage::Missing, folder));
-    bad.chain(missing).collect()
+    bad.chain(absent.map(|(_, folder)| (Damage::Missing, folder))).collect()
 }
 
 /// Writes a copy anew and reads it once more.

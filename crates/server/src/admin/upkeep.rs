@@ -40,6 +40,8 @@ pub struct OrphanTotals {
     pub bytes: u64,
     /// Blobs younger than 24 hours, which nobody can tell from what is under way.
     pub young: u64,
+    /// Blobs that are older than the database, so that they may belong to another one; no sweep deletes them.
+    pub older: u64,
 }
 
 impl Upkeep {
@@ -96,7 +98,7 @@ impl Upkeep {
     /// The database or the storage.
     pub async fn orphans(&self, mut each: impl FnMut(&Orphan)) -> Result<OrphanTotals, AdminError> {
         let mut totals = OrphanTotals::default();
-        let mut orphans = Orphans::begin(self.ground());
+        let mut orphans = Orphans::begin(self.ground()).await?;
         while let Some(found) = orphans.next().await? {
             for orphan in found {
                 totals.orphans += 1;
@@ -104,7 +106,7 @@ impl Upkeep {
                 each(&orphan);
             }
         }
-        Ok(OrphanTotals { young: orphans.young, ..totals })
+        Ok(OrphanTotals { young: orphans.young, older: orphans.older, ..totals })
     }
 
     /// Ends the connections.

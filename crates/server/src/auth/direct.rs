@@ -9,12 +9,13 @@ use crate::error::{Answer, Refusal};
 use crate::secrets::Keys;
 
 const PART: &[u8] = b"part\0";
+const PART_NAME: &[u8] = b"part name\0";
 const V0: &[u8] = b"v0 object\0";
 /// user 16 ‖ file 16 ‖ number 4 ‖ name 16 ‖ end 8.
 const BODY_LEN: usize = 60;
 const MAC_LEN: usize = 32;
 
-/// Leave to put one part of an upload into the object store, under a name that nothing else has.
+/// Leave to put one part of an upload into the object store, under a name that is that part's alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DirectPart {
     pub(crate) user: UserId,
@@ -62,6 +63,13 @@ impl DirectPart {
             expires_at: UnixTime(i64::from_be_bytes(body[52..60].try_into().ok()?)),
         })
     }
+}
+
+/// The name of the object in which a part of an upload is put. Nobody can tell it from others who was not given its address.
+pub(crate) fn part_object(keys: &Keys, user: UserId, file_id: FileId, n: u32) -> BlobName {
+    let which = [user.as_bytes().as_slice(), file_id.as_bytes(), &n.to_be_bytes()].concat();
+    let code = keys.direct_mac(PART_NAME, &which);
+    BlobName::from_bytes(std::array::from_fn(|n| code[n]))
 }
 
 /// A fresh name for an object of the documented API, half of it random and half of it a code: whose it is can be told from the

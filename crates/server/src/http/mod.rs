@@ -5,6 +5,7 @@ mod client_ip;
 mod client_name;
 mod json;
 mod linger;
+mod pace;
 mod range;
 mod too_old;
 
@@ -18,6 +19,7 @@ pub(crate) use client_ip::{ClientIp, Peer, client_of};
 pub(crate) use client_name::ClientName;
 pub(crate) use json::{Json, reply};
 pub(crate) use linger::lingering;
+pub(crate) use pace::{Pace, Slow};
 pub(crate) use range::{Wanted, wanted};
 pub(crate) use too_old::refuse_old;
 

@@ -11,6 +11,8 @@ use crate::stores::{Place, Shelf, StoreError, StoreName};
 
 /// Nothing younger is touched: its row may be about to be written.
 pub(crate) const YOUNGEST_SECONDS: i64 = 24 * 3_600;
+/// By so much the time of a blob may lag behind the clock: file systems keep whole seconds, and a tick of their own.
+const LAG_SECONDS: i64 = 2;
 const BATCH: usize = 500;
 
 /// A blob that no row names.
@@ -30,7 +32,7 @@ pub(crate) async fn run(held: &Held<'_>) -> Result<u64, JobError> {
     }
     let oldest = u64::try_from(YOUNGEST_SECONDS).unwrap_or(u64::MAX);
     ground.stores.sweep_temporary(Duration::from_secs(oldest)).await?;
-    let mut orphans = Orphans::begin(ground);
+    let mut orphans = Orphans::begin(ground).await?;
     let mut swept = 0;
     while let Some(found) = orphans.next().await? {
         // A backup may have begun meanwhile, or another server.
@@ -42,6 +44,12 @@ pub(crate) async fn run(held: &Held<'_>) -> Result<u64, JobError> {
             swept += 1;
         }
     }
+    if orphans.older > 0 {
+        tracing::warn!(
+            blobs = orphans.older,
+            "blobs that are older than this database and that it does not know were left alone: they may belong to another one"
+        );
+    }
     Ok(swept)
 }
 
@@ -52,13 +60,19 @@ pub(crate) struct Orphans<'a> {
     ahead: std::slice::Iter<'a, Shelf>,
     /// Asked no more once it has ended.
     listing: Option<(StoreName, BlobList)>,
+    /// Since when the database knows every blob; a new one that no server has used yet knows none.
+    born: Option<i64>,
     /// Blobs that were seen and are too young to be told from those under way.
     pub(crate) young: u64,
+    /// Blobs that no row names and that are older than the database, which is no reason to delete them: it may be a new one where
+    /// an old one was meant, or one that rows are still to be brought back into.
+    pub(crate) older: u64,
 }
 
 impl<'a> Orphans<'a> {
-    pub(crate) fn begin(ground: Ground<'a>) -> Self {
-        Self { ground, ahead: ground.stores.all().iter(), listing: None, young: 0 }
+    pub(crate) async fn begin(ground: Ground<'a>) -> Result<Self, JobError> {
+        let born = ground.db.birth().await?.map(|born| born.0 - LAG_SECONDS);
+        Ok(Self { ground, ahead: ground.stores.all().iter(), listing: None, born, young: 0, older: 0 })
     }
 
     /// The orphans among the next blobs, which may be none; `None` at the end.
@@ -80,6 +94,9 @@ impl<'a> Orphans<'a> {
         let known = self.ground.db.known_blobs(&refs).await?;
         let mut refs = refs.iter();
         old.retain(|_| refs.next().is_some_and(|blob| !known.contains(blob)));
+        let all = old.len();
+        old.retain(|orphan| self.born.is_some_and(|born| orphan.blob.modified >= born));
+        self.older += (all - old.len()) as u64;
         Ok(Some(old))
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use blobs::{BlobError, BlobStream, BlobWriter, Blobs, Cid, Ipfs, S3};
 use bytes::Bytes;
-use db::BlobRef;
+use db::{BlobRef, DbError};
 
 pub use open::OpenStoresError;
 pub(crate) use place::Place;
@@ -160,6 +160,24 @@ impl Stores {
         if let Err(error) = self.delete(place).await {
             let cause = crate::logging::chain(&error);
             tracing::warn!(%cause, blob = %place, "a blob that was not used could not be deleted; the orphan sweep will");
+        }
+    }
+
+    /// Deletes a blob that was written for a row, if the row certainly does not name it: the answer says so, or the database
+    /// refused before anything happened. An answer that was lost on the way is neither: the row may be there. Then the blob
+    /// stays, and the orphan sweep asks again when it is old enough.
+    pub(crate) async fn discard_unless<T>(
+        &self,
+        place: Place,
+        answer: &Result<T, DbError>,
+        names_it: impl FnOnce(&T) -> bool,
+    ) {
+        let is_unused = match answer {
+            Ok(answer) => !names_it(answer),
+            Err(error) => error.changed_nothing(),
+        };
+        if is_unused {
+            self.discard(place).await;
         }
     }
 

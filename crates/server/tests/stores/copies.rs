@@ -130,6 +130,33 @@ async fn with_one_folder_lost_and_a_copy_in_another_damaged_everything_opens_and
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_folder_is_away_scrub_writes_its_copies_into_another() {
+    let three = Three::new().await;
+    let parcels = [Parcel::new(LARGE), Parcel::new(LARGE), Parcel::new(LARGE)];
+    for parcel in &parcels {
+        parcel.send(&three.stage, &three.alice, &[&three.bob]).await;
+    }
+    let folders = three.folders();
+    // Not empty, but no folder any more: nothing can be read there or written.
+    std::fs::remove_dir_all(&folders[1]).unwrap();
+    std::fs::write(&folders[1], b"a disk that is gone").unwrap();
+    let (first, findings) = three.scrubbed(true).await;
+    assert!(first.repaired > 0 && first.damaged == 0, "{first:?}");
+    assert!(!first.is_whole(), "a folder is away");
+    assert!(
+        findings.iter().any(
+            |finding| matches!(finding, Finding::Copy(copy) if matches!(copy.mended, Mended::Failed(_)))
+        )
+    );
+    let parts = || parcels.iter().flat_map(|parcel| (0..parcel.part_count()).map(move |n| parcel.part(n)));
+    for part in parts() {
+        assert_eq!(copies_of(&[folders[0].clone(), folders[2].clone()], part).len(), 2);
+    }
+    let (again, _) = three.scrubbed(true).await;
+    assert_eq!((again.repaired, again.damaged), (0, 0), "there are enough copies");
+}
+
 /// A part as a client gets it that holds it against its node, and asks for it checked where it is another.
 async fn sound_part(three: &Three, parcel: &Parcel, n: u32) -> Vec<u8> {
     let ticket = parcel.ticket(&three.stage, &three.bob).await;

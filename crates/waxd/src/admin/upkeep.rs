@@ -91,7 +91,10 @@ pub(super) fn orphans(args: OrphansArgs) -> Outcome {
     let totals = with_upkeep(args.storage, async |upkeep| Ok(upkeep.orphans(each).await?))?;
     if args.json {
         let (orphans, bytes, young) = (totals.orphans, totals.bytes, totals.young);
-        println!("{}", json!({ "type": "total", "orphans": orphans, "bytes": bytes, "young": young }));
+        println!(
+            "{}",
+            json!({ "type": "total", "orphans": orphans, "bytes": bytes, "young": young, "older": totals.older })
+        );
     } else {
         eprintln!(
             "{} orphans, {}; {} blobs are younger than 24 hours and not looked at",
@@ -99,6 +102,12 @@ pub(super) fn orphans(args: OrphansArgs) -> Outcome {
             told(totals.bytes),
             totals.young
         );
+        if totals.older > 0 {
+            eprintln!(
+                "{} more are older than this database, so they may belong to another one; no sweep deletes them",
+                totals.older
+            );
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -175,6 +175,9 @@ impl Cluster {
     async fn succeed(&mut self, plan: &Plan) -> Result<(), PartError> {
         self.leaving.retain(|part| !part.is_gone());
         let Some(old) = &mut self.balancer else { return Ok(()) };
+        if old.is_gone() {
+            return self.fill_the_place(plan).await;
+        }
         let Some(socket) = &plan.meeting else {
             tracing::warn!("the balancer runs on as it was: the data folder's name is too long to meet in");
             return Ok(());
@@ -188,12 +191,24 @@ impl Cluster {
             () = appeared(socket) => {
                 old.leave(true).await?;
                 if let Err(error) = next.ready().await {
-                    old.leave(false).await?;
-                    return Err(error);
+                    tracing::error!(cause = %error, "the new balancer did not come to take over");
+                    return self.fill_the_place(plan).await;
                 }
             }
         }
         self.leaving.extend(self.balancer.replace(next));
+        Ok(())
+    }
+
+    /// After a successor that died on its way: nobody can tell whether it had the address of the old one already. So another one
+    /// is started as at the beginning. Where it cannot have the address, the old one has it still, and stays.
+    async fn fill_the_place(&mut self, plan: &Plan) -> Result<(), PartError> {
+        let mut fresh = Part::keep(plan.balancer(&self.urls), Words::new(plan.format));
+        match (fresh.ready().await, &self.balancer) {
+            (Ok(_), _) => self.leaving.extend(self.balancer.replace(fresh)),
+            (Err(_), Some(old)) if !old.is_gone() => old.leave(false).await?,
+            (Err(error), _) => return Err(error),
+        }
         Ok(())
     }
 

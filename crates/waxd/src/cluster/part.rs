@@ -250,6 +250,7 @@ impl Keeper {
         for name in *hidden {
             command.env_remove(name);
         }
+        command.env(crate::NO_DOTENV, "1");
         command
             .args(before)
             .args(if self.was_ready { &[] } else { at_first.as_slice() })

@@ -302,6 +302,7 @@ fn start(waxd: &Path, root: &Path) -> Result<Cluster, StageError> {
         ports: (balancer, servers),
         quiet: false,
         more: &[],
+        dir: None,
     };
     let cluster = Cluster::start(&options, &[])?;
     tell(&format!("clients come to {}, ready after {} ms", cluster.url, cluster.started_in.as_millis()));

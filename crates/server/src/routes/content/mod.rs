@@ -22,6 +22,7 @@ use crate::auth::is_suspended;
 use crate::auth::ticket::Ticket;
 use crate::error::{Answer, Refusal};
 use crate::http::{Params, single};
+use crate::places::On;
 use crate::state::App;
 use crate::stored::Recorded;
 use crate::stores::{Place, StoreError};
@@ -127,6 +128,7 @@ pub(crate) async fn open_part(
 /// Octets out of the copy that is as it was recorded, where there are several copies; else `otherwise`.
 async fn open_sound(
     app: &App,
+    file_id: FileId,
     recorded: Recorded,
     octets: Range<u64>,
     otherwise: impl Future<Output = Answer<BlobStream>>,
@@ -137,7 +139,7 @@ async fn open_sound(
         return otherwise.await;
     }
     // Reading all of a blob for a piece of it is as much work as taking one in.
-    let _turn = app.places.take().await?;
+    let _turn = app.places.take(On::File(file_id)).await?;
     match recorded.sound_among(&shelf.sources(), place.name).await.map_err(Refusal::internal)? {
         Ok(sound) => Ok(sound.read(place.name, octets).await.map_err(StoreError::from)?),
         Err(damage) => {
@@ -162,7 +164,7 @@ async fn open_leaves(
         return plain.await;
     }
     let recorded = Recorded::leaves(leaves.clone(), layout.body_len, layout.body_root);
-    open_sound(app, recorded, octets, plain).await
+    open_sound(app, file_id, recorded, octets, plain).await
 }
 
 /// How long the address of a redirect is good: to begin with, not to end.

@@ -39,7 +39,7 @@ pub(crate) async fn fetch(
     let stream = match way.checked {
         true => {
             let plain = open_part(&app, file_id, &part, octets.clone());
-            open_sound(&app, part.clone().into(), octets, plain).await?
+            open_sound(&app, file_id, part.clone().into(), octets, plain).await?
         }
         false => open_part(&app, file_id, &part, octets).await?,
     };

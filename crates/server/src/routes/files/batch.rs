@@ -15,6 +15,7 @@ use crate::audit::{Agent, Scribe};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Json, reply};
+use crate::places::On;
 use crate::routes::uploads::begin::is_random_uuid;
 use crate::routes::uploads::complete::{bundles_of, check_terms, finish_of};
 use crate::routes::uploads::verify::Signed;
@@ -36,7 +37,7 @@ pub(crate) async fn take(
     request: Request,
 ) -> Answer<Response> {
     // A place before the body: thousands that wait must not be thousands of bodies in memory.
-    let place = app.places.take().await?;
+    let place = app.places.take(On::Account(caller.user)).await?;
     let Json(request) = Json::<Batch>::from_request(request, &app).await?;
     let files = tokio::task::block_in_place(|| read(request))?;
     let mut users: Vec<UserId> = files.iter().flat_map(|file| file.signed.users()).collect();
@@ -136,21 +137,18 @@ async fn keep(app: &App, files: Vec<Read>, new: Vec<(Place, NewFile)>) -> Answer
     let blobs = places.iter().copied().zip(files.into_iter().map(|file| file.body)).collect();
     let owner_ids: Vec<(UserId, FileId, i64)> =
         new.iter().map(|file| (file.finish.owner, file.finish.file_id, file.finish.expires_at.0)).collect();
-    let added = match app.stores.put_all(blobs).await {
-        Ok(()) => app.db.add_files(new, app.limits.quota_bytes).await.map_err(Refusal::from),
-        Err(error) => Err(error.into()),
-    };
-    let unused: Vec<Place> = match &added {
-        Ok(AddFilesAnswer::Added(answers)) => places
-            .iter()
-            .zip(answers)
-            .filter(|(_, answer)| !matches!(answer, FinishAnswer::Finished))
-            .map(|(place, _)| *place)
-            .collect(),
-        _ => places,
-    };
-    for place in unused {
-        app.stores.discard(place).await;
+    if let Err(error) = app.stores.put_all(blobs).await {
+        for place in places {
+            app.stores.discard(place).await;
+        }
+        return Err(error.into());
+    }
+    let added = app.db.add_files(new, app.limits.quota_bytes).await;
+    for (n, place) in places.into_iter().enumerate() {
+        let is_new = |answers: &[FinishAnswer]| answers.get(n) == Some(&FinishAnswer::Finished);
+        let names_it =
+            |answer: &AddFilesAnswer| matches!(answer, AddFilesAnswer::Added(answers) if is_new(answers));
+        app.stores.discard_unless(place, &added, names_it).await;
     }
     let answers = match added? {
         AddFilesAnswer::Added(answers) => answers,

@@ -84,10 +84,8 @@ pub(crate) async fn leaves_of(app: &App, upload: &db::Upload, manifest: &Manifes
 /// Makes the file appear; the blob of its leaves goes away unless it does.
 pub(crate) async fn finish_with(app: &App, finish: Finish, leaves_blob: Option<Place>) -> Answer<()> {
     let answer = app.db.finish_upload(finish).await;
-    if !matches!(answer, Ok(FinishAnswer::Finished))
-        && let Some(place) = leaves_blob
-    {
-        app.stores.discard(place).await;
+    if let Some(place) = leaves_blob {
+        app.stores.discard_unless(place, &answer, |answer| matches!(answer, FinishAnswer::Finished)).await;
     }
     match answer? {
         FinishAnswer::Finished | FinishAnswer::Same => Ok(()),

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use axum::body::Body;
 use blobs::{BlobStream, BlobWriter};
-use bytes::Bytes;
 use envelope::merkle::{self, Accumulator, Node};
 use envelope::segment::SEGMENT_LEN;
 use futures::TryStreamExt as _;
-use http_body_util::BodyExt as _;
 use proto::Code;
 use proto::v0::{CIPHERTEXT, FILE_MAX, JsonFault, Reader, UploadFields};
 
 use crate::error::{Answer, Refusal};
+use crate::http::{Pace, Slow};
 
 /// What came.
 pub(super) struct Received {
@@ -34,7 +33,8 @@ pub(super) async fn receive(
     let mut reader = Reader::new(CIPHERTEXT);
     let mut written = Written { writer, segment: Vec::new(), nodes: Accumulator::new(), len: 0 };
     let (mut seen, mut octets) = (0_u64, Vec::new());
-    while let Some(piece) = next_piece(body, idle).await? {
+    let mut pace = Pace::new(idle);
+    while let Some(piece) = pace.next(body).await.map_err(stopped)? {
         seen += piece.len() as u64;
         if seen > most {
             return Err(too_large(most));
@@ -64,19 +64,10 @@ pub(super) fn too_large(most: u64) -> Refusal {
     Refusal::new(Code::TooLarge, format!("This API takes bodies of up to {most} bytes. Nothing was stored."))
 }
 
-async fn next_piece(body: &mut Body, idle: Duration) -> Answer<Option<Bytes>> {
-    loop {
-        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| {
-            Refusal::new(Code::Timeout, "The body paused for too long. Nothing was stored; send it again.")
-        })?;
-        let Some(frame) = frame else { return Ok(None) };
-        let frame =
-            frame.map_err(|_| Refusal::malformed("The body did not arrive whole. Nothing was stored."))?;
-        if let Ok(data) = frame.into_data()
-            && !data.is_empty()
-        {
-            return Ok(Some(data));
-        }
+fn stopped(slow: Slow) -> Refusal {
+    match slow {
+        Slow::Given(refusal) => refusal,
+        Slow::Broken(_) => Refusal::malformed("The body did not arrive whole. Nothing was stored."),
     }
 }
 

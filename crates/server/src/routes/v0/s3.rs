@@ -18,6 +18,7 @@ use crate::auth::direct::{is_v0_object_of, v0_object};
 use crate::auth::v0::{Member, Uploader, V0Caller};
 use crate::error::{Answer, Refusal};
 use crate::http::{Json, reply};
+use crate::places::On;
 use crate::state::App;
 use crate::stores::{Place, Shelf, StoreError, StoreName};
 
@@ -53,7 +54,7 @@ pub(crate) async fn uploaded(State(app): State<App>, request: Request) -> Answer
 async fn take(app: &App, caller: Member, scribe: &Scribe, fields: S3Fields) -> Answer<Uploaded> {
     let (shelf, direct) = object_store(app)?;
     let name = own_object(app, direct, caller, &fields)?;
-    let turn = app.places.take().await?;
+    let turn = app.places.take(On::Account(caller.user)).await?;
     let len = match shelf.blobs.len(name).await.map_err(StoreError::from)? {
         Some(len) if len <= FILE_MAX => len,
         Some(_) => return Err(Refusal::new(Code::TooLarge, "A file of this API has at most 500 MB.")),

@@ -19,6 +19,7 @@ use crate::audit::{Agent, Scribe};
 use crate::auth::v0::{Member, Uploader};
 use crate::error::{Answer, Refusal};
 use crate::http::reply;
+use crate::places::On;
 use crate::routes::auth::address;
 use crate::secrets::V0Place;
 use crate::state::App;
@@ -46,7 +47,7 @@ async fn receive_whole(app: &App, parts: &mut Parts, body: &mut Body) -> Answer<
     if announced.is_some_and(|announced| announced > most) {
         return Err(too_large(most));
     }
-    let turn = app.places.take().await?;
+    let turn = app.places.take(On::Account(caller.user)).await?;
     let place = app.stores.fresh();
     let mut writer = app.stores.create(place).await?;
     let idle = Duration::from_secs(app.limits.idle_seconds);
@@ -146,9 +147,7 @@ pub(super) async fn keep(
     let uploaded = Uploaded { file_id: new.file_id, expires_at: new.expires_at.0 };
     writer.commit().await?;
     let answer = app.db.add_v0_file(new).await;
-    if !matches!(answer, Ok(AddV0Answer::Added)) {
-        app.stores.discard(place).await;
-    }
+    app.stores.discard_unless(place, &answer, |answer| matches!(answer, AddV0Answer::Added)).await;
     match answer? {
         AddV0Answer::Added => Ok(uploaded),
         AddV0Answer::QuotaExceeded { used, quota } => Err(Refusal::quota(used, quota)),

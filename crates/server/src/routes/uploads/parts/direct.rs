@@ -1,6 +1,7 @@
 //! `POST`, `PUT /uploads/{file_id}/parts/{n}/direct`: a part that the client puts into the object store itself.
 //!
-//! The client is given an address that is good for one object of a fresh name. When it says that the part is there, the part is
+//! The client is given an address that is good for one object, always the same for one part: whoever asks again and again
+//! overwrites what they put there. When it says that the part is there, the part is
 //! read out of that object exactly as out of a request: framing, length and node are judged, it is written under another
 //! name, and only then it is recorded. So whoever still has the address can change nothing that counts.
 
@@ -10,11 +11,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use blobs::{BlobName, Presign as _, PutTerms, S3};
+use db::Upload;
 use proto::{AskDirect, Code, ConfirmDirect, DirectPlace, FileId};
 
 use super::put::{Announced, expected, take_in};
 use crate::auth::Caller;
-use crate::auth::direct::DirectPart;
+use crate::auth::direct::{DirectPart, part_object};
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, Json, reply};
 use crate::state::App;
@@ -34,12 +36,27 @@ pub(crate) async fn ask(
     let upload = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
     let (_, direct) = object_store(&app)?;
     expected(&upload, app.limits.file_bytes, Announced { n, len: request.len, node: request.node })?;
-    let name = BlobName::generate();
+    has_room(&app, &upload, n, request.len).await?;
+    let name = part_object(&app.keys, caller.user, file_id, n);
     let leave =
         DirectPart { user: caller.user, file_id, n, name, expires_at: app.time().plus(LEAVE_SECONDS) };
     let terms = PutTerms { len: Some(request.len), once: false, lasts: PUT_FOR };
     let url = direct.presign_put(name, terms).expose_url().to_owned();
     Ok(reply(&DirectPlace { url, leave: leave.seal(&app.keys) }))
+}
+
+/// Refuses what the account could not keep. A body of a length that was told is charged for already; of another one each part
+/// is when it is recorded, and what lies in the bucket until then must not be more than there is room for.
+async fn has_room(app: &App, upload: &Upload, n: u32, len: u64) -> Answer<()> {
+    if upload.body_len.is_some() {
+        return Ok(());
+    }
+    let own = app.db.account(upload.owner).await?.and_then(|account| account.quota_bytes);
+    let quota = own.unwrap_or(app.limits.quota_bytes);
+    let used = app.db.usage(upload.owner).await?.charged_bytes;
+    let through = u64::from(n).saturating_mul(upload.part_len).saturating_add(len);
+    let ahead = through.saturating_sub(upload.received_bytes.min(through));
+    if used.saturating_add(ahead) > quota { Err(Refusal::quota(used, quota)) } else { Ok(()) }
 }
 
 /// The part is there.

@@ -17,6 +17,7 @@ use super::receive::{Ending, Expected, Received, Room, receive};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, reply, single};
+use crate::places::On;
 use crate::state::App;
 use crate::stores::Place;
 
@@ -75,7 +76,7 @@ pub(super) async fn take_in(
     let Announced { n, len, node: announced } = part;
     let expected = expected(upload, most, part)?;
     // The body is not touched before it is this part's turn.
-    let turn = app.places.take().await?;
+    let turn = app.places.take(upload.box_id.map_or(On::Account(owner), On::Box)).await?;
     let on_its_way = app.arriving.begin(file_id);
     let place = app.stores.fresh();
     let mut writer = app.stores.create(place).await?;
@@ -136,9 +137,7 @@ async fn keep(
             quota_bytes: app.limits.quota_bytes,
         })
         .await;
-    if !matches!(answer, Ok(PartAnswer::Won)) {
-        app.stores.discard(place).await;
-    }
+    app.stores.discard_unless(place, &answer, |answer| matches!(answer, PartAnswer::Won)).await;
     match answer? {
         PartAnswer::Won => {
             app.metrics.parts_arrived(1);

@@ -8,16 +8,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
-use blobs::{BlobWriter, DIRECT_ALIGN};
+use blobs::{BlobError, BlobWriter, DIRECT_ALIGN};
 use bytes::Bytes;
 use envelope::merkle::{self, Node};
 use envelope::segment::{SEGMENT_LEN, check_framing};
-use http_body_util::BodyExt as _;
 use proto::Code;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::error::{Answer, Refusal};
+use crate::http::{Pace, Slow};
+use crate::stores::StoreError;
 
 /// How much of a part may be in memory.
 #[derive(Clone, Copy, Debug)]
@@ -91,8 +92,9 @@ async fn cut(
     let mut left = expected.len;
     let mut segment = buffers.take();
     let mut is_final = false;
+    let mut pace = Pace::new(idle);
     while left > 0 {
-        let mut piece = next_piece(body, idle).await?;
+        let mut piece = pace.next(body).await.map_err(stopped)?.ok_or_else(broken_off)?;
         if piece.len() as u64 > left {
             return Err(Refusal::malformed("The body is longer than announced."));
         }
@@ -112,16 +114,14 @@ async fn cut(
     Ok(is_final)
 }
 
-async fn next_piece(body: &mut Body, idle: Duration) -> Answer<Bytes> {
-    loop {
-        let frame = tokio::time::timeout(idle, body.frame())
-            .await
-            .map_err(|_| Refusal::new(Code::Timeout, "The body paused for too long. Send the part again."))?;
-        let frame = frame.ok_or_else(broken_off)?.map_err(|_| broken_off())?;
-        match frame.into_data() {
-            Ok(data) if !data.is_empty() => return Ok(data),
-            _ => {}
-        }
+/// Why no more of the part comes. Out of a store it is the store that failed, and the part may be there yet.
+fn stopped(slow: Slow) -> Refusal {
+    match slow {
+        Slow::Given(refusal) => refusal,
+        Slow::Broken(error) => match error.into_inner().downcast::<BlobError>() {
+            Ok(error) => StoreError::from(*error).into(),
+            Err(_) => broken_off(),
+        },
     }
 }
 
