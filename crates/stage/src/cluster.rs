@@ -40,7 +40,7 @@ pub struct Cluster {
     pub data: PathBuf,
     /// The balancer: `https://…`.
     pub url: String,
-    /// The certificate of its authority.
+    /// The certificate of its authority; empty where the balancer shows a certificate that was brought.
     pub ca: PathBuf,
     /// From the start of the process to its word that all of it is ready.
     pub started_in: Duration,
@@ -103,7 +103,9 @@ impl Cluster {
         let parts = Arc::new(Parts::default());
         let ready = lines.by_ref().find_map(|line| {
             parts.hear(&line);
-            let (url, ca) = line.strip_prefix("ready ")?.split_once(" ca ")?;
+            let word = line.strip_prefix("ready ")?;
+            // Where the operator has brought a certificate, no authority is told: it is known to whoever brought it.
+            let (url, ca) = word.split_once(" ca ").unwrap_or((word, ""));
             Some((url.to_owned(), PathBuf::from(ca)))
         });
         let Some((url, ca)) = ready else {
