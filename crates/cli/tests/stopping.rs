@@ -49,7 +49,7 @@ fn a_stopped_upload_is_listed_and_the_same_command_finishes_it() {
     let child = alice.start(args);
     gate.wait_until_it_holds();
     interrupt(&child);
-    let done = Done::waited(child).failed(10, "stopped; nothing was shared");
+    let done = Done::waited(child).failed(10, "stopped before the server confirmed it");
     assert!(done.err.contains("hint: the same command goes on where it stopped"), "{}", done.err);
     let uploads = alice.wax(["uploads", "--json"], &[]).ok().json();
     assert_eq!(uploads["uploads"].as_array().unwrap().len(), 1, "{uploads}");
@@ -107,6 +107,6 @@ fn a_source_that_never_ends_can_be_stopped() {
     interrupt(&child);
     // What is already on its way to the server may be taken back through the gate.
     gate.open();
-    Done::waited(child).failed(10, "stopped; nothing was shared").failed(10, "cannot be resumed");
+    Done::waited(child).failed(10, "stopped before the server confirmed it").failed(10, "cannot be resumed");
     feeder.join().unwrap();
 }

@@ -338,6 +338,9 @@ pub enum Error {
     #[error("the passphrase is wrong, or the key file is damaged")]
     WrongPassphrase,
 
+    /// What was to be given up has been sent: only the server's answer was lost.
+    #[error("it was sent already: the server has {0}, and its recipients can open it")]
+    SentAlready(FileId),
     /// The source changed while it was sent; nothing was shared.
     #[error("{} changed while it was being sent", .0.display())]
     SourceChanged(PathBuf),

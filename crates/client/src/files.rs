@@ -330,14 +330,23 @@ impl Client {
     }
 
     /// Gives an unfinished upload up, here and at the server.
+    ///
+    /// # Errors
+    /// [`Error::SentAlready`] if all that was missing was the server's word for it: then it is a file.
     pub async fn abandon_upload(&self, file_id: FileId) -> Result<()> {
         let mut visit = None;
+        let mut is_file = false;
         if let Some(path) = find_journal(&self.inner.home.journals(), |header| header.file_id == file_id)? {
             visit = journal::peek_header(&path)
                 .filter(|header| header.user_id == UserId::from_bytes([0; 16]))
                 .and_then(|header| Some((header.server, header.box_id?)));
             match Journal::open(&path) {
-                Ok(journal) => journal.remove()?,
+                Ok(journal) => {
+                    is_file = visit.is_none()
+                        && journal.complete().is_some()
+                        && self.inner.ends(file_id).await?.is_some();
+                    journal.remove()?;
+                }
                 Err(journal::Unusable::Locked) => return Err(Error::UploadRunning),
                 Err(journal::Unusable::Damaged) => {
                     std::fs::remove_file(&path).map_err(Error::io("remove", &path))?
@@ -346,6 +355,7 @@ impl Client {
             }
         }
         match visit {
+            None if is_file => Err(Error::SentAlready(file_id)),
             None => self.inner.delete_upload(file_id).await,
             Some((origin, box_id)) => self.inner.abandon_visit(&origin, box_id, file_id).await,
         }
@@ -417,6 +427,16 @@ impl Inner {
         query.extend(paging.limit.map(|limit| ("limit", limit.to_string())));
         query.extend(paging.into_box.map(|id| ("box", id.to_string())));
         self.call(|server| server.request(Method::GET, &with_query(paths::FILES, &query))).await
+    }
+
+    /// When a file of that id ends, if the server shows one to oneself.
+    pub(crate) async fn ends(&self, file_id: FileId) -> Result<Option<i64>> {
+        let path = paths::fill(paths::FILE, &[&file_id]);
+        match self.call::<FileInfo>(|server| server.request(Method::GET, &path)).await {
+            Ok(info) => Ok(Some(info.expires_at)),
+            Err(Error::NotFound | Error::Expired) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) async fn delete_upload(&self, file_id: FileId) -> Result<()> {

@@ -153,6 +153,7 @@ impl Error {
                 "nothing was told to your other devices; forget contacts that you no longer need"
             }
             E::KeysChangedMeanwhile => "nothing was changed by this command; run it again",
+            E::SentAlready(_) => "wax rm ID takes it back from everybody",
             E::SourceChanged(_) => "nothing was shared; send it again when it no longer changes",
             E::UploadRunning => "wait for it, or stop the other process",
             E::UploadConflict => "run the same command again; it starts afresh",

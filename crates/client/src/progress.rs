@@ -78,6 +78,11 @@ pub enum Note {
     NotResumable,
     /// The upload was prepared with keys, one's own or a recipient's, that were replaced since; nothing of it was shared, and it begins anew.
     BegunWithOldKeys,
+    /// What an earlier command for the same people was stopped at had been sent, without a word of it to anybody.
+    SentBefore {
+        /// The files.
+        paths: Vec<std::path::PathBuf>,
+    },
     /// Compression was tried and does not help; the file goes as it is.
     NotCompressed,
     /// A preview was asked for, and the file is no picture that one can be made of.
@@ -122,6 +127,11 @@ impl std::fmt::Display for Note {
             Self::BegunWithOldKeys => f.write_str(
                 "this upload was prepared with keys that were replaced since; nothing of it was shared, starting again",
             ),
+            Self::SentBefore { paths } => {
+                f.write_str("an earlier command that was stopped had sent these:")?;
+                // A path may hold what a terminal would obey.
+                paths.iter().try_for_each(|path| write!(f, " {:?}", path.display().to_string()))
+            }
             Self::NotCompressed => f.write_str("not compressed: it would not get smaller"),
             Self::NoPreview => f.write_str("no preview: that is made of PNG, JPEG, GIF and WebP pictures of usual size"),
             Self::FirstContact { address } => {

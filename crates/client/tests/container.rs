@@ -137,7 +137,7 @@ async fn who_sealed_it_is_said_as_far_as_it_is_known_and_nothing_is_pinned() {
     let source = Source::File(alice.file("a.txt", b"abc"));
     seal(&alice, SealContainer { to, ..for_bob(&bob, source, Target::file(&path)) }).unwrap();
 
-    let known = |trust| Author::Known { address: alice.address.clone(), trust };
+    let known = |trust| Author::Known { address: alice.address.clone(), trust, retired_root: false };
     assert_eq!(open(&bob, &path).unwrap().author, known(Trust::Pinned));
     bob.client.verify_contact(&alice.address).unwrap();
     std::fs::remove_file(bob.folder.join("a.txt")).unwrap();

@@ -46,6 +46,9 @@ pub struct NewBundle {
     pub root: RootId,
     /// The hash of the bundle before it; `None` for the first.
     pub previous: Option<Digest>,
+    /// Whether its root is linked to the one before by nothing but a wish that is due (see [`crate::Resets`]); if that has
+    /// been stopped meanwhile, nothing is published.
+    pub by_reset: bool,
     /// The present.
     pub now: UnixTime,
     /// Appended to the audit log if it is published now.
@@ -59,6 +62,8 @@ pub enum PublishAnswer {
     Published,
     /// Exactly this bundle was there already.
     Same,
+    /// The wish that it follows was stopped.
+    Stopped,
     /// It does not continue the chain, or its number is taken by another.
     Conflict {
         /// The newest number there is; `None` if the chain is empty.

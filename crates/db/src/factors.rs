@@ -97,6 +97,8 @@ pub struct ConfirmTotp {
     pub user: UserId,
     /// The session in which it happens.
     pub sid: crate::SessionId,
+    /// The secret whose code was right, sealed as it was offered: another one that was offered meanwhile is not confirmed.
+    pub sealed: Vec<u8>,
     /// The step of the first right code.
     pub step: u64,
     /// Keyed hashes of the backup codes, at most 50.

@@ -33,7 +33,12 @@ pub(crate) async fn is_left_behind(config: &Config, db: &dyn Database) -> Result
     if config.secrets.database_url().is_none() || !file.exists() || has_accounts(db).await? {
         return Ok(false);
     }
-    let left = Sqlite::open_read_only(file).await?;
+    let left = match Sqlite::open_read_only(file).await {
+        Ok(left) => left,
+        // Of a version that nobody ran for long enough to have accounts, or none at all.
+        Err(DbError::Schema(_)) => return Ok(false),
+        Err(error) => return Err(error),
+    };
     let answer = has_accounts(&left).await;
     left.close().await;
     answer

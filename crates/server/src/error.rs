@@ -181,6 +181,9 @@ impl From<DbError> for Refusal {
                 .because(error),
             DbError::StorageFull => storage_full(error),
             DbError::Suspended => Self::suspended(),
+            DbError::UnknownAccount => {
+                Self::new(Code::SignInNeeded, "This account is not here any more. Nothing was kept.")
+            }
             DbError::Closed => Self::new(Code::Unavailable, "The server is stopping. Try again.")
                 .retry_after(5)
                 .because(error),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use proto::{BoxId, Code, FileId, UserId};
+use proto::{Code, FileId, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Answer, Refusal};
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// From so many on, each makes do with less memory.
 const MANY: usize = 16;
 
-/// Of all places one account, drop box or file gets one in so many, but at least [`FEW`]: whoever sends slowly on many
+/// Of all places one account, all its drop boxes, or one file gets one in so many, but at least [`FEW`]: whoever sends slowly on many
 /// connections keeps nobody else waiting.
 const SHARES: usize = 4;
 const FEW: usize = 4;
@@ -25,8 +25,8 @@ const FEW: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum On {
     Account(UserId),
-    /// Strangers come by it.
-    Box(BoxId),
+    /// Strangers, who come by any drop box of that account: there may be a hundred.
+    Boxes(UserId),
     /// All who have its pieces checked on this side before they read them.
     File(FileId),
 }
@@ -111,7 +111,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_who_takes_all_they_can_leaves_places_for_everybody_else() {
         let places = Places::new(32);
-        let on = On::Box(BoxId::from_bytes([1; 16]));
+        let on = On::Boxes(UserId::from_bytes([1; 16]));
         let mut held = Vec::new();
         for _ in 0..8 {
             held.push(places.take(on).await.unwrap());

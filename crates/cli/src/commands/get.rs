@@ -253,23 +253,49 @@ fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
         ));
     }
     failed.append(&mut older.failed);
-    outcome.map_err(|fault| match fault.class {
-        Class::Cancelled => Fault::new(Class::Cancelled, "stopped before all was here")
-            .hint("what was received is whole; the same command fetches the rest"),
-        _ => fault.hint("what was received is whole; the same command fetches the rest"),
-    })?;
     for (id, fault) in &failed {
         console.note(format!("not received: {id}: {}", fault.what));
     }
-    match failed.into_iter().next() {
-        None => {
-            let sealed = got.iter().map(|one| GotJson::Sealed(json(one)));
-            let files =
-                sealed.chain(older.got.iter().map(|one| GotJson::V0(compat::received_json(one)))).collect();
-            let there = there + older.there;
-            console.result(&SeveralJson { files, already_there: Some(there) })
+    let sealed = got.iter().map(|one| GotJson::Sealed(json(one)));
+    let files: Vec<GotJson<'_>> =
+        sealed.chain(older.got.iter().map(|one| GotJson::V0(compat::received_json(one)))).collect();
+    let stopped = outcome.err().map(|fault| match fault.class {
+        Class::Cancelled => Fault::new(Class::Cancelled, "stopped before all was here"),
+        _ => fault,
+    });
+    let Some(fault) = the_worst(stopped, &failed) else {
+        return console.result(&SeveralJson { files, already_there: Some(there + older.there) });
+    };
+    let not_received: Vec<serde_json::Value> = failed
+        .iter()
+        .map(|(id, fault)| {
+            serde_json::json!({ "id": id.to_string(), "class": fault.class.name(), "message": fault.what })
+        })
+        .collect();
+    let received =
+        serde_json::to_value(&files).map_err(|_| Fault::new(Class::Other, "a list has no JSON form"))?;
+    Err(fault.fact("received", received).fact("failed", not_received))
+}
+
+/// What is told of all that went wrong: what is not authentic before anything else, for it is no accident; then what stopped all.
+fn the_worst(stopped: Option<Fault>, failed: &[(FileId, Fault)]) -> Option<Fault> {
+    const AGAIN: &str = "what was received is whole; the same command fetches the rest";
+    let is_forged = |fault: &Fault| matches!(fault.class, Class::Identity | Class::Authentic);
+    let told = |(id, fault): &(FileId, Fault)| {
+        let one = Fault::new(fault.class, format!("{id}: {}", fault.what));
+        fault.hints.iter().fold(one, |one, hint| one.hint(hint))
+    };
+    let forged = failed.iter().find(|(_, fault)| is_forged(fault));
+    match (stopped, forged.or(failed.first())) {
+        (Some(stopped), Some(one)) if !is_forged(&one.1) => Some(stopped.hint(AGAIN)),
+        (Some(stopped), None) => Some(stopped.hint(AGAIN)),
+        (Some(stopped), Some(one)) => Some(told(one).hint(format!("and then: {}", stopped.what)).hint(AGAIN)),
+        (None, Some(one)) if failed.len() == 1 => Some(told(one).hint("every other file was received")),
+        (None, Some(one)) => {
+            let more = count(failed.len() as u64 - 1, "file");
+            Some(told(one).hint(format!("{more} more could not be received; every other file was")))
         }
-        Some((_, first)) => Err(first.hint("every other file was received")),
+        (None, None) => None,
     }
 }
 

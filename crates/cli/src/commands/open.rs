@@ -25,6 +25,8 @@ struct OpenJson<'a> {
     trust: Option<TrustJson>,
     /// Of keys that nothing on this device knows.
     fingerprint: Option<String>,
+    /// Whether the key that signed was replaced since.
+    retired_key: bool,
 }
 
 pub(super) fn run(app: &App, args: &Open) -> Result<(), Fault> {
@@ -79,7 +81,7 @@ fn tell(app: &App, opened: &Opened) -> Result<(), Fault> {
     }
     let (from, trust, root) = match &opened.author {
         Author::Anonymous => (None, None, None),
-        Author::Known { address, trust } => (Some(address), Some(TrustJson::from(*trust)), None),
+        Author::Known { address, trust, .. } => (Some(address), Some(TrustJson::from(*trust)), None),
         Author::Unknown { claims, root_id } => (Some(claims), None, Some(*root_id)),
     };
     console.result(&OpenJson {
@@ -90,15 +92,20 @@ fn tell(app: &App, opened: &Opened) -> Result<(), Fault> {
         from: from.map(|address| address.as_str()),
         trust,
         fingerprint: root.map(fingerprint),
+        retired_key: matches!(&opened.author, Author::Known { retired_root: true, .. }),
     })
 }
 
 fn author(app: &App, author: &Author) -> String {
     match author {
         Author::Anonymous => "nobody: it is not signed".to_owned(),
-        Author::Known { address, trust: Trust::Own } => format!("{} (you)", safe(address.as_str())),
-        Author::Known { address, trust } => {
-            format!("{} ({})", safe(address.as_str()), trust_mark(&app.console, *trust))
+        Author::Known { address, trust, retired_root } => {
+            let mark = match trust {
+                Trust::Own => "you".to_owned(),
+                trust => trust_mark(&app.console, *trust),
+            };
+            let retired = if *retired_root { ", with a key that was replaced since" } else { "" };
+            format!("{} ({mark}){retired}", safe(address.as_str()))
         }
         Author::Unknown { claims, root_id } => {
             format!("says to be {}, fingerprint {}", safe(claims.as_str()), fingerprint(*root_id))

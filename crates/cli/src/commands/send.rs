@@ -313,12 +313,12 @@ pub(super) fn resumable(fault: Fault, stream: bool) -> Fault {
     if fault.class != Class::Cancelled {
         return fault;
     }
-    let stopped = Fault::new(Class::Cancelled, "stopped; nothing was shared");
+    let stopped = Fault::new(Class::Cancelled, "stopped before the server confirmed it");
     if stream {
         stopped.hint("what comes from a pipe cannot be resumed; send it again from the start")
     } else {
         stopped.hint(
-            "the same command goes on where it stopped; wax uploads shows and cancels what is unfinished",
+            "the same command goes on where it stopped; wax uploads shows and cancels what is unfinished, wax ls what is shared",
         )
     }
 }

@@ -47,6 +47,8 @@ pub enum Author {
         address: Address,
         /// How far the keys are trusted.
         trust: Trust,
+        /// Whether the root that signed was replaced since.
+        retired_root: bool,
     },
     /// Somebody who says to be at this address; nobody has checked that.
     Unknown {
@@ -145,18 +147,24 @@ impl Client {
         if let ContainerKey::Person(me) = key
             && me.vault.identity.has_root(root_id)
         {
-            return Ok(Author::Known { address, trust: Trust::Own });
+            let retired_root = me.vault.identity.root().root_id() != root_id;
+            return Ok(Author::Known { address, trust: Trust::Own, retired_root });
         }
         let pins = Pins::load(&self.inner.home)?;
         let Some(pin) = pins.pin(&address) else {
             return Ok(Author::Unknown { claims: address, root_id });
         };
+        if pins.is_disputed(&address) {
+            return Err(Error::DevicesDisagree(address));
+        }
         let pinned = pin.bundle()?.root_id();
-        let before = pin.previous.iter().any(|previous| previous.linked && previous.root_id == root_id);
+        // As far as each signed the next one over: what a person rejected by hand ends the line.
+        let mut line = pin.previous.iter().take_while(|previous| previous.linked);
+        let before = line.any(|previous| previous.root_id == root_id);
         let linked = || Ok(matches!(pin.judge(bundle, None)?, Judged::Successor { .. }));
         if pinned == root_id || before || linked()? {
             let trust = if pin.verified { Trust::Verified } else { Trust::Pinned };
-            return Ok(Author::Known { address, trust });
+            return Ok(Author::Known { address, trust, retired_root: before && pinned != root_id });
         }
         let own = self.inner.own_root()?.ok_or(Error::NotAuthentic)?;
         Err(Error::IdentityChanged(Box::new(IdentityChange {

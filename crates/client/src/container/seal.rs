@@ -154,6 +154,9 @@ impl Client {
         for recipient in to {
             keys.push(match recipient {
                 Recipient::Contact(address) if me.is_some_and(|me| me.address() == address) => continue,
+                Recipient::Contact(address) if pins.is_disputed(address) => {
+                    return Err(Error::DevicesDisagree(address.clone()));
+                }
                 Recipient::Contact(address) => {
                     let pin = pins.pin(address).ok_or_else(|| Error::UnknownContact(address.clone()))?;
                     key_of(&pin.bundle()?)?

@@ -108,6 +108,7 @@ impl Error {
             | E::KeysExist
             | E::KeysChangedMeanwhile
             | E::SourceChanged(_)
+            | E::SentAlready(_)
             | E::UploadRunning
             | E::UploadConflict => Class::Conflict,
             E::QuotaExceeded | E::ServerFull => Class::Quota,

@@ -97,7 +97,8 @@ impl Client {
 /// Whether the next file would meet the same fate.
 pub(crate) fn stops_all(error: &Error) -> bool {
     match error {
-        Error::TargetExists(_) | Error::TargetIsDirectory(_) => false,
+        // The size is what its sender says. A disk that is full in truth fails by its own error.
+        Error::TargetExists(_) | Error::TargetIsDirectory(_) | Error::NoRoom { .. } => false,
         error => {
             !matches!(error.class(), Class::Authentication | Class::Identity | Class::NotFound | Class::Gone)
         }

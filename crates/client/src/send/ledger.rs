@@ -101,6 +101,12 @@ impl<'h> Ledger<'h> {
         self.home.write(&self.last_name, &bytes)
     }
 
+    /// The request that was on its way is not to go again.
+    pub(super) fn forget_batch(&mut self) -> Result<()> {
+        self.pending = None;
+        self.home.remove(&self.batch_name)
+    }
+
     /// Nothing of it was sent, as far as anybody knows.
     pub(super) fn forget(&mut self) -> Result<()> {
         self.home.remove(&self.batch_name)?;

@@ -114,7 +114,7 @@ impl<'a, 's> Run<'a, 's> {
     }
 
     pub(super) async fn all(&mut self, sources: &[SourceIdentity]) -> Result<()> {
-        if let Some(pending) = self.ledger.pending.take() {
+        if let Some(pending) = self.pending_of(sources).await? {
             match self.deliver(&[], pending).await {
                 // Sealed with, or for, keys that were replaced since: nobody will ever take it, and nobody has.
                 Err(error) if matches!(error.code(), Some(Code::Rejected | Code::Conflict)) => {
@@ -149,6 +149,31 @@ impl<'a, 's> Run<'a, 's> {
             }
         }
         Ok(())
+    }
+
+    /// The request that was on its way when an earlier command was stopped, if it is this command's. One of other files, or of
+    /// files that have changed, is not sent for anybody who asks for something else: it is asked whether it had arrived.
+    async fn pending_of(&mut self, sources: &[SourceIdentity]) -> Result<Option<Pending>> {
+        let Some(pending) = self.ledger.pending.take() else { return Ok(None) };
+        let is_ours = pending.entries.iter().all(|entry| sources.contains(&entry.source));
+        // Members are nobody's by themselves.
+        if is_ours || matches!(self.job.kind, Kind::Member) {
+            return Ok(Some(pending));
+        }
+        // All files of a request appear together, or none.
+        let ends = match pending.entries.first() {
+            Some(first) => self.job.inner.ends(first.sent.file_id).await?,
+            None => None,
+        };
+        if let Some(ends) = ends {
+            let mut entries = pending.entries;
+            entries.iter_mut().for_each(|entry| entry.sent.expires_at = ends);
+            let paths = entries.iter().map(|entry| entry.source.path.clone()).collect();
+            self.job.progress.note(&Note::SentBefore { paths });
+            self.ledger.acknowledged(entries)?;
+        }
+        self.ledger.forget_batch()?;
+        Ok(None)
     }
 
     /// Takes out of the queue what an earlier try sent; how many.

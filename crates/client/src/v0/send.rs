@@ -1,6 +1,7 @@
 //! Sending by the documented API: sealed in the compatible older way while it is sent, in bounded memory.
 
 use crate::client::Inner;
+use crate::send::plan::SourceFile;
 use crate::{Address, Cancel, Client, Error, FileId, Phase, Progress, Result, RsaPublicKey};
 use bytes::Bytes;
 use envelope::Bundle;
@@ -67,7 +68,8 @@ impl Client {
     pub async fn send_v0(&self, request: SendV0, progress: &dyn Progress, cancel: &Cancel) -> Result<SentV0> {
         let inner = &self.inner;
         let key = inner.compat_key(&request).await?;
-        let (file, bytes) = open(&request.path)?;
+        let file = open(&request.path)?;
+        let bytes = file.identity.size;
         let name = name_of(&request)?;
         let sealer = Sealer::new();
         let hours = request.expires_in.as_secs().div_ceil(HOUR).max(1);
@@ -86,7 +88,7 @@ impl Client {
         let (sender, receiver) = mpsc::channel(WAITING);
         let producing = tokio::task::spawn_blocking({
             let (sealed, path) = (sealed.clone(), request.path.clone());
-            move || produce(file, &path, bytes, head, sealer, &sender, &sealed)
+            move || produce(&file, &path, head, sealer, &sender, &sealed)
         });
         let body = stream::unfold(receiver, async |mut receiver| {
             let piece: Result<Bytes, std::io::Error> = receiver.recv().await?;
@@ -132,13 +134,9 @@ async fn watch(sealed: &AtomicU64, bytes: u64, progress: &dyn Progress) -> std::
     }
 }
 
-fn open(path: &Path) -> Result<(File, u64)> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    let meta = file.metadata().map_err(Error::io("read", path))?;
-    if !meta.is_file() {
-        return Err(Error::NotAFile(path.to_owned()));
-    }
-    if meta.len() > FILE_MAX { Err(Error::CompatTooLong) } else { Ok((file, meta.len())) }
+fn open(path: &Path) -> Result<SourceFile> {
+    let file = SourceFile::open(path)?;
+    if file.identity.size > FILE_MAX { Err(Error::CompatTooLong) } else { Ok(file) }
 }
 
 fn name_of(request: &SendV0) -> Result<String> {
@@ -150,9 +148,8 @@ fn name_of(request: &SendV0) -> Result<String> {
 
 /// Reads, seals and encodes, as fast as it is taken off.
 fn produce(
-    mut file: File,
+    source: &SourceFile,
     path: &Path,
-    bytes: u64,
     head: Vec<u8>,
     mut sealer: Sealer,
     sender: &mpsc::Sender<Result<Bytes, std::io::Error>>,
@@ -166,7 +163,8 @@ fn produce(
     let mut encoder = Encoder::default();
     let mut text = head;
     let mut piece = vec![0; PIECE];
-    let mut left = bytes;
+    let mut file: &File = &source.file;
+    let mut left = source.identity.size;
     while left > 0 {
         let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
         if let Err(error) = file.read_exact(&mut piece[..most]) {
@@ -183,7 +181,8 @@ fn produce(
         left -= most as u64;
         sealed.fetch_add(most as u64, Ordering::Relaxed);
     }
-    if !matches!(file.read(&mut [0]), Ok(0)) {
+    // Not two versions of it in one, either: before the tag, without which it is no file.
+    if !matches!(file.read(&mut [0]), Ok(0)) || !source.is_unchanged() {
         return give_up(Error::SourceChanged(path.to_owned()));
     }
     encoder.push(&sealer.finish(), &mut text);

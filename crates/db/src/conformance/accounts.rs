@@ -16,6 +16,7 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     an_address_has_one_account(empty(fixture).await).await;
     strangers_have_no_account(&*empty(fixture).await).await;
     hits_are_counted_in_windows(&*empty(fixture).await).await;
+    a_clock_that_was_ahead_keeps_nobody_waiting_once_it_is_right(&*empty(fixture).await).await;
     parallel_hits_never_exceed_the_limit(empty(fixture).await).await;
     hits_are_reserved_whole_or_not_at_all(&*empty(fixture).await).await;
     parallel_reservations_never_exceed_the_limit(empty(fixture).await).await;
@@ -161,6 +162,24 @@ async fn hits_are_counted_in_windows(db: &dyn Database) {
     assert_eq!(again, HitAnswer::Allowed { remaining: 1, reset_secs: 60 });
 }
 
+async fn a_clock_that_was_ahead_keeps_nobody_waiting_once_it_is_right(db: &dyn Database) {
+    for _ in 0..3 {
+        db.count_hit(hit(b"a", NOW.plus(DAY))).await.unwrap();
+    }
+    assert_eq!(
+        db.count_hit(hit(b"a", NOW)).await.unwrap(),
+        HitAnswer::Allowed { remaining: 1, reset_secs: 60 }
+    );
+    assert_eq!(db.reserve_hits(hit(b"b", NOW.plus(DAY)), 2).await.unwrap(), Some(60));
+    assert_eq!(db.reserve_hits(hit(b"b", NOW), 2).await.unwrap(), Some(60));
+    assert_eq!(db.reserve_hits(hit(b"b", NOW), 1).await.unwrap(), None);
+    // Servers whose clocks differ by seconds do not begin anew for each other.
+    for _ in 0..2 {
+        db.count_hit(hit(b"c", NOW.plus(30))).await.unwrap();
+    }
+    assert!(matches!(db.count_hit(hit(b"c", NOW)).await.unwrap(), HitAnswer::TooMany { .. }));
+}
+
 async fn parallel_hits_never_exceed_the_limit(db: Arc<dyn Database>) {
     let hits = (0..24).map(|_| {
         let db = db.clone();
@@ -246,6 +265,7 @@ async fn accounts_are_listed_page_by_page(db: &dyn Database) {
     let confirm = crate::ConfirmTotp {
         user: user(3),
         sid: crate::SessionId::from_bytes([9; 16]),
+        sealed: vec![0; 48],
         step: 1,
         backup: Vec::new(),
     };

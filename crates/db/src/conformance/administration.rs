@@ -264,7 +264,20 @@ async fn a_copy_that_lives_on_remembers_nobody_who_was_inside(db: &dyn Database)
     };
     db.issue_code(code).await.unwrap();
     db.take_lease(crate::Job::Backup, "a copy", NOW, 300).await.unwrap().unwrap();
+    let wish = crate::NewReset {
+        user: alice,
+        bundle: digest(1),
+        now: NOW,
+        due_at: NOW.plus(DAY),
+        events: Vec::new(),
+    };
+    db.begin_reset(wish).await.unwrap();
     assert_eq!(db.begin_again().await.unwrap(), 1);
+    assert_eq!(
+        db.reset(alice).await.unwrap(),
+        None,
+        "one that was stopped after the copy would be due at once"
+    );
     assert_eq!(db.session(SessionId::from_bytes([1; 16]), NOW).await.unwrap(), None);
     assert_eq!(db.try_half(HalfHash::from_bytes([1; 32]), 5, NOW).await.unwrap(), None);
     let redeemed = db.redeem_code(lookup(1), CodeMac::from_bytes([1; 32]), 3, NOW).await.unwrap();

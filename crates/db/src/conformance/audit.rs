@@ -320,7 +320,7 @@ fn ticket(user: UserId, download: u8, events: Vec<NewEvent>) -> TakeTicket {
 
 fn bundle(user: UserId, events: Vec<NewEvent>) -> NewBundle {
     let (hash, root) = (digest(1), RootId::from_bytes([9; 32]));
-    NewBundle { user, seq: 1, bundle: vec![1], hash, root, previous: None, now: NOW, events }
+    NewBundle { user, seq: 1, bundle: vec![1], hash, root, previous: None, by_reset: false, now: NOW, events }
 }
 
 async fn replacement(db: &dyn Database, user: UserId, file_id: FileId) -> crate::ReplaceGrant {

@@ -23,6 +23,7 @@ fn bundle(user: UserId, seq: u32, variant: u8) -> NewBundle {
         hash: Digest::from_bytes([seq_digit ^ variant; 32]),
         root: RootId::from_bytes([9; 32]),
         previous: (seq > 1).then(|| digest(seq_digit - 1)),
+        by_reset: false,
         now: NOW,
         events: Vec::new(),
     }

@@ -8,6 +8,7 @@ use crate::{
 
 pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     nothing_of_who_left_is_found_again(&*empty(fixture).await).await;
+    what_was_under_way_when_somebody_left_is_not_kept(&*empty(fixture).await).await;
     files_of_who_left_end_and_those_of_others_stay(&*empty(fixture).await).await;
     an_address_that_left_may_come_back_as_somebody_new(&*empty(fixture).await).await;
     a_sign_in_that_was_under_way_gets_no_session(&*empty(fixture).await).await;
@@ -103,4 +104,28 @@ async fn a_sign_in_that_was_under_way_gets_no_session(db: &dyn Database) {
     let opened = db.open_session(session(alice, 1)).await;
     assert!(!matches!(opened, Err(DbError::Damaged(_))), "{opened:?}");
     assert_eq!(db.session(SessionId::from_bytes([1; 16]), NOW).await.unwrap(), None);
+}
+
+async fn what_was_under_way_when_somebody_left_is_not_kept(db: &dyn Database) {
+    let (alice, bob) = (person(db, 1).await, person(db, 2).await);
+    assert!(db.erase_account(erase(alice)).await.unwrap());
+    let gone =
+        |answer: Result<(), DbError>| assert!(matches!(answer, Err(DbError::UnknownAccount)), "{answer:?}");
+    gone(db.keep_audit_key(alice, vec![1; 60]).await.map(drop));
+    gone(db.add_v0_file(v0::new(alice, 1, &[])).await.map(drop));
+    let batch = vec![crate::NewFile {
+        part_len: MIB,
+        blob: BlobRef::new("late"),
+        finish: new_finish(alice, file(2), MIB, &[bob]),
+    }];
+    gone(db.add_files(batch, 1 << 40).await.map(drop));
+    gone(
+        db.store_vault(NewVault { user: alice, version: 9, vault: vec![1], now: NOW }).await.map(drop),
+    );
+    gone(
+        db.store_pins(NewPins { user: alice, previous: 0, version: 1, record: vec![1], now: NOW })
+            .await
+            .map(drop),
+    );
+    assert_eq!(db.audit_key(alice).await.unwrap(), None);
 }

@@ -25,7 +25,8 @@ fn half(n: u8) -> HalfHash {
 }
 
 fn confirm(user: UserId, step: u64) -> ConfirmTotp {
-    ConfirmTotp { user, sid: SessionId::from_bytes([1; 16]), step, backup: vec![mac(1), mac(2)] }
+    let (sid, sealed) = (SessionId::from_bytes([1; 16]), vec![7; 48]);
+    ConfirmTotp { user, sid, sealed, step, backup: vec![mac(1), mac(2)] }
 }
 
 /// Somebody with a confirmed secret whose step 100 was used.
@@ -54,7 +55,9 @@ async fn a_secret_counts_only_once_it_is_confirmed(db: &dyn Database) {
     assert!(db.offer_totp(alice, vec![8; 48], NOW).await.unwrap(), "an offer may be repeated");
     assert!(!db.use_totp_step(alice, 99).await.unwrap());
     assert!(!db.replace_backup_codes(alice, &[mac(9)]).await.unwrap());
-    assert!(db.confirm_totp(confirm(alice, 100)).await.unwrap());
+    assert!(!db.confirm_totp(confirm(alice, 100)).await.unwrap(), "its code was of the offer before");
+    let now = ConfirmTotp { sealed: vec![8; 48], ..confirm(alice, 100) };
+    assert!(db.confirm_totp(now).await.unwrap());
     let expected = Totp { sealed: vec![8; 48], confirmed: true, last_step: 100 };
     assert_eq!(db.totp(alice).await.unwrap(), Some(expected));
     assert_eq!(db.factors_of(alice).await.unwrap().backup_codes, 2);

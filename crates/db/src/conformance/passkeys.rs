@@ -120,8 +120,17 @@ async fn backup_codes_come_with_the_first_factor_and_go_with_the_last(db: &dyn D
     db.add_passkey(new(alice, 2)).await.unwrap();
     assert_eq!(db.factors_of(alice).await.unwrap(), set(false, 2, 3), "a second one voids nothing");
     db.offer_totp(alice, vec![7; 48], NOW).await.unwrap();
-    let confirm =
-        ConfirmTotp { user: alice, sid: SessionId::from_bytes([1; 16]), step: 1, backup: vec![mac(6)] };
+    let confirm = ConfirmTotp {
+        user: alice,
+        sid: SessionId::from_bytes([1; 16]),
+        sealed: vec![7; 48],
+        step: 1,
+        backup: vec![mac(6)],
+    };
+    db.add_passkey(new(alice, 3)).await.unwrap();
+    assert!(!db.confirm_totp(confirm.clone()).await.unwrap(), "what was offered before is withdrawn");
+    assert!(db.remove_passkey(alice, PasskeyId::from_bytes([3; 16])).await.unwrap());
+    db.offer_totp(alice, vec![7; 48], NOW).await.unwrap();
     assert!(db.confirm_totp(confirm).await.unwrap());
     assert_eq!(db.factors_of(alice).await.unwrap(), set(true, 2, 1));
     assert!(db.remove_totp(alice).await.unwrap());

@@ -7,6 +7,7 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     a_wish_keeps_its_time_and_another_one_starts_anew(&*empty(fixture).await).await;
     a_wish_is_stopped_by_its_own_name(&*empty(fixture).await).await;
     whatever_is_published_ends_the_wish(&*empty(fixture).await).await;
+    a_wish_that_was_stopped_at_the_last_moment_publishes_nothing(&*empty(fixture).await).await;
 }
 
 fn wish(user: UserId, n: u8, now: UnixTime) -> NewReset {
@@ -51,9 +52,33 @@ async fn whatever_is_published_ends_the_wish(db: &dyn Database) {
         hash: digest(7),
         root: RootId::from_bytes([1; 32]),
         previous: None,
+        by_reset: false,
         now: NOW,
         events: Vec::new(),
     };
     assert_eq!(db.publish_bundle(bundle).await.unwrap(), PublishAnswer::Published);
     assert_eq!(db.reset(alice).await.unwrap(), None);
+}
+
+async fn a_wish_that_was_stopped_at_the_last_moment_publishes_nothing(db: &dyn Database) {
+    let alice = person(db, 1).await;
+    let bundle = |n: u8, seq, previous, by_reset| NewBundle {
+        user: alice,
+        seq,
+        bundle: vec![n],
+        hash: digest(n),
+        root: RootId::from_bytes([n; 32]),
+        previous,
+        by_reset,
+        now: NOW.plus(10 * DAY),
+        events: Vec::new(),
+    };
+    assert_eq!(db.publish_bundle(bundle(7, 1, None, false)).await.unwrap(), PublishAnswer::Published);
+    let next = || bundle(8, 2, Some(digest(7)), true);
+    db.begin_reset(wish(alice, 8, NOW)).await.unwrap();
+    // The server has read that it is due; then its owner objects.
+    assert!(db.stop_reset(alice, digest(8), &[]).await.unwrap());
+    assert_eq!(db.publish_bundle(next()).await.unwrap(), PublishAnswer::Stopped);
+    db.begin_reset(wish(alice, 8, NOW)).await.unwrap();
+    assert_eq!(db.publish_bundle(next()).await.unwrap(), PublishAnswer::Published);
 }

@@ -14,7 +14,7 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     nothing_of_it_stays_with_who_is_erased(&*empty(fixture).await).await;
 }
 
-fn new(owner: UserId, n: u8, readers: &[u8]) -> NewV0File {
+pub(super) fn new(owner: UserId, n: u8, readers: &[u8]) -> NewV0File {
     NewV0File {
         file_id: file(n),
         owner,

@@ -23,11 +23,12 @@ impl Accounts for Driver {
              ON CONFLICT (lookup) DO UPDATE SET
                  mac = excluded.mac,
                  expires_at = excluded.expires_at,
-                 attempts = CASE WHEN codes.window_ends_at <= $5 THEN 0 ELSE codes.attempts END,
-                 sends = CASE WHEN codes.window_ends_at <= $5 THEN 1 ELSE codes.sends + 1 END,
-                 window_ends_at = CASE WHEN codes.window_ends_at <= $5 THEN excluded.window_ends_at
+                 attempts = CASE WHEN codes.window_ends_at <= $5 OR codes.window_ends_at > excluded.window_ends_at + 300 THEN 0 ELSE codes.attempts END,
+                 sends = CASE WHEN codes.window_ends_at <= $5 OR codes.window_ends_at > excluded.window_ends_at + 300 THEN 1 ELSE codes.sends + 1 END,
+                 window_ends_at = CASE WHEN codes.window_ends_at <= $5 OR codes.window_ends_at > excluded.window_ends_at + 300 THEN excluded.window_ends_at
                                        ELSE codes.window_ends_at END
-             WHERE codes.window_ends_at <= $5 OR (codes.sends < $6 AND codes.attempts < $7)
+             WHERE codes.window_ends_at <= $5 OR codes.window_ends_at > excluded.window_ends_at + 300
+                 OR (codes.sends < $6 AND codes.attempts < $7)
              RETURNING sends",
         )
         .bind(lookup.as_bytes().as_slice())
@@ -152,14 +153,15 @@ impl Accounts for Driver {
 
     async fn count_hit(&self, hit: Hit) -> Result<HitAnswer, DbError> {
         at_most(&hit.bucket, 128, "the key of a limit")?;
-        // The count stops one above the limit, so that a flood does not run through numbers.
+        // A window that ends later than one that begins now was begun by a clock that was ahead, and is over; five minutes are
+        // left to servers whose clocks differ. The count stops one above the limit, so that a flood does not run through numbers.
         let row = sqlx::query(
             "INSERT INTO limit_windows (bucket, hits, ends_at) VALUES ($1, 1, $2)
              ON CONFLICT (bucket) DO UPDATE SET
-                 hits = CASE WHEN limit_windows.ends_at <= $3 THEN 1
+                 hits = CASE WHEN limit_windows.ends_at <= $3 OR limit_windows.ends_at > excluded.ends_at + 300 THEN 1
                              WHEN limit_windows.hits <= $4 THEN limit_windows.hits + 1
                              ELSE limit_windows.hits END,
-                 ends_at = CASE WHEN limit_windows.ends_at <= $3 THEN excluded.ends_at
+                 ends_at = CASE WHEN limit_windows.ends_at <= $3 OR limit_windows.ends_at > excluded.ends_at + 300 THEN excluded.ends_at
                                 ELSE limit_windows.ends_at END
              RETURNING hits, ends_at",
         )
@@ -185,10 +187,11 @@ impl Accounts for Driver {
         let row = sqlx::query(
             "INSERT INTO limit_windows (bucket, hits, ends_at) VALUES ($1, $5, $2)
              ON CONFLICT (bucket) DO UPDATE SET
-                 hits = CASE WHEN limit_windows.ends_at <= $3 THEN $5 ELSE limit_windows.hits + $5 END,
-                 ends_at = CASE WHEN limit_windows.ends_at <= $3 THEN excluded.ends_at
+                 hits = CASE WHEN limit_windows.ends_at <= $3 OR limit_windows.ends_at > excluded.ends_at + 300 THEN $5 ELSE limit_windows.hits + $5 END,
+                 ends_at = CASE WHEN limit_windows.ends_at <= $3 OR limit_windows.ends_at > excluded.ends_at + 300 THEN excluded.ends_at
                                 ELSE limit_windows.ends_at END
-             WHERE limit_windows.ends_at <= $3 OR limit_windows.hits + $5 <= $4
+             WHERE limit_windows.ends_at <= $3 OR limit_windows.ends_at > excluded.ends_at + 300
+                 OR limit_windows.hits + $5 <= $4
              RETURNING ends_at",
         )
         .bind(hit.bucket)

@@ -148,14 +148,17 @@ impl Audit for Driver {
 
     async fn keep_audit_key(&self, user: UserId, sealed: Vec<u8>) -> Result<Vec<u8>, DbError> {
         sqlx::query(
-            "INSERT INTO audit_keys (user_id, sealed) VALUES ($1, $2)
+            "INSERT INTO audit_keys (user_id, sealed)
+             SELECT user_id, $2 FROM accounts WHERE user_id = $1 AND erased_at IS NULL
              ON CONFLICT (user_id) DO UPDATE SET sealed = audit_keys.sealed
              RETURNING sealed",
         )
         .bind(user.as_bytes().as_slice())
         .bind(sealed)
-        .fetch_one(&self.writer)
+        .fetch_optional(&self.writer)
         .await?
+        // Nothing is written of somebody who has left under a key that nobody would destroy.
+        .ok_or(DbError::UnknownAccount)?
         .bytes("sealed")
     }
 

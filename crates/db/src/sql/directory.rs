@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use envelope::ids::{RootId, UserId};
 use sqlx::QueryBuilder;
 
+use super::erasure::must_live;
+use super::factors::withdraw_offer;
 use super::rows::{Columns, at_most};
 use super::{Driver, Row};
 use crate::{DbError, Digest, Directory, NewBundle, PublishAnswer, StoredBundle};
@@ -13,6 +15,7 @@ impl Directory for Driver {
     async fn publish_bundle(&self, new: NewBundle) -> Result<PublishAnswer, DbError> {
         let user = new.user.as_bytes().as_slice();
         let mut tx = self.write().await?;
+        must_live(&mut tx, new.user).await?;
         let there = sqlx::query("SELECT hash FROM bundles WHERE user_id = $1 AND seq = $2")
             .bind(user)
             .bind(i64::from(new.seq))
@@ -37,6 +40,15 @@ impl Directory for Driver {
             (Some((seq, hash)), Some(previous)) => seq.checked_add(1) == Some(new.seq) && hash == previous,
             _ => false,
         };
+        if new.by_reset {
+            let due = sqlx::query(
+                "SELECT 1 AS due FROM key_resets WHERE user_id = $1 AND bundle_hash = $2 AND due_at <= $3",
+            );
+            let due = due.bind(user).bind(new.hash.as_bytes().as_slice()).bind(new.now.0);
+            if due.fetch_optional(&mut *tx).await?.is_none() {
+                return Ok(PublishAnswer::Stopped);
+            }
+        }
         if !continues {
             return Ok(PublishAnswer::Conflict { newest: newest.map(|(seq, _)| seq) });
         }
@@ -52,6 +64,7 @@ impl Directory for Driver {
         .execute(&mut *tx)
         .await?;
         sqlx::query("DELETE FROM key_resets WHERE user_id = $1").bind(user).execute(&mut *tx).await?;
+        withdraw_offer(&mut tx, new.user).await?;
         super::audit::append(&mut tx, &new.events).await?;
         tx.commit().await?;
         Ok(PublishAnswer::Published)

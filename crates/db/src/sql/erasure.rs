@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::Driver;
 use super::audit::append;
 use super::rows::Columns;
+use super::{Connection, Driver, engine};
 use crate::{DbError, Erase, Erasure};
+use envelope::ids::UserId;
 
 /// What is the person's alone, row by row. Refresh tokens go with their sessions.
 const OWN: [&str; 14] = [
@@ -82,6 +83,17 @@ impl Erasure for Driver {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
+        engine::fold_back(&self.writer).await?;
         Ok(true)
     }
+}
+
+/// Refuses what would be kept of somebody who is not here, or has left while it was under way.
+pub(super) async fn must_live(tx: &mut Connection, user: UserId) -> Result<(), DbError> {
+    sqlx::query("SELECT 1 AS lives FROM accounts WHERE user_id = $1 AND erased_at IS NULL")
+        .bind(user.as_bytes().as_slice())
+        .fetch_optional(tx)
+        .await?
+        .map(drop)
+        .ok_or(DbError::UnknownAccount)
 }

@@ -41,12 +41,15 @@ impl Factors for Driver {
     async fn confirm_totp(&self, confirm: ConfirmTotp) -> Result<bool, DbError> {
         at_most(&confirm.backup, 50, "a list of backup codes")?;
         let mut tx = self.write().await?;
-        let confirmed =
-            sqlx::query("UPDATE totp SET confirmed = 1, last_step = $2 WHERE user_id = $1 AND confirmed = 0")
-                .bind(confirm.user.as_bytes().as_slice())
-                .bind(integer(confirm.step, "a step")?)
-                .execute(&mut *tx)
-                .await?;
+        let confirmed = sqlx::query(
+            "UPDATE totp SET confirmed = 1, last_step = $2
+             WHERE user_id = $1 AND confirmed = 0 AND sealed_secret = $3",
+        )
+        .bind(confirm.user.as_bytes().as_slice())
+        .bind(integer(confirm.step, "a step")?)
+        .bind(confirm.sealed)
+        .execute(&mut *tx)
+        .await?;
         if confirmed.rows_affected() == 0 {
             return Ok(false);
         }
@@ -209,5 +212,15 @@ pub(super) async fn lay_out(tx: &mut Connection, user: UserId, macs: &[CodeMac])
             .execute(&mut *tx)
             .await?;
     }
+    Ok(())
+}
+
+/// Takes back an authenticator app that was offered and not confirmed: what stands now was not there when it was offered, and
+/// whoever asked for it may have needed less proof than they would need now.
+pub(super) async fn withdraw_offer(tx: &mut Connection, user: UserId) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM totp WHERE user_id = $1 AND confirmed = 0")
+        .bind(user.as_bytes().as_slice())
+        .execute(tx)
+        .await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use envelope::ids::UserId;
 
-use super::factors::{lay_out, set, take_stray_codes};
+use super::factors::{lay_out, set, take_stray_codes, withdraw_offer};
 use super::rows::{Columns, at_most};
 use super::{Driver, Row};
 use crate::{
@@ -59,6 +59,7 @@ impl Passkeys for Driver {
         .bind(new.now.0)
         .execute(&mut *tx)
         .await?;
+        withdraw_offer(&mut tx, new.user).await?;
         let first = !before.is_any();
         if first {
             lay_out(&mut tx, new.user, &new.backup).await?;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use envelope::ids::UserId;
 
 use super::Driver;
+use super::erasure::must_live;
 use super::rows::{Columns, integer};
 use crate::{DbError, NewPins, Pins, StorePinsAnswer, StoredPins};
 
@@ -12,6 +13,7 @@ impl Pins for Driver {
     async fn store_pins(&self, new: NewPins) -> Result<StorePinsAnswer, DbError> {
         let version = integer(new.version, "the version of a record of pins")?;
         let mut tx = self.write().await?;
+        must_live(&mut tx, new.user).await?;
         let before = sqlx::query("SELECT version, record FROM pin_records WHERE user_id = $1")
             .bind(new.user.as_bytes().as_slice())
             .fetch_optional(&mut *tx)

@@ -324,7 +324,7 @@ pub(super) async fn charge(
     // Nothing more is always within, even for somebody whose quota was lowered since.
     let done = sqlx::query(
         "UPDATE accounts SET charged_bytes = charged_bytes + $2
-         WHERE user_id = $1 AND ($2 = 0 OR charged_bytes <= COALESCE(quota_bytes, $3) - $2)",
+         WHERE user_id = $1 AND erased_at IS NULL AND ($2 = 0 OR charged_bytes <= COALESCE(quota_bytes, $3) - $2)",
     )
     .bind(user.as_bytes().as_slice())
     .bind(more)
@@ -334,11 +334,13 @@ pub(super) async fn charge(
     if done.rows_affected() == 1 {
         return Ok(Ok(()));
     }
-    let row = sqlx::query("SELECT charged_bytes, quota_bytes FROM accounts WHERE user_id = $1")
-        .bind(user.as_bytes().as_slice())
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(DbError::UnknownAccount)?;
+    let row = sqlx::query(
+        "SELECT charged_bytes, quota_bytes FROM accounts WHERE user_id = $1 AND erased_at IS NULL",
+    )
+    .bind(user.as_bytes().as_slice())
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(DbError::UnknownAccount)?;
     Ok(Err(Full {
         used: row.natural("charged_bytes")?,
         quota: row.maybe_natural("quota_bytes")?.unwrap_or(quota),

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use envelope::ids::UserId;
 
 use super::Driver;
+use super::erasure::must_live;
 use super::rows::Columns;
 use crate::{DbError, NewVault, StoreVaultAnswer, StoredVault, UnixTime, Vaults};
 
@@ -11,6 +12,7 @@ use crate::{DbError, NewVault, StoreVaultAnswer, StoredVault, UnixTime, Vaults};
 impl Vaults for Driver {
     async fn store_vault(&self, new: NewVault) -> Result<StoreVaultAnswer, DbError> {
         let mut tx = self.write().await?;
+        must_live(&mut tx, new.user).await?;
         let before = sqlx::query("SELECT version, vault FROM vaults WHERE user_id = $1")
             .bind(new.user.as_bytes().as_slice())
             .fetch_optional(&mut *tx)

@@ -59,3 +59,10 @@ pub(super) async fn set_last_number(tx: &mut Connection, table: &str, last: i64)
 pub(super) fn number(row: &Row, column: &str) -> Result<Option<i64>, DbError> {
     Ok(row.try_get(column)?)
 }
+
+/// After an erasure: what was deleted is in the log of writes as it was before, until that is folded back. Readers that are under
+/// way hold it up; then it is folded back with the next one, or when the database is closed.
+pub(super) async fn fold_back(writer: &sqlx::SqlitePool) -> Result<(), DbError> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_optional(writer).await?;
+    Ok(())
+}

@@ -67,6 +67,8 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
+            // What is deleted is overwritten: an erased person's key must not be found in free pages.
+            .pragma("secure_delete", "ON")
             // The log is folded back every 4 MiB and cut to 16 MiB after a longer transaction.
             .pragma("wal_autocheckpoint", "1000")
             .pragma("journal_size_limit", "16777216");

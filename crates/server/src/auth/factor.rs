@@ -89,13 +89,15 @@ pub(crate) async fn offer(app: &App, caller: &SignedIn) -> Answer<TotpSecret> {
 /// Confirms the offered secret by a code of it and lays out backup codes.
 pub(crate) async fn confirm(app: &App, caller: &SignedIn, code: &str) -> Answer<BackupCodes> {
     TRIES.count(app, caller.user.as_bytes()).await?;
+    // Since it was offered a passkey may have come, and this session has not shown it.
+    strong(app, caller).await?;
     let nothing = || Refusal::new(Code::Conflict, "There is nothing to be confirmed. Begin again.");
     let offered = app.db.totp(caller.user).await?.filter(|totp| !totp.confirmed).ok_or_else(nothing)?;
-    let secret = app.keys.open_factor(caller.user, offered.sealed).ok_or_else(unreadable)?;
+    let secret = app.keys.open_factor(caller.user, offered.sealed.clone()).ok_or_else(unreadable)?;
     let step = step_of(app, &secret, code)?
         .ok_or_else(|| Refusal::new(Code::CodeRejected, "That is not the code that the app shows now."))?;
     let (codes, backup) = backup_codes(app, caller.user);
-    let confirmed = ConfirmTotp { user: caller.user, sid: caller.sid, step, backup };
+    let confirmed = ConfirmTotp { user: caller.user, sid: caller.sid, sealed: offered.sealed, step, backup };
     if app.db.confirm_totp(confirmed).await? { Ok(codes) } else { Err(nothing()) }
 }
 

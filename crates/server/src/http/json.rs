@@ -13,13 +13,16 @@ use serde::de::DeserializeOwned;
 use crate::error::Refusal;
 use crate::state::App;
 
+/// So many times as long as a request may take in all, a large one on a slow line may take to arrive.
+const LONG: u64 = 10;
+
 /// A request's JSON body.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
         let is_json = request
             .headers()
             .get(header::CONTENT_TYPE)
@@ -37,7 +40,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
         if announced.is_some_and(|length| length > JSON_BODY_MAX as u64) {
             return Err(too_large());
         }
-        let bytes = whole(body, announced).await?;
+        // Also where a route has no time limit of its own, because of what it does once it has been asked.
+        let within = std::time::Duration::from_secs(app.limits.request_seconds.saturating_mul(LONG));
+        let bytes = tokio::time::timeout(within, whole(body, announced)).await.map_err(|_| {
+            Refusal::new(Code::Timeout, "The request did not arrive in time. Nothing was done; try again.")
+        })??;
         // The parser's own words could repeat what the body says, so only the place is told.
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             Refusal::malformed(format!(

@@ -203,13 +203,26 @@ impl Cluster {
     /// After a successor that died on its way: nobody can tell whether it had the address of the old one already. So another one
     /// is started as at the beginning. Where it cannot have the address, the old one has it still, and stays.
     async fn fill_the_place(&mut self, plan: &Plan) -> Result<(), PartError> {
-        let mut fresh = Part::keep(plan.balancer(&self.urls), Words::new(plan.format));
-        match (fresh.ready().await, &self.balancer) {
-            (Ok(_), _) => self.leaving.extend(self.balancer.replace(fresh)),
-            (Err(_), Some(old)) if !old.is_gone() => old.leave(false).await?,
-            (Err(error), _) => return Err(error),
+        // The address that was told to people, also where the system chose its port.
+        let port = self.balancer.as_ref().and_then(Part::port);
+        loop {
+            let mut command = plan.balancer(&self.urls);
+            port.inspect(|port| command.listen.set_port(*port));
+            let mut fresh = Part::keep(command, Words::new(plan.format));
+            let failed = match fresh.ready().await {
+                Ok(_) => {
+                    self.leaving.extend(self.balancer.replace(fresh));
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            match &self.balancer {
+                // It may have ended, its place given away, while the other one tried; then there is room now.
+                Some(old) if !old.is_gone() && old.leave(false).await.is_ok() => return Ok(()),
+                Some(old) if old.is_gone() && port.is_some_and(|port| !is_taken(plan, port)) => {}
+                _ => return Err(failed),
+            }
         }
-        Ok(())
     }
 
     /// Ends the balancer, so that nobody new comes, then the servers.
@@ -218,6 +231,11 @@ impl Cluster {
         futures::future::join_all(balancers.map(Part::stop)).await;
         futures::future::join_all(self.servers.iter_mut().map(Part::stop)).await;
     }
+}
+
+/// Whether somebody listens where the balancer is to be.
+fn is_taken(plan: &Plan, port: u16) -> bool {
+    std::net::TcpListener::bind((plan.listen().ip(), port)).is_err()
 }
 
 /// A folder that this account alone enters.

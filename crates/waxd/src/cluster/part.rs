@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -85,6 +86,7 @@ pub(super) struct Part {
     name: String,
     orders: mpsc::Sender<Order>,
     standing: watch::Receiver<Standing>,
+    port: Arc<OnceLock<u16>>,
     keeper: JoinHandle<()>,
 }
 
@@ -93,9 +95,10 @@ impl Part {
     pub(super) fn keep(command: CommandLine, words: Words) -> Self {
         let (orders, ordered) = mpsc::channel(4);
         let (told, standing) = watch::channel(Standing::Starting);
-        let name = command.name.clone();
-        let keeper = Keeper { command, words, ordered, told, was_ready: false, leaves: false };
-        Self { name, orders, standing, keeper: tokio::spawn(keeper.run()) }
+        let (name, port) = (command.name.clone(), Arc::<OnceLock<u16>>::default());
+        let keeper =
+            Keeper { command, words, ordered, told, port: port.clone(), was_ready: false, leaves: false };
+        Self { name, orders, standing, port, keeper: tokio::spawn(keeper.run()) }
     }
 
     /// Waits until it is ready.
@@ -121,6 +124,11 @@ impl Part {
     /// nothing, lets it stay.
     pub(super) async fn leave(&self, leaves: bool) -> Result<(), PartError> {
         self.orders.send(Order::Leave(leaves)).await.map_err(|_| PartError::Stopped(self.name.clone()))
+    }
+
+    /// Where it was when it was ready last, if it ever was.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.port.get().copied()
     }
 
     /// Whether it has ended for good.
@@ -149,6 +157,7 @@ struct Keeper {
     words: Words,
     ordered: mpsc::Receiver<Order>,
     told: watch::Sender<Standing>,
+    port: Arc<OnceLock<u16>>,
     was_ready: bool,
     /// It hands its place over: when it has ended, it is not started again.
     leaves: bool,
@@ -270,6 +279,8 @@ impl Keeper {
         self.was_ready = true;
         if let Some(port) = ready.url.rsplit_once(':').and_then(|(_, port)| port.parse().ok()) {
             self.command.listen.set_port(port);
+            // It never changes: with port 0 it was chosen at the first start.
+            let _ = self.port.set(port);
         }
         let name = &self.command.name;
         // Nobody may be listening.

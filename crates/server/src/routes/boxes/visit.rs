@@ -13,6 +13,7 @@ use proto::{B64, Begin, BoxId, Code, Complete, FileId};
 use crate::audit::{Agent, Kind, Scribe};
 use crate::error::{Answer, Refusal};
 use crate::http::{ClientIp, Fields, Json, reply, single};
+use crate::places::On;
 use crate::routes::uploads::complete::{check_terms, completed, finish_of, finish_with, leaves_of};
 use crate::routes::uploads::verify::Signed;
 use crate::routes::uploads::{begin, parts, with_parts};
@@ -110,12 +111,12 @@ pub(crate) async fn put(
     headers: HeaderMap,
     mut body: Body,
 ) -> Answer<Response> {
-    let found = async {
-        let upload = visitor.upload(&app, id, file_id).await?;
-        let most = app.db.open_box(id, app.time()).await?.and_then(|there| there.max_body);
-        Ok((upload, most.map_or(app.limits.file_bytes, |most| most.min(app.limits.file_bytes))))
-    };
-    let taken = parts::put::take(&app, found, n, &headers, &mut body).await;
+    let upload = visitor.upload(&app, id, file_id).await?;
+    let most = app.db.open_box(id, app.time()).await?.and_then(|there| there.max_body);
+    let most = most.map_or(app.limits.file_bytes, |most| most.min(app.limits.file_bytes));
+    let on = On::Boxes(upload.owner);
+    let found = async { Ok((upload, most)) };
+    let taken = parts::put::take(&app, on, found, n, &headers, &mut body).await;
     Ok(reply(&taken.map_err(for_stranger)?))
 }
 

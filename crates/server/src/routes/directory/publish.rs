@@ -21,11 +21,12 @@ pub(crate) async fn publish(
     Json(request): Json<PublishBundle>,
 ) -> Answer<Response> {
     let bundle = own(&app, &caller, request).await?;
+    let mut by_reset = false;
     match super::newest(&app, caller.user).await? {
         Some(newest) if newest.as_bytes() == bundle.as_bytes() => {}
         Some(newest) => match bundle.follows(&newest) {
             Ok(()) => {}
-            Err(ChainError::UnlinkedRoot) if is_due(&app, &caller, &bundle).await? => {}
+            Err(ChainError::UnlinkedRoot) if is_due(&app, &caller, &bundle).await? => by_reset = true,
             Err(error) => return Err(broken(error, newest.seq())),
         },
         None if bundle.seq() == 1 => {
@@ -43,6 +44,7 @@ pub(crate) async fn publish(
             hash: Digest::from_bytes(bundle.hash()),
             root: bundle.root_id(),
             previous: (bundle.seq() > 1).then(|| Digest::from_bytes(*bundle.prev_hash())),
+            by_reset,
             bundle: app.keys.seal_bundle(caller.user, bundle.seq(), bundle.as_bytes()),
             now: app.time(),
             events: vec![scribe.account(kind)],
@@ -50,6 +52,7 @@ pub(crate) async fn publish(
         .await?;
     match answer {
         PublishAnswer::Published | PublishAnswer::Same => Ok(reply(&Published { seq: bundle.seq() })),
+        PublishAnswer::Stopped => Err(broken(ChainError::UnlinkedRoot, bundle.seq().saturating_sub(1))),
         PublishAnswer::Conflict { .. } => {
             Err(conflict("Another bundle was published meanwhile. Fetch it first."))
         }

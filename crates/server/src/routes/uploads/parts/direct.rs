@@ -19,6 +19,7 @@ use crate::auth::Caller;
 use crate::auth::direct::{DirectPart, part_object};
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, Json, reply};
+use crate::places::On;
 use crate::state::App;
 use crate::stores::{Place, Shelf, StoreError};
 
@@ -55,7 +56,8 @@ async fn has_room(app: &App, upload: &Upload, n: u32, len: u64) -> Answer<()> {
     let quota = own.unwrap_or(app.limits.quota_bytes);
     let used = app.db.usage(upload.owner).await?.charged_bytes;
     let through = u64::from(n).saturating_mul(upload.part_len).saturating_add(len);
-    let ahead = through.saturating_sub(upload.received_bytes.min(through));
+    // The upload was read first: a part that came since is charged and counted as ahead, never the other way round.
+    let ahead = through.saturating_sub(upload.stored_bytes);
     if used.saturating_add(ahead) > quota { Err(Refusal::quota(used, quota)) } else { Ok(()) }
 }
 
@@ -75,9 +77,11 @@ pub(crate) async fn confirm(
     let part = Announced { n, len: request.len, node: request.node };
     expected(&upload, app.limits.file_bytes, part)?;
     let mut body = object(shelf, leave.name, part.len).await?;
-    let taken = take_in(&app, &upload, app.limits.file_bytes, part, &mut body).await;
+    let taken =
+        take_in(&app, On::Account(caller.user), &upload, app.limits.file_bytes, part, &mut body).await;
     // What cannot be taken now may be another time; what is wrong with it stays wrong.
-    if taken.as_ref().is_ok() || taken.as_ref().is_err_and(|refusal| refusal.code.status() < 500) {
+    let stays = |refusal: &Refusal| refusal.code.status() >= 500 || refusal.code == Code::Timeout;
+    if !taken.as_ref().is_err_and(stays) {
         app.stores.discard(Place { store: shelf.name, name: leave.name }).await;
     }
     Ok(reply(&taken?))

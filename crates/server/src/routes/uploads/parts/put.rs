@@ -32,12 +32,14 @@ pub(crate) async fn put(
         let upload = app.db.upload(caller.user, file_id, app.time()).await?.ok_or_else(Refusal::not_found)?;
         Ok((upload, app.limits.file_bytes))
     };
-    Ok(reply(&take(&app, found, n, &headers, &mut body).await?))
+    let on = On::Account(caller.user);
+    Ok(reply(&take(&app, on, found, n, &headers, &mut body).await?))
 }
 
 /// Takes one part of the upload that is `found`, of a body of at most so many octets.
 pub(crate) async fn take(
     app: &App,
+    on: On,
     found: impl Future<Output = Answer<(Upload, u64)>>,
     n: u32,
     headers: &HeaderMap,
@@ -45,7 +47,7 @@ pub(crate) async fn take(
 ) -> Answer<PartRecord> {
     let part = Announced { n, len: announced_len(headers)?, node: announced_node(headers)? };
     let (upload, most) = found.await?;
-    take_in(app, &upload, most, part, body).await
+    take_in(app, on, &upload, most, part, body).await
 }
 
 /// What a client says of a part.
@@ -67,6 +69,7 @@ pub(super) fn expected(upload: &Upload, most: u64, part: Announced) -> Answer<Ex
 /// Takes a part out of `body`, wherever that comes from.
 pub(super) async fn take_in(
     app: &App,
+    on: On,
     upload: &Upload,
     most: u64,
     part: Announced,
@@ -76,7 +79,7 @@ pub(super) async fn take_in(
     let Announced { n, len, node: announced } = part;
     let expected = expected(upload, most, part)?;
     // The body is not touched before it is this part's turn.
-    let turn = app.places.take(upload.box_id.map_or(On::Account(owner), On::Box)).await?;
+    let turn = app.places.take(on).await?;
     let on_its_way = app.arriving.begin(file_id);
     let place = app.stores.fresh();
     let mut writer = app.stores.create(place).await?;

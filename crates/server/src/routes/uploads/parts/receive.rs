@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::Body;
 use blobs::{BlobError, BlobWriter, DIRECT_ALIGN};
 use bytes::Bytes;
@@ -118,10 +119,20 @@ async fn cut(
 fn stopped(slow: Slow) -> Refusal {
     match slow {
         Slow::Given(refusal) => refusal,
-        Slow::Broken(error) => match error.into_inner().downcast::<BlobError>() {
-            Ok(error) => StoreError::from(*error).into(),
-            Err(_) => broken_off(),
+        Slow::Broken(error) => match of_store(error.into_inner()) {
+            Some(error) => StoreError::from(error).into(),
+            None => broken_off(),
         },
+    }
+}
+
+/// The error of a store, if the body came out of one. Each layer of a body wraps it once more.
+fn of_store(mut error: BoxError) -> Option<BlobError> {
+    loop {
+        error = match error.downcast::<BlobError>() {
+            Ok(found) => return Some(*found),
+            Err(other) => other.downcast::<axum::Error>().ok()?.into_inner(),
+        };
     }
 }
 
