@@ -249,3 +249,27 @@ async fn stopping_leaves_nothing_behind() {
     assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
     assert!(bob.names().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_root_before_one_that_was_rejected_by_hand_is_nobodys() {
+    let stage = Stage::new().await;
+    let (mut alice, bob) = (stage.person("alice").await, stage.person("bob").await);
+    for (who, whom) in [(&alice, &bob), (&bob, &alice)] {
+        who.client.lookup(std::slice::from_ref(&whom.address)).await.unwrap();
+    }
+    let letter = container(&alice, &bob, b"by the first root");
+    alice.keys = alice.client.rotate(&alice.keys, &crate::rotation::new(), None).await.unwrap();
+    bob.client.lookup(std::slice::from_ref(&alice.address)).await.unwrap();
+    let expected = Author::Known { address: alice.address.clone(), trust: Trust::Pinned, retired_root: true };
+    assert_eq!(open(&bob, &letter).unwrap().author, expected);
+    std::fs::remove_file(bob.folder.join("letter.txt")).unwrap();
+    // Both were somebody else's, as Bob finds out; he takes the keys that he compared.
+    let other = crate::devices::impostor("alice").await;
+    let _proxy = crate::devices::lying(&stage, &bob.client, &bob.address, crate::devices::shows(other)).await;
+    let error = bob.client.lookup(std::slice::from_ref(&alice.address)).await.unwrap_err();
+    let Error::IdentityChanged(change) = error else { panic!("{error:?}") };
+    bob.client.accept_new_identity(&alice.address, &change.new.to_string()).await.unwrap();
+    let refused = open(&bob, &letter);
+    assert!(matches!(refused, Err(Error::IdentityChanged(_))), "{refused:?}");
+    assert!(bob.names().is_empty());
+}

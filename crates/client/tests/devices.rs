@@ -1,7 +1,10 @@
 //! One person, several devices: they trust alike, and a server that plays them off against each other is found out.
 
 use crate::stage::{Answer, Exchange, Person, Proxy, Stage, address, passphrase};
-use client::{Address, Class, Client, Contact, ContactsShared, Error, RestoreWith, Share, Unlocked};
+use client::{
+    Address, Cancel, Class, Client, Compress, Contact, ContactsShared, ContainerKey, ContainerRecipient,
+    Error, OpenContainer, Quiet, RestoreWith, SealContainer, Share, Source, Target, Unlocked,
+};
 use envelope::pins::PinsLayout;
 use proto::{B64, LookupReply, PinsReply, PutPins, paths};
 use std::sync::{Arc, Mutex};
@@ -44,7 +47,7 @@ async fn meet(client: &Client, who: &Person) {
 }
 
 /// A server that answers as `lie` says.
-async fn lying(
+pub(crate) async fn lying(
     stage: &Stage,
     client: &Client,
     who: &Address,
@@ -63,7 +66,7 @@ async fn honest(stage: &Stage, client: &Client, who: &Address) {
     client.sign_in(who, &code).await.unwrap();
 }
 
-fn shows(bundle: Vec<u8>) -> impl Fn(&mut Exchange) + Send + Sync {
+pub(crate) fn shows(bundle: Vec<u8>) -> impl Fn(&mut Exchange) + Send + Sync {
     move |exchange| {
         if exchange.path == paths::LOOKUP && exchange.status == 200 {
             let mut reply: LookupReply = serde_json::from_slice(&exchange.reply).unwrap();
@@ -73,7 +76,7 @@ fn shows(bundle: Vec<u8>) -> impl Fn(&mut Exchange) + Send + Sync {
     }
 }
 
-async fn impostor(name: &str) -> Vec<u8> {
+pub(crate) async fn impostor(name: &str) -> Vec<u8> {
     Stage::new().await.person(name).await.client.own_bundle().unwrap()
 }
 
@@ -171,6 +174,29 @@ async fn devices_that_were_shown_different_keys_stop_until_a_person_compares() {
     let error = laptop.client.lookup(std::slice::from_ref(&bob.address)).await.unwrap_err();
     assert!(matches!(&error, Error::DevicesDisagree(who) if *who == bob.address), "{error}");
     assert_eq!(error.class(), Class::Identity);
+    // Nor without a server: nothing is sealed to either, and nothing opens as theirs.
+    let (letter, answer) = (alice.folder.join("letter.wxc"), bob.folder.join("answer.wxc"));
+    let request = |to: &Person, from: &Person, path: &std::path::Path| SealContainer {
+        source: Source::File(from.file("plan", b"plan")),
+        to: vec![ContainerRecipient::Contact(to.address.clone())],
+        name: None,
+        compress: Compress::Never,
+        padded: true,
+        target: Target::file(path),
+    };
+    let (me, stop) = (Some(&laptop.keys), Cancel::new());
+    let refused = laptop.client.seal_container(me, request(&bob, &alice, &letter), &Quiet, &stop);
+    assert!(matches!(&refused, Err(Error::DevicesDisagree(who)) if *who == bob.address), "{refused:?}");
+    meet(&bob.client, &alice).await;
+    bob.client.seal_container(Some(&bob.keys), request(&alice, &bob, &answer), &Quiet, &stop).unwrap();
+    let request = OpenContainer {
+        source: Source::File(answer),
+        target: Target::file(alice.folder.join("answer")),
+        from: None,
+    };
+    let key = ContainerKey::Person(&laptop.keys);
+    let refused = laptop.client.open_container(key, request, &Quiet, &stop);
+    assert!(matches!(&refused, Err(Error::DevicesDisagree(who)) if *who == bob.address), "{refused:?}");
     assert!(!share(&alice).await.changed_here, "what is disputed is not told on");
     let number = bob.client.contacts_import(&alice.client.own_bundle().unwrap(), &alice.address).unwrap();
     let number = number.safety_number.unwrap().to_string();

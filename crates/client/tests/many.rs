@@ -159,6 +159,49 @@ async fn a_batch_whose_answer_was_lost_is_not_there_twice() {
     interrupted(|| Answer::Swallow, 1).await;
 }
 
+/// A command is stopped while its batch is on its way; then the same person sends other files to the same people.
+async fn another_command_after(answer: fn() -> Answer, has_arrived: bool) {
+    let (stage, alice, bob) = two().await;
+    let first = files(&alice, &[500, 600]);
+    let batches = AtomicU32::new(0);
+    let before =
+        move |exchange: &Exchange| match is_batch(exchange) && batches.fetch_add(1, Ordering::SeqCst) == 0 {
+            true => answer(),
+            false => Answer::Forward,
+        };
+    let proxy = Proxy::start(&stage, before, |_| {}).await;
+    via(&stage, &alice, &proxy).await;
+    let mut options = Stage::options();
+    options.retry_for = Duration::ZERO;
+    let dying = stage.again(&alice, options).await;
+    send(&dying, &first, &bob, &Told::default()).await.1.unwrap_err();
+    let (living, told) = (stage.again(&alice, Stage::options()).await, Told::default());
+    let others = [alice.file("other", b"another"), alice.file("third", b"a third")];
+    let (sent, outcome) = send(&living, &others, &bob, &told).await;
+    outcome.unwrap();
+    assert_eq!(sent.len(), 2);
+    let is_said = |note: &Note| matches!(note, Note::SentBefore { paths } if paths.len() == 2);
+    assert_eq!(told.notes.lock().unwrap().iter().any(is_said), has_arrived);
+    receive(&bob, &bob.folder, OnConflict::Refuse).await.1.unwrap();
+    let mut names = vec!["file 000", "file 001", "other", "third"];
+    assert_eq!(bob.names(), if has_arrived { names.clone() } else { names.split_off(2) });
+    // The first one, when somebody does ask for it: each file once.
+    send(&living, &first, &bob, &Told::default()).await.1.unwrap();
+    let (outcomes, ended) = receive(&bob, &bob.folder, OnConflict::Refuse).await;
+    ended.unwrap();
+    assert_eq!((outcomes.len(), bob.names().len()), (4, 4));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_command_was_stopped_at_goes_to_nobody_by_itself() {
+    another_command_after(|| Answer::Drop, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_command_had_sent_when_it_was_stopped_is_said() {
+    another_command_after(|| Answer::Swallow, true).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_way_that_takes_only_small_requests_gets_smaller_ones() {
     let (stage, alice, bob) = two().await;

@@ -367,3 +367,23 @@ async fn a_compressed_upload_goes_on_with_the_same_bytes() {
     let got = bob.receive(sent.file_id).await.unwrap();
     assert!(std::fs::read(got.path.unwrap()).unwrap() == content);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_became_a_file_unheard_is_not_called_given_up() {
+    let (stage, alice, bob) = two().await;
+    let before = |exchange: &Exchange| match exchange.path.ends_with("/complete") {
+        true => Answer::Swallow,
+        false => Answer::Forward,
+    };
+    let proxy = Proxy::start(&stage, before, |_| {}).await;
+    crate::rotation::via(&stage, &alice, &proxy).await;
+    let options = ClientOptions { retry_for: Duration::ZERO, ..Stage::options() };
+    let dying = stage.again(&alice, options).await;
+    let path = alice.file("plan", &noise(3 << 20, 1));
+    dying.send(&path, &bob).await.unwrap_err();
+    let id = alice.client.uploads().unwrap()[0].file_id;
+    let error = alice.client.abandon_upload(id).await.unwrap_err();
+    assert!(matches!(error, Error::SentAlready(sent) if sent == id), "{error:?}");
+    assert!(alice.client.uploads().unwrap().is_empty(), "it is no upload any more");
+    bob.receive(id).await.unwrap();
+}

@@ -189,3 +189,16 @@ impl Progress for Sum<'_> {
         self.inner.note(note);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_that_a_sender_claims_stops_no_file_of_anybody_else() {
+        let claimed = Error::NoRoom { path: "here".into(), needed: 1 << 44, available: 1 << 30 };
+        assert!(!stops_all(&claimed));
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert!(stops_all(&Error::io("write", "here")(full)), "a disk that is full in truth");
+    }
+}

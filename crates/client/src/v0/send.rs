@@ -222,3 +222,40 @@ fn published_key(bundle: &Bundle, now: u64) -> Option<RsaPublicKey> {
     });
     usable.filter_map(|key| RsaPublicKey::from_spki(&key.key).ok()).next()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn a_file_that_changes_while_it_is_sent_is_not_sent_as_two_versions_in_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db.bin");
+        for changes in [false, true] {
+            std::fs::write(&path, vec![1; 3 * PIECE]).unwrap();
+            let source = open(&path).unwrap();
+            let (sender, mut receiver) = mpsc::channel(1);
+            let produced = std::thread::scope(|scope| {
+                let (source, path) = (&source, &path);
+                let making = scope.spawn(move || {
+                    produce(source, path, Vec::new(), Sealer::new(), &sender, &AtomicU64::new(0))
+                });
+                let mut ends_well = true;
+                let mut pieces = 0;
+                while let Some(piece) = receiver.blocking_recv() {
+                    pieces += 1;
+                    ends_well &= piece.is_ok();
+                    if changes && pieces == 1 {
+                        let mut file = File::options().write(true).open(path).unwrap();
+                        file.write_all(&[2; 100]).unwrap();
+                        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+                    }
+                }
+                assert_eq!(ends_well, !changes, "a body that breaks off is no file");
+                making.join().unwrap()
+            });
+            assert_eq!(matches!(produced, Err(Error::SourceChanged(_))), changes, "{produced:?}");
+        }
+    }
+}

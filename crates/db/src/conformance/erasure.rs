@@ -119,9 +119,7 @@ async fn what_was_under_way_when_somebody_left_is_not_kept(db: &dyn Database) {
         finish: new_finish(alice, file(2), MIB, &[bob]),
     }];
     gone(db.add_files(batch, 1 << 40).await.map(drop));
-    gone(
-        db.store_vault(NewVault { user: alice, version: 9, vault: vec![1], now: NOW }).await.map(drop),
-    );
+    gone(db.store_vault(NewVault { user: alice, version: 9, vault: vec![1], now: NOW }).await.map(drop));
     gone(
         db.store_pins(NewPins { user: alice, previous: 0, version: 1, record: vec![1], now: NOW })
             .await

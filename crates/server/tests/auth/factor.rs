@@ -183,6 +183,19 @@ async fn whoever_has_the_mailbox_alone_adds_and_removes_no_factor() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_was_offered_before_there_were_keys_is_none_afterwards() {
+    let stage = Stage::new().await;
+    // With the mailbox alone, which was enough then.
+    let mut alice = Person::new(&stage, ALICE).await;
+    let secret: TotpSecret = alice.post(&stage, paths::TOTP, &json!({})).await.json();
+    let bundle = alice.next_bundle();
+    assert!(alice.publish(&stage, &bundle).await.status.is_success());
+    alice.newest = Some(bundle);
+    let code = json!({ "code": shown(&stage, &secret, 0) });
+    assert_eq!(alice.post(&stage, paths::TOTP_CONFIRM, &code).await.code(), Code::Conflict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_was_never_confirmed_locks_nobody_out() {
     let stage = Stage::new().await;
     let alice = Person::with_bundle(&stage, ALICE).await;

@@ -253,3 +253,28 @@ impl Drop for Lent {
         self.home.0.lock().unwrap_or_else(|poison| poison.into_inner()).push(back);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    async fn told(failing: Body) -> Refusal {
+        let mut body = failing;
+        match Pace::new(Duration::from_secs(30)).next(&mut body).await {
+            Err(slow) => stopped(slow),
+            Ok(piece) => panic!("{piece:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_is_said_to_be_away_and_a_sender_who_stops_to_have_stopped() {
+        let away = BlobError::Unavailable(std::io::Error::other("the bucket is away"));
+        let of_store = told(Body::from_stream(stream::iter([Err::<Bytes, _>(away)]))).await;
+        assert_eq!(of_store.code, Code::Unavailable);
+        let torn = std::io::Error::other("torn");
+        let of_sender = told(Body::from_stream(stream::iter([Err::<Bytes, _>(torn)]))).await;
+        assert_eq!(of_sender.code, Code::Malformed);
+    }
+}
