@@ -267,7 +267,7 @@ async fn an_event_knows_the_batch_that_holds_it(db: &dyn Database) {
 }
 
 async fn a_key_is_kept_once_and_gone_when_it_is_forgotten(db: &dyn Database) {
-    let (alice, bob) = (user(1), user(2));
+    let (alice, bob) = (person(db, 1).await, person(db, 2).await);
     assert_eq!(db.audit_key(alice).await.unwrap(), None);
     assert_eq!(db.keep_audit_key(alice, vec![1; 60]).await.unwrap(), vec![1; 60]);
     assert_eq!(db.keep_audit_key(alice, vec![2; 60]).await.unwrap(), vec![1; 60], "the first stays");
