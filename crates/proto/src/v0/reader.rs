@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error as _};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::base64::{BadBase64, Decoder};
 
@@ -252,7 +252,60 @@ impl Reader {
         if !self.is_object {
             return Err(JsonFault::Json);
         }
+        // A field that nobody takes is skipped by the parser, whatever its strings are made of.
+        serde_json::from_slice::<AnyJson>(&self.rest).map_err(|_| JsonFault::Json)?;
         serde_json::from_slice(&self.rest).map_err(|_| JsonFault::Json)
+    }
+}
+
+/// JSON of any form, read to its end and not kept: every string is text, every number is one.
+struct AnyJson;
+
+impl<'de> Deserialize<'de> for AnyJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyJson {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+        while list.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self, A::Error> {
+        while fields.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
     }
 }
 
@@ -350,6 +403,20 @@ mod tests {
             assert_eq!(with(twice).unwrap_err(), JsonFault::Twice, "{twice}");
         }
         assert!(with(r#""x":{"ciphertext":"no base64"},"y":[{"filename":7}]"#).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_in_a_field_that_nobody_takes_too() {
+        let good = Value::Object(object(b"ABC")).to_string();
+        let with = |more: &[u8]| {
+            let text = [b"{".as_slice(), more, b",", good.as_bytes().split_at(1).1].concat();
+            read(&text, &[5])
+        };
+        assert!(with(br#""x":[1,-2,3.5,true,null,{"y":"\u00e9"}]"#).is_ok());
+        for wrong in [b"\"x\":\"\xED\"".as_slice(), br#""x":"\ud800""#, br#""x":["\udc00"]"#, br#""x":1e999"#]
+        {
+            assert_eq!(with(wrong).err(), Some(JsonFault::Json), "{}", String::from_utf8_lossy(wrong));
+        }
     }
 
     #[test]
