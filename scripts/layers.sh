@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# The licences of what other platforms need are looked at too, and a build here has no reason to download it.
+cargo fetch --locked --quiet
 cargo deny --offline --locked check --hide-inclusion-graph bans licenses sources
 # The same promise by the plain command that a stranger would run.
 if cargo tree --locked --offline -p waxd -e normal --prefix none | grep -E '^format v' ; then
