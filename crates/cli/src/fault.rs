@@ -213,7 +213,7 @@ fn class_of(error: &client::Error) -> Class {
     match error {
         E::CodeRejected | E::NoKeys | E::NoServer => Class::SignIn,
         E::NotAFile(_) | E::UploadRunning => Class::LocalFile,
-        E::UploadConflict => Class::Refused,
+        E::UploadConflict | E::SentAlready(_) => Class::Refused,
         _ => match error.class() {
             C::Usage => Class::Usage,
             C::Local | C::Conflict => Class::LocalFile,

@@ -35,8 +35,8 @@ pub(crate) async fn is_left_behind(config: &Config, db: &dyn Database) -> Result
     }
     let left = match Sqlite::open_read_only(file).await {
         Ok(left) => left,
-        // Of a version that nobody ran for long enough to have accounts, or none at all.
-        Err(DbError::Schema(_)) => return Ok(false),
+        // Of an old version, or nothing yet: nobody can tell from here, so its owner is to say.
+        Err(DbError::Schema(_)) => return Ok(true),
         Err(error) => return Err(error),
     };
     let answer = has_accounts(&left).await;

@@ -74,7 +74,7 @@ pub enum StartError {
     OtherKeys,
     /// `DATABASE_URL` names an empty database, and there are accounts in the SQLite file.
     #[error(
-        "DATABASE_URL names an empty database, and {} holds accounts: bring them there by `waxd admin migrate`, or, to begin \
+        "DATABASE_URL names an empty database, and {} is there with what came before: bring them there by `waxd admin migrate`, or, to begin \
          without them, move that file away",
         .0.display()
     )]

@@ -282,7 +282,8 @@ fn the_worst(stopped: Option<Fault>, failed: &[(FileId, Fault)]) -> Option<Fault
     const AGAIN: &str = "what was received is whole; the same command fetches the rest";
     let is_forged = |fault: &Fault| matches!(fault.class, Class::Identity | Class::Authentic);
     let told = |(id, fault): &(FileId, Fault)| {
-        let one = Fault::new(fault.class, format!("{id}: {}", fault.what));
+        let mut one = Fault::new(fault.class, format!("{id}: {}", fault.what));
+        one.facts.clone_from(&fault.facts);
         fault.hints.iter().fold(one, |one, hint| one.hint(hint))
     };
     let forged = failed.iter().find(|(_, fault)| is_forged(fault));

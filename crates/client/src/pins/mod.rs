@@ -298,8 +298,12 @@ impl Pins {
             fresh.first_seen = old.first_seen;
             fresh.previous.clone_from(&old.previous);
             let left = [Some(old.bundle()?.root_id()), disputed];
+            // Where the keys stay, those that led to them stay in line before what was claimed and is rejected.
+            let stays = left[0] == Some(shown.root_id());
+            let line = fresh.previous.iter().take_while(|previous| previous.linked).count();
+            let at = if stays { line } else { 0 };
             for root_id in left.into_iter().flatten().filter(|root| *root != shown.root_id()) {
-                fresh.previous.insert(0, Previous { root_id, linked: false });
+                fresh.previous.insert(at, Previous { root_id, linked: false });
             }
         }
         self.pins.insert(shown.address().clone(), fresh);

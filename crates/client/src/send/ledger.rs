@@ -103,6 +103,8 @@ impl<'h> Ledger<'h> {
 
     /// The request that was on its way is not to go again.
     pub(super) fn forget_batch(&mut self) -> Result<()> {
+        // What was acknowledged before must not be lost with it.
+        self.log.sync_data().map_err(Error::io("write", self.home.path().join(&self.log_name)))?;
         self.pending = None;
         self.home.remove(&self.batch_name)
     }

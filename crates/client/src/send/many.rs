@@ -161,10 +161,17 @@ impl<'a, 's> Run<'a, 's> {
             return Ok(Some(pending));
         }
         // All files of a request appear together, or none.
-        let ends = match pending.entries.first() {
-            Some(first) => self.job.inner.ends(first.sent.file_id).await?,
-            None => None,
-        };
+        let mut ends = None;
+        if let Some(first) = pending.entries.first() {
+            // A server goes on with a request whose sender it has lost, so it may be about to appear.
+            for pause in [0, 1, 2] {
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+                ends = self.job.inner.ends(first.sent.file_id).await?;
+                if ends.is_some() {
+                    break;
+                }
+            }
+        }
         if let Some(ends) = ends {
             let mut entries = pending.entries;
             entries.iter_mut().for_each(|entry| entry.sent.expires_at = ends);

@@ -5,6 +5,7 @@ use envelope::audit::Link;
 use envelope::ids::{EventId, FileId, UserId};
 use envelope::merkle::Node;
 
+use super::erasure::must_live;
 use super::jobs::is_held;
 use super::rows::{Columns, at_most, bound, integer};
 use super::{Connection, Driver, Row};
@@ -147,19 +148,21 @@ impl Audit for Driver {
     }
 
     async fn keep_audit_key(&self, user: UserId, sealed: Vec<u8>) -> Result<Vec<u8>, DbError> {
-        sqlx::query(
-            "INSERT INTO audit_keys (user_id, sealed)
-             SELECT user_id, $2 FROM accounts WHERE user_id = $1 AND erased_at IS NULL
+        let mut tx = self.write().await?;
+        // Nothing is written of somebody who has left under a key that nobody would destroy.
+        must_live(&mut tx, user).await?;
+        let kept = sqlx::query(
+            "INSERT INTO audit_keys (user_id, sealed) VALUES ($1, $2)
              ON CONFLICT (user_id) DO UPDATE SET sealed = audit_keys.sealed
              RETURNING sealed",
         )
         .bind(user.as_bytes().as_slice())
         .bind(sealed)
-        .fetch_optional(&self.writer)
+        .fetch_one(&mut *tx)
         .await?
-        // Nothing is written of somebody who has left under a key that nobody would destroy.
-        .ok_or(DbError::UnknownAccount)?
-        .bytes("sealed")
+        .bytes("sealed")?;
+        tx.commit().await?;
+        Ok(kept)
     }
 
     async fn forget_audit_key(&self, user: UserId) -> Result<bool, DbError> {

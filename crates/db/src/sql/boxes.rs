@@ -5,6 +5,7 @@ use envelope::BoxId;
 use envelope::ids::{FileId, UserId};
 
 use super::audit::append;
+use super::erasure::must_live;
 use super::files::{ENDED, end_file, view};
 use super::rows::{Columns, integer};
 use super::uploads::upload;
@@ -39,6 +40,7 @@ impl Boxes for Driver {
         let max_body = new.max_body.map(|len| integer(len, "the length of a body")).transpose()?;
         let (id, owner) = (new.id.as_bytes().as_slice(), new.owner.as_bytes().as_slice());
         let mut tx = self.write().await?;
+        must_live(&mut tx, new.owner).await?;
         let there = sqlx::query("SELECT owner, description FROM boxes WHERE box_id = $1")
             .bind(id)
             .fetch_optional(&mut *tx)

@@ -83,7 +83,8 @@ impl Erasure for Driver {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        engine::fold_back(&self.writer).await?;
+        // It is done. What cannot be folded back now is with what is written next.
+        drop(engine::fold_back(&self.writer).await);
         Ok(true)
     }
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use envelope::ids::UserId;
 
+use super::erasure::must_live;
 use super::rows::{Columns, at_most, integer};
 use super::{Connection, Driver};
 use crate::{CodeMac, ConfirmTotp, DbError, Factors, FactorsSet, HalfHash, HalfSignIn, Totp, UnixTime};
@@ -10,6 +11,8 @@ use crate::{CodeMac, ConfirmTotp, DbError, Factors, FactorsSet, HalfHash, HalfSi
 #[async_trait]
 impl Factors for Driver {
     async fn offer_totp(&self, user: UserId, sealed: Vec<u8>, now: UnixTime) -> Result<bool, DbError> {
+        let mut tx = self.write().await?;
+        must_live(&mut tx, user).await?;
         let offered = sqlx::query(
             "INSERT INTO totp (user_id, sealed_secret, confirmed, created_at) VALUES ($1, $2, 0, $3)
              ON CONFLICT (user_id) DO UPDATE SET sealed_secret = excluded.sealed_secret, last_step = 0,
@@ -18,8 +21,9 @@ impl Factors for Driver {
         .bind(user.as_bytes().as_slice())
         .bind(sealed)
         .bind(now.0)
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(offered.rows_affected() == 1)
     }
 

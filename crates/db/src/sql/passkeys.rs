@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use envelope::ids::UserId;
 
+use super::erasure::must_live;
 use super::factors::{lay_out, set, take_stray_codes, withdraw_offer};
 use super::rows::{Columns, at_most};
 use super::{Driver, Row};
@@ -36,6 +37,7 @@ impl Passkeys for Driver {
     async fn add_passkey(&self, new: NewPasskey) -> Result<AddPasskeyAnswer, DbError> {
         at_most(&new.backup, 50, "a list of backup codes")?;
         let mut tx = self.write().await?;
+        must_live(&mut tx, new.user).await?;
         let before = set(&mut tx, new.user).await?;
         let known = sqlx::query("SELECT 1 FROM passkeys WHERE credential = $1")
             .bind(new.credential.as_bytes().as_slice())

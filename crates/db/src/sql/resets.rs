@@ -5,6 +5,7 @@ use envelope::ids::UserId;
 use sqlx::QueryBuilder;
 
 use super::audit::append;
+use super::erasure::must_live;
 use super::rows::{Columns, at_most};
 use super::{Driver, Row};
 use crate::{DbError, Digest, NewEvent, NewReset, Reset, Resets};
@@ -13,6 +14,7 @@ use crate::{DbError, Digest, NewEvent, NewReset, Reset, Resets};
 impl Resets for Driver {
     async fn begin_reset(&self, new: NewReset) -> Result<Reset, DbError> {
         let mut tx = self.write().await?;
+        must_live(&mut tx, new.user).await?;
         let there = sqlx::query("SELECT bundle_hash, begun_at, due_at FROM key_resets WHERE user_id = $1")
             .bind(new.user.as_bytes().as_slice())
             .fetch_optional(&mut *tx)

@@ -63,6 +63,10 @@ pub(super) fn number(row: &Row, column: &str) -> Result<Option<i64>, DbError> {
 /// After an erasure: what was deleted is in the log of writes as it was before, until that is folded back. Readers that are under
 /// way hold it up; then it is folded back with the next one, or when the database is closed.
 pub(super) async fn fold_back(writer: &sqlx::SqlitePool) -> Result<(), DbError> {
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_optional(writer).await?;
-    Ok(())
+    let mut connection = writer.acquire().await?;
+    // Everybody who writes waits for this connection, so it does not wait for somebody who reads for long.
+    sqlx::query("PRAGMA busy_timeout = 100").execute(&mut *connection).await?;
+    let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_optional(&mut *connection).await;
+    sqlx::query("PRAGMA busy_timeout = 10000").execute(&mut *connection).await?;
+    folded.map(drop).map_err(DbError::from)
 }

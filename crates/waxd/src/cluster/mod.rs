@@ -205,6 +205,7 @@ impl Cluster {
     async fn fill_the_place(&mut self, plan: &Plan) -> Result<(), PartError> {
         // The address that was told to people, also where the system chose its port.
         let port = self.balancer.as_ref().and_then(Part::port);
+        let mut tries_left = 2;
         loop {
             let mut command = plan.balancer(&self.urls);
             port.inspect(|port| command.listen.set_port(*port));
@@ -216,12 +217,22 @@ impl Cluster {
                 }
                 Err(error) => error,
             };
-            match &self.balancer {
-                // It may have ended, its place given away, while the other one tried; then there is room now.
-                Some(old) if !old.is_gone() && old.leave(false).await.is_ok() => return Ok(()),
-                Some(old) if old.is_gone() && port.is_some_and(|port| !is_taken(plan, port)) => {}
-                _ => return Err(failed),
+            if let Some(old) = &self.balancer
+                && !old.is_gone()
+                && old.leave(false).await.is_ok()
+            {
+                // It may have been on its way out, and have ended before it heard.
+                tokio::time::sleep(plan.settling).await;
+                if !old.is_gone() {
+                    return Ok(());
+                }
             }
+            tries_left -= 1;
+            if tries_left == 0 {
+                return Err(failed);
+            }
+            tracing::warn!(cause = %failed, "no balancer took the place; it is tried once more");
+            tokio::time::sleep(plan.settling).await;
         }
     }
 
@@ -231,11 +242,6 @@ impl Cluster {
         futures::future::join_all(balancers.map(Part::stop)).await;
         futures::future::join_all(self.servers.iter_mut().map(Part::stop)).await;
     }
-}
-
-/// Whether somebody listens where the balancer is to be.
-fn is_taken(plan: &Plan, port: u16) -> bool {
-    std::net::TcpListener::bind((plan.listen().ip(), port)).is_err()
 }
 
 /// A folder that this account alone enters.

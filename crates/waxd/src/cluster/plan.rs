@@ -99,11 +99,6 @@ impl Plan {
         command
     }
 
-    /// Where clients come.
-    pub(super) fn listen(&self) -> SocketAddr {
-        self.balancer.listen
-    }
-
     /// A balancer that takes over from the one that runs.
     pub(super) fn successor(&self, urls: &[String]) -> CommandLine {
         CommandLine { at_first: vec!["--take-over".into()], ..self.balancer(urls) }
