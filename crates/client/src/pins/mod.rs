@@ -405,6 +405,29 @@ mod tests {
     }
 
     #[test]
+    fn a_dispute_that_ends_with_the_same_keys_leaves_those_that_led_to_them_in_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path().join("h")).unwrap();
+        let (mut bob, mallory) = (Identity::generate(), Identity::generate());
+        let one = first(&bob);
+        let (address, before) = (one.address().clone(), bob.root_id());
+        let mut pins = Pins::load(&home).unwrap();
+        pins.accept(&one, &Judged::First, 7).unwrap();
+        let two = rotated(&mut bob, &one);
+        pins.accept(&two, &Judged::Successor { root_changed: true }, 8).unwrap();
+        pins.disputed.insert(address.clone(), mallory.root_id());
+        pins.replace(&two, 9).unwrap();
+        let line = |pins: &Pins| -> Vec<(RootId, bool)> {
+            let pin = pins.pin(&address).unwrap();
+            pin.previous.iter().map(|previous| (previous.root_id, previous.linked)).collect()
+        };
+        assert_eq!(line(&pins), [(before, true), (mallory.root_id(), false)]);
+        // Where the keys do change by hand, what was before them is out of line.
+        pins.replace(&next(&mallory, &two), 10).unwrap();
+        assert!(!line(&pins)[0].1);
+    }
+
+    #[test]
     fn a_rotation_keeps_the_verification_and_an_accepted_change_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(folder.path().join("h")).unwrap();
