@@ -7,7 +7,7 @@ use sqlx::Row;
 
 use super::sql::{audit, changes, files, jobs, live, notices};
 use super::*;
-use crate::{Accounts, Hit, HitAnswer, Lookup, NewAccount, UnixTime};
+use crate::{Accounts, Audit, Erase, Erasure, Hit, HitAnswer, Lookup, NewAccount, UnixTime};
 
 async fn person(db: &Sqlite, n: u8, address_len: usize) -> Result<(), DbError> {
     let new = NewAccount {
@@ -51,6 +51,34 @@ async fn what_is_acknowledged_is_synced() {
     }
     let mode: String = sqlx::query("PRAGMA journal_mode").fetch_one(&db.writer).await.unwrap().get(0);
     assert_eq!(mode, "wal");
+}
+
+/// Whether octets stand anywhere in the folder.
+fn holds(folder: &Path, needle: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        bytes.windows(needle.len()).any(|window| window == needle)
+    })
+}
+
+#[tokio::test]
+async fn of_who_is_erased_neither_address_nor_key_is_left_in_free_pages_or_the_log_of_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Sqlite::open(folder.path().join("waxwing.db")).await.unwrap();
+    // Others around, whose rows stay.
+    for n in 1..=20 {
+        person(&db, n, 40).await.unwrap();
+        db.keep_audit_key(UserId::from_bytes([n; 16]), vec![100 + n; 60]).await.unwrap();
+    }
+    let (address, key) = ([7; 40], [107; 60]);
+    assert!(holds(folder.path(), &address) && holds(folder.path(), &key));
+    let user = UserId::from_bytes([7; 16]);
+    let erase = Erase { user, lookup: Lookup::from_bytes([99; 32]), now: UnixTime(1), events: Vec::new() };
+    assert!(db.erase_account(erase).await.unwrap());
+    assert!(!holds(folder.path(), &address) && !holds(folder.path(), &key));
+    assert!(holds(folder.path(), &[108; 60]), "of others nothing is gone");
+    let patience: i64 = sqlx::query("PRAGMA busy_timeout").fetch_one(&db.writer).await.unwrap().get(0);
+    assert_eq!(u128::try_from(patience).unwrap(), BUSY_TIMEOUT.as_millis(), "writers wait as before");
 }
 
 #[tokio::test]
