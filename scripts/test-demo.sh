@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tries the parts that `scripts/start-servers.sh` and `scripts/start-lb.sh` start: a file of 64 MiB goes through the balancer
+# Tries the parts that `scripts/start-servers.sh` and `scripts/start-lb.sh` start: a file of 128 MiB goes through the balancer
 # with one server killed on the way, and comes back the same. Everything lies in a temporary folder; what was started is ended.
 # With other ports than the usual ones: PORTS="18443 18444 18445" PORT=19000 scripts/test-demo.sh
 set -euo pipefail
@@ -58,19 +58,27 @@ echo 'a passphrase of this test, and of no other' >"$scene/passphrase"
 "$wax" --home "$home" unlock --passphrase-fd 0 <"$scene/passphrase" >/dev/null 2>>"$scene/alice.log"
 say "Alice signed in through the balancer, with a code that one of the servers mailed"
 
-head -c 67108864 /dev/urandom >"$scene/file"
+head -c 134217728 /dev/urandom >"$scene/file"
+read -r -a ports <<<"$PORTS"
+victim=$(pgrep -P "$servers" -f -- "--listen 127.0.0.1:${ports[1]}") || fail "server 2 does not run"
+# How many of the eight whole parts are stored; two folders hold each.
+stored() {
+  { find "$WAXD_DATA"/blobs-* -type f -size +15M -not -path '*/tmp/*' 2>/dev/null || true; } | sed 's|.*/||' | sort -u | wc -l
+}
 "$wax" --home "$home" --json send "$scene/file" --no-compress --to alice@lindenhof-law.example >"$scene/sent" 2>>"$scene/alice.log" &
 send=$!
-read -r -a ports <<<"$PORTS"
-# The first whole part is there: the transfer is in its middle.
-until [ -n "$(find "$WAXD_DATA"/blobs-* -type f -size +15M -not -path '*/tmp/*' -print -quit 2>/dev/null)" ]; do
-  kill -0 "$send" 2>/dev/null || break
+until [ "$(stored)" -gt 0 ]; do
+  kill -0 "$send" 2>/dev/null || fail "the transfer ended before a part of it was stored"
   sleep 0.01
 done
-victim=$(pgrep -P "$servers" -f -- "--listen 127.0.0.1:${ports[1]}")
+# The sender stands still meanwhile: what is not there now cannot have come before the server was killed.
+kill -STOP "$send" 2>/dev/null || fail "the transfer ended before a server could be killed"
+parts=$(stored)
 kill -KILL "$victim"
+kill -CONT "$send"
+[ "$parts" -lt 8 ] || fail "all parts had come before the server was killed, so that nothing was tried"
 wait "$send" || fail "the transfer did not end well"
-say "server 2 (process $victim) was killed on the way, and the transfer ended well by itself"
+say "server 2 (process $victim) was killed when $((parts)) of 8 parts had come, and the transfer ended well by itself"
 id=$(grep -oE '"id": ?"[^"]+"' "$scene/sent" | head -n1 | cut -d'"' -f4)
 "$wax" --home "$home" get "$id" -o "$scene/got" >/dev/null 2>>"$scene/alice.log"
 cmp "$scene/file" "$scene/got" || fail "other bytes came"

@@ -1,6 +1,7 @@
 //! Whether a server is ready: `GET /health/ready` over a fresh connection, as a client would make it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,12 +57,28 @@ impl Checker {
 
     /// Connects to the first address of the server that answers; requests then go there.
     async fn reach(&self, upstream: &Upstream) -> io::Result<ServerStream> {
+        let host = (upstream.target.host(), upstream.target.port());
+        let found: Vec<SocketAddr> = tokio::net::lookup_host(host).await?.collect();
+        self.reach_one_of(found, upstream).await
+    }
+
+    /// An address that swallows everything takes a share of the check's time, not all of it.
+    async fn reach_one_of(
+        &self,
+        mut found: Vec<SocketAddr>,
+        upstream: &Upstream,
+    ) -> io::Result<ServerStream> {
         let name = upstream.target.server_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let answered = upstream.address();
+        found.sort_by_key(|address| Some(*address) != answered);
+        let share = PATIENCE / u32::try_from(found.len()).unwrap_or(u32::MAX).saturating_add(1);
         let mut fault = io::ErrorKind::NotFound.into();
-        for address in tokio::net::lookup_host((upstream.target.host(), upstream.target.port())).await? {
-            match self.dialer.dial(address, name.clone()).await {
+        for (n, address) in found.iter().enumerate() {
+            let patience = if n + 1 == found.len() { PATIENCE } else { share };
+            let dialled = tokio::time::timeout(patience, self.dialer.dial(*address, name.clone())).await;
+            match dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(stream) => {
-                    upstream.set_address(address);
+                    upstream.set_address(*address);
                     return Ok(stream);
                 }
                 Err(error) => fault = error,
@@ -99,7 +116,63 @@ fn status_of(answer: &[u8]) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::status_of;
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustls::ServerConfig;
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use tokio::net::TcpListener;
+
+    use super::{Checker, status_of};
+    use crate::dialer::Dialer;
+    use crate::tls::client_config;
+    use crate::upstream::Upstream;
+
+    /// A server with a certificate for this name, its address, and what dials it.
+    async fn server() -> (SocketAddr, Dialer) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let ca = dir.path().join("ca.pem");
+        std::fs::write(&ca, made.cert.pem()).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                drop(acceptor.accept(tcp).await);
+            }
+        });
+        let dialer = Dialer::new(Arc::new(client_config(&ca).unwrap()), Duration::from_secs(3));
+        (address, dialer)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_swallows_everything_leaves_time_for_the_next_one() {
+        let (address, dialer) = server().await;
+        // Takes connections and never says a word.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addresses = vec![silent.local_addr().unwrap(), address];
+        let upstream = Upstream::new("https://localhost:1".parse().unwrap());
+        let checker = Checker::new(dialer);
+        let reached =
+            tokio::time::timeout(super::PATIENCE, checker.reach_one_of(addresses.clone(), &upstream));
+        reached.await.expect("all the time went to the first").unwrap();
+        assert_eq!(upstream.address(), Some(address));
+        // From now on it has the first turn; nobody comes to the silent one any more.
+        drop(silent.accept().await.unwrap());
+        checker.reach_one_of(addresses, &upstream).await.unwrap();
+        let nobody = futures::FutureExt::now_or_never(silent.accept());
+        assert!(nobody.is_none(), "the one that answered was not asked first");
+    }
 
     #[test]
     fn a_status_is_read_from_the_first_line_alone() {

@@ -11,6 +11,7 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::tls::CustomALPN;
 use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, ErrorType, OrErr as _, Result};
+use rustix::io::Errno;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::BufReader;
@@ -58,6 +59,13 @@ impl Dialer {
             .await
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
     }
+}
+
+/// Whether a connection failed for want of something of this machine, which says nothing of the server.
+pub(crate) fn is_ours(error: &Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+    let wanting = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];
+    cause.is_some_and(|cause| wanting.iter().any(|errno| errno.raw_os_error() == cause))
 }
 
 /// A server as Pingora knows it.

@@ -14,6 +14,7 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
@@ -41,6 +42,8 @@ pub(crate) struct Gate {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     pub(crate) trusted: Trusted,
+    /// For requests under way, each of which has a connection to a server.
+    pub(crate) places: Arc<Semaphore>,
     /// Cancelled when no further requests are wanted.
     pub(crate) stop: CancellationToken,
 }
@@ -53,6 +56,7 @@ pub(crate) struct Passage {
     client: IpAddr,
     tried: Vec<Arc<Upstream>>,
     in_hand: Option<InHand>,
+    place: Option<OwnedSemaphorePermit>,
     refusal: Option<Refusal>,
 }
 
@@ -171,6 +175,7 @@ impl ProxyHttp for Gate {
             client: IpAddr::from([0, 0, 0, 0]),
             tried: Vec::new(),
             in_hand: None,
+            place: None,
             refusal: None,
         }
     }
@@ -186,10 +191,15 @@ impl ProxyHttp for Gate {
         passage.started = Instant::now();
         self.set_times(session);
         passage.client = forwarded::client(peer_of(session), &session.req_header().headers, &self.trusted);
-        match Self::judge(session) {
-            Some(refusal) => Err(passage.refuse(refusal)),
-            None => Ok(()),
+        if let Some(refusal) = Self::judge(session) {
+            return Err(passage.refuse(refusal));
         }
+        // Over HTTP/2 one connection of a client may ask for many to servers.
+        match self.places.clone().try_acquire_owned() {
+            Ok(place) => passage.place = Some(place),
+            Err(_) => return Err(passage.refuse(Refusal::Full)),
+        }
+        Ok(())
     }
 
     async fn upstream_peer(&self, _: &mut Session, passage: &mut Passage) -> Result<Box<HttpPeer>> {
@@ -216,8 +226,12 @@ impl ProxyHttp for Gate {
     ) -> Box<Error> {
         if let Some(upstream) = passage.upstream() {
             upstream.counted.broke();
-            upstream.learn(News::RequestFailed);
-            tracing::debug!(upstream = upstream.name, "a server could not be reached");
+            if dialer::is_ours(&error) {
+                tracing::error!(cause = %error, "this machine has no means left to connect to a server");
+            } else {
+                upstream.learn(News::RequestFailed);
+                tracing::debug!(upstream = upstream.name, "a server could not be reached");
+            }
         }
         // Nothing was forwarded: any request may go to another server.
         error.set_retry(true);
@@ -239,8 +253,9 @@ impl ProxyHttp for Gate {
         }
         if let Some(upstream) = passage.upstream() {
             upstream.counted.broke();
-            if was_reused {
-                // A kept connection may have ended for reasons of its own: the check tells.
+            if was_reused || session.response_written().is_some() {
+                // A kept connection may have ended for reasons of its own, and an answer because whoever reads it is too slow
+                // for the server's patience, which clients could do to all servers at once: the check tells.
                 upstream.look.notify_one();
             } else {
                 upstream.learn(News::RequestFailed);
@@ -322,7 +337,7 @@ impl ProxyHttp for Gate {
             return told;
         }
         let counter = match refusal {
-            Refusal::NoServer => &self.metrics.unavailable,
+            Refusal::NoServer | Refusal::Full => &self.metrics.unavailable,
             Refusal::ServerFailed | Refusal::ServerSilent => &self.metrics.gateway,
             _ => &self.metrics.refused,
         };
@@ -355,7 +370,7 @@ impl ProxyHttp for Gate {
             ended = error.map_or("well", |error| error.etype().as_str()),
             "passed on"
         );
-        passage.in_hand = None;
+        (passage.in_hand, passage.place) = (None, None);
     }
 
     // Pingora's own lines show requests with their queries and headers.

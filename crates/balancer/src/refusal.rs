@@ -15,6 +15,8 @@ const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
 pub(crate) enum Refusal {
     /// No server is ready.
     NoServer,
+    /// As many requests are under way as may be.
+    Full,
     /// A server broke off; whoever asked may ask again.
     ServerFailed,
     /// A server was silent for too long.
@@ -32,7 +34,7 @@ pub(crate) enum Refusal {
 impl Refusal {
     pub(crate) fn code(self) -> Code {
         match self {
-            Self::NoServer => Code::Unavailable,
+            Self::NoServer | Self::Full => Code::Unavailable,
             Self::ServerFailed => Code::BadGateway,
             Self::ServerSilent => Code::GatewayTimeout,
             Self::HeadersTooLarge => Code::HeadersTooLarge,
@@ -45,6 +47,7 @@ impl Refusal {
     fn detail(self) -> &'static str {
         match self {
             Self::NoServer => "No server can be reached just now. Try again.",
+            Self::Full => "Too many requests are under way. Try again.",
             Self::ServerFailed => "The server went away while it was asked. Try again.",
             Self::ServerSilent => "The server did not answer in time. Try again.",
             Self::HeadersTooLarge => "The headers of the request are too many or too long.",
@@ -55,7 +58,7 @@ impl Refusal {
     }
 
     fn retry_after(self) -> Option<u64> {
-        (self == Self::NoServer).then_some(2)
+        matches!(self, Self::NoServer | Self::Full).then_some(2)
     }
 
     fn problem(self, request_id: &str) -> Problem {

@@ -154,6 +154,7 @@ impl Running {
             metrics: metrics.clone(),
             limits: config.limits.clone(),
             trusted: config.trusted_proxies.clone(),
+            places: Arc::new(Semaphore::new(config.limits.max_connections)),
             stop: stop.clone(),
         };
         let (shutdown, watching) = watch::channel(false);

@@ -166,14 +166,11 @@ impl Bench<'_> {
         peak: Option<u64>,
     ) -> Group {
         let [ours, theirs, copy] = tools;
-        Group {
-            task,
-            bytes: self.ground.parcel.len,
-            rows: vec![
-                Row { tool: ours, times: Some(wax), peak },
-                Row { tool: theirs, times: age, peak: None },
-                Row { tool: copy, times: Some(copied), peak: None },
-            ],
-        }
+        let rows = vec![
+            Row::of(ours, Some(wax), peak),
+            Row::of(theirs, age, None),
+            Row::of(copy, Some(copied), None),
+        ];
+        Group::of(task, self.ground.parcel.len, rows)
     }
 }

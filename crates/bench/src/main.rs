@@ -37,6 +37,9 @@ pub(crate) struct BenchArgs {
     /// Transfers at once
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     transfers: u32,
+    /// The network between client and server in the second rows of the balancer, in Mbit/s
+    #[arg(long, value_name = "MBIT", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    link: u64,
     /// Only these rows
     #[arg(long, value_name = "ROWS", value_delimiter = ',')]
     only: Vec<Rows>,
@@ -55,7 +58,8 @@ enum Rows {
     Send,
     /// `wax get` beside curl from nginx
     Get,
-    /// `wax send` and `wax get` through the balancer, beside no balancer, HAProxy and nginx
+    /// `wax send` and `wax get` through the balancer, beside no balancer, HAProxy and nginx; as fast as this machine goes,
+    /// and over a network
     Balancer,
     /// Many small files beside scp
     Small,
@@ -133,11 +137,13 @@ fn run(args: &BenchArgs) -> Result<(), StageError> {
         groups.extend(of_v0);
     }
     if wanted(args, Rows::Balancer) {
-        let root = folder(args)?;
-        let path = root.path().canonicalize().doing("finding the folder")?;
-        let through = balanced::groups(&path, args.size << 20, args.runs)?;
-        table::print_groups(&through);
-        groups.extend(through);
+        for link in [None, Some(args.link)] {
+            let root = folder(args)?;
+            let path = root.path().canonicalize().doing("finding the folder")?;
+            let through = balanced::groups(&path, args.size << 20, args.runs, link)?;
+            table::print_groups(&through);
+            groups.extend(through);
+        }
     }
     sheets.extend(full(args)?);
     for sheet in &sheets {

@@ -1,7 +1,8 @@
 //! What is measured: each row runs in turn with its peers, once without counting and then several times.
 
 use crate::{Ground, text};
-use stage::{Doing, Nginx, StageError, sha256_of};
+use stage::{Doing, Nginx, StageError, sha256_of, spent_by, spent_by_children};
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
@@ -14,43 +15,115 @@ pub(crate) struct Row {
     pub(crate) times: Option<Vec<Duration>>,
     /// Peak of resident memory, bytes, where it is known.
     pub(crate) peak: Option<u64>,
+    /// Processor time of each counted run, where it was measured.
+    pub(crate) spent: Vec<Spent>,
+}
+
+impl Row {
+    pub(crate) fn of(tool: &'static str, times: Option<Vec<Duration>>, peak: Option<u64>) -> Self {
+        Self { tool, times, peak, spent: Vec::new() }
+    }
+}
+
+/// Processor time of one run.
+#[derive(Clone, Copy)]
+pub(crate) struct Spent {
+    /// Of the client: whatever this process started and waited for.
+    pub(crate) client: Duration,
+    /// Of what it spoke to.
+    pub(crate) beyond: Duration,
+}
+
+/// Takes note of what processes have spent before a run.
+pub(crate) struct Meter {
+    pids: Vec<u32>,
+    before: Option<Spent>,
+}
+
+impl Meter {
+    pub(crate) fn on(pids: Vec<u32>) -> Self {
+        let before = Self::now(&pids);
+        Self { pids, before }
+    }
+
+    /// What they spent since; none where the kernel does not tell it.
+    pub(crate) fn spent(&self) -> Option<Spent> {
+        let (before, now) = (self.before?, Self::now(&self.pids)?);
+        Some(Spent {
+            client: now.client.saturating_sub(before.client),
+            beyond: now.beyond.saturating_sub(before.beyond),
+        })
+    }
+
+    fn now(pids: &[u32]) -> Option<Spent> {
+        Some(Spent { client: spent_by_children()?, beyond: spent_by(pids)? })
+    }
 }
 
 /// A task and the tools that did it; the first row is Waxwing's.
 pub(crate) struct Group {
-    pub(crate) task: &'static str,
+    pub(crate) task: Cow<'static, str>,
     pub(crate) bytes: u64,
+    /// Whose processor time stands beside the client's.
+    pub(crate) beyond: &'static str,
     pub(crate) rows: Vec<Row>,
+}
+
+impl Group {
+    pub(crate) fn of(task: impl Into<Cow<'static, str>>, bytes: u64, rows: Vec<Row>) -> Self {
+        Self { task: task.into(), bytes, rows, beyond: "server" }
+    }
+}
+
+/// The figures of one tool while they are gathered.
+#[derive(Default)]
+pub(crate) struct Series {
+    times: Vec<Duration>,
+    spent: Vec<Spent>,
+    peak: Option<u64>,
+}
+
+impl Series {
+    /// The first run warms caches; of it only the memory counts.
+    pub(crate) fn add(&mut self, run: u32, took: Duration, peak: Option<u64>, meter: &Meter) {
+        self.peak = self.peak.max(peak);
+        if run > 0 {
+            self.times.push(took);
+            self.spent.extend(meter.spent());
+        }
+    }
+
+    /// The row of a tool; "not measured" when it is not here.
+    pub(crate) fn row(self, tool: &'static str, is_here: bool) -> Row {
+        let times = is_here.then_some(self.times);
+        Row { tool, times, peak: self.peak, spent: self.spent }
+    }
 }
 
 /// `wax send`, beside curl to nginx with and without making the file durable.
 pub(crate) fn send(ground: &Ground, runs: u32) -> Result<Group, StageError> {
     let source = text(&ground.parcel.path);
-    let (mut wax, mut plain, mut durable, mut peak) = (Vec::new(), Vec::new(), Vec::new(), None);
+    let (mut wax, mut plain, mut durable) = (Series::default(), Series::default(), Series::default());
     for run in 0..=runs {
         warm(ground.parcel.len);
+        let meter = Meter::on(vec![ground.server.pid()]);
         let done = ground.alice.wax(&["send", &source, "--to", &ground.bob.address])?;
-        let file_id = done.sent_id()?;
-        ground.alice.wax(&["rm", &file_id, "--yes"])?;
-        peak = peak.max(done.peak);
-        count(run, &mut wax, done.took);
-        if let Some(nginx) = &ground.nginx {
+        wax.add(run, done.took, done.peak, &meter);
+        ground.alice.wax(&["rm", &done.sent_id()?, "--yes"])?;
+        let Some(nginx) = &ground.nginx else { continue };
+        for (series, is_durable) in [(&mut plain, false), (&mut durable, true)] {
             warm(ground.parcel.len);
-            count(run, &mut plain, put(nginx, &source, false)?);
-            warm(ground.parcel.len);
-            count(run, &mut durable, put(nginx, &source, true)?);
+            let meter = Meter::on(nginx.workers());
+            series.add(run, put(nginx, &source, is_durable)?, None, &meter);
         }
     }
     let peers = ground.nginx.is_some();
-    Ok(Group {
-        task: "send, sealed and durable when acknowledged",
-        bytes: ground.parcel.len,
-        rows: vec![
-            Row { tool: "wax send", times: Some(wax), peak },
-            Row { tool: "curl -T to nginx, then fsync", times: peers.then_some(durable), peak: None },
-            Row { tool: "curl -T to nginx, not durable", times: peers.then_some(plain), peak: None },
-        ],
-    })
+    let rows = vec![
+        wax.row("wax send", true),
+        durable.row("curl -T to nginx, then fsync", peers),
+        plain.row("curl -T to nginx, not durable", peers),
+    ];
+    Ok(Group::of("send, sealed and durable when acknowledged", ground.parcel.len, rows))
 }
 
 /// `wax get`, beside curl from nginx.
@@ -61,37 +134,33 @@ pub(crate) fn get(ground: &Ground, runs: u32) -> Result<Group, StageError> {
         std::fs::copy(&ground.parcel.path, nginx.folder.join("down")).doing("placing the peer's file")?;
     }
     let wanted = sha256_of(&ground.parcel.path)?;
-    let (mut wax, mut peer, mut durable, mut peak) = (Vec::new(), Vec::new(), Vec::new(), None);
+    let (mut wax, mut plain, mut durable) = (Series::default(), Series::default(), Series::default());
     for run in 0..=runs {
         let target = ground.path("got");
         warm(ground.parcel.len);
+        let meter = Meter::on(vec![ground.server.pid()]);
         let done = ground.bob.wax(&["get", &file_id, "-o", &text(&target)])?;
-        peak = peak.max(done.peak);
-        count(run, &mut wax, done.took);
+        wax.add(run, done.took, done.peak, &meter);
         if run == 0 && sha256_of(&target)? != wanted {
             return Err(StageError::Broken("what came is not what went".into()));
         }
         remove(&target)?;
-        if let Some(nginx) = &ground.nginx {
-            let target = ground.path("curled");
+        let Some(nginx) = &ground.nginx else { continue };
+        let target = ground.path("curled");
+        for (series, is_durable) in [(&mut plain, false), (&mut durable, true)] {
             warm(ground.parcel.len);
-            count(run, &mut peer, fetch(nginx, &target, false)?);
-            remove(&target)?;
-            warm(ground.parcel.len);
-            count(run, &mut durable, fetch(nginx, &target, true)?);
+            let meter = Meter::on(nginx.workers());
+            series.add(run, fetch(nginx, &target, is_durable)?, None, &meter);
             remove(&target)?;
         }
     }
     let peers = ground.nginx.is_some();
-    Ok(Group {
-        task: "get, opened, verified and durable",
-        bytes: ground.parcel.len,
-        rows: vec![
-            Row { tool: "wax get", times: Some(wax), peak },
-            Row { tool: "curl -o from nginx, then fsync", times: peers.then_some(durable), peak: None },
-            Row { tool: "curl -o from nginx, not durable", times: peers.then_some(peer), peak: None },
-        ],
-    })
+    let rows = vec![
+        wax.row("wax get", true),
+        durable.row("curl -o from nginx, then fsync", peers),
+        plain.row("curl -o from nginx, not durable", peers),
+    ];
+    Ok(Group::of("get, opened, verified and durable", ground.parcel.len, rows))
 }
 
 /// Takes as much memory as a run will need and gives it back, so that every tool finds it warm: a virtual machine

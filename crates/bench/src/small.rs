@@ -39,13 +39,9 @@ pub(crate) fn both(ground: &Ground, runs: u32, files: u32) -> Result<Vec<Group>,
         }
     }
     let copying = (!copying.is_empty()).then_some(copying);
-    let group = |task, tool, times, peak| Group {
-        task,
-        bytes: u64::from(files) * LEN as u64,
-        rows: vec![
-            Row { tool, times: Some(times), peak },
-            Row { tool: "scp -r, neither sealed nor synced", times: copying.clone(), peak: None },
-        ],
+    let group = |task: &'static str, tool, times, peak| {
+        let peer = Row::of("scp -r, neither sealed nor synced", copying.clone(), None);
+        Group::of(task, u64::from(files) * LEN as u64, vec![Row::of(tool, Some(times), peak), peer])
     };
     Ok(vec![
         group("send many files of 10 KiB, sealed and durable", "wax send", sending, send_peak),

@@ -1,7 +1,7 @@
 //! The figures on paper: medians, rates, ratios to Waxwing, peaks of memory.
 
 use crate::Ground;
-use crate::rows::{Group, Row};
+use crate::rows::{Group, Row, Spent};
 use serde_json::{Value, json};
 use stage::{Doing, StageError};
 use std::path::Path;
@@ -21,11 +21,23 @@ pub(crate) fn print(ground: &Ground, groups: &[Group]) {
 pub(crate) fn print_groups(groups: &[Group]) {
     for group in groups {
         println!("\n{} ({} MiB)\n", group.task, group.bytes >> 20);
-        println!("| tool | median | fastest to slowest | rate | Waxwing's rate to this | peak memory |");
-        println!("|---|---|---|---|---|---|");
+        let is_metered = group.rows.iter().any(|row| !row.spent.is_empty());
+        let (head, rule) = if is_metered {
+            (format!(" processor time, client + {} |", group.beyond), "---|")
+        } else {
+            Default::default()
+        };
+        println!(
+            "| tool | median | fastest to slowest | rate | Waxwing's rate to this | peak memory |{head}"
+        );
+        println!("|---|---|---|---|---|---|{rule}");
         let own = group.rows.first().and_then(median);
         for row in &group.rows {
-            println!("{}", line(row, own, group.bytes));
+            println!(
+                "{}{}",
+                line(row, own, group.bytes),
+                if is_metered { effort(row) } else { String::new() }
+            );
         }
     }
 }
@@ -60,7 +72,13 @@ pub(crate) fn write_json(path: &Path, groups: &[Group], sheets: &[Sheet]) -> Res
                 .map(|row| {
                     let seconds =
                         row.times.as_ref().map(|t| t.iter().map(Duration::as_secs_f64).collect::<Vec<_>>());
-                    json!({ "tool": row.tool, "seconds": seconds, "peak_bytes": row.peak })
+                    let spent = |of: fn(&Spent) -> Duration| {
+                        row.spent.iter().map(|spent| of(spent).as_secs_f64()).collect::<Vec<_>>()
+                    };
+                    json!({
+                        "tool": row.tool, "seconds": seconds, "peak_bytes": row.peak,
+                        "processor_seconds": { "client": spent(|s| s.client), "beyond": spent(|s| s.beyond) },
+                    })
                 })
                 .collect();
             json!({ "task": group.task, "bytes": group.bytes, "rows": rows })
@@ -89,8 +107,22 @@ fn line(row: &Row, own: Option<Duration>, bytes: u64) -> String {
     format!("| {} | {seconds:.2} s | {ends} | {rate:.0} MB/s | {ratio} | {} |", row.tool, memory(row.peak))
 }
 
+/// The last cell of a row: medians of the processor time of both sides.
+fn effort(row: &Row) -> String {
+    let of = |side: fn(&Spent) -> Duration| middle(row.spent.iter().map(side).collect());
+    match (of(|spent| spent.client), of(|spent| spent.beyond)) {
+        (Some(client), Some(beyond)) => {
+            format!(" {:.2} + {:.2} s |", client.as_secs_f64(), beyond.as_secs_f64())
+        }
+        _ => " |".to_owned(),
+    }
+}
+
 fn median(row: &Row) -> Option<Duration> {
-    let mut times = row.times.clone()?;
+    middle(row.times.clone()?)
+}
+
+fn middle(mut times: Vec<Duration>) -> Option<Duration> {
     times.sort();
     times.get(times.len() / 2).copied()
 }

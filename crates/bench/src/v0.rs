@@ -50,13 +50,9 @@ pub(crate) fn groups(root: &Path, waxd: &Path, runs: u32) -> Result<Vec<Group>, 
         }
     }
     let peak = gunicorn.as_ref().and_then(Gunicorn::peak);
-    let group = |task, ours, theirs| Group {
-        task,
-        bytes: FILE,
-        rows: vec![
-            Row { tool: "waxd", times: Some(ours), peak: server.peak() },
-            Row { tool: "Flask with gunicorn, fsync", times: flask.is_some().then_some(theirs), peak },
-        ],
+    let group = |task: &'static str, ours, theirs| {
+        let peer = Row::of("Flask with gunicorn, fsync", flask.is_some().then_some(theirs), peak);
+        Group::of(task, FILE, vec![Row::of("waxd", Some(ours), server.peak()), peer])
     };
     Ok(vec![
         group("upload by the documented API (v0), as JSON", ours.up, theirs.up),

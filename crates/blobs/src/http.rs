@@ -17,6 +17,9 @@ use crate::{BlobError, BlobStream};
 /// The longest piece of a stream.
 const PIECE_LEN: usize = 1 << 20;
 
+/// A short answer that trickles is given up after so many times the wait for its next octets.
+const MOST_WAITS: u32 = 10;
+
 /// Certificates that are none, or a client that cannot be made of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the certificates of the storage's authority cannot be read")]
@@ -61,8 +64,14 @@ pub(crate) async fn send(request: RequestBuilder, within: Duration) -> Result<Re
     timeout(within, request.send()).await.map_err(|_| silent())?.map_err(failed)
 }
 
-/// The body of an answer that is to be short.
-pub(crate) async fn text(mut response: Response, within: Duration, max: usize) -> Result<String, BlobError> {
+/// The body of an answer that is to be short. Each piece must come `within` a time, and all of it
+/// within [`MOST_WAITS`] times as long.
+pub(crate) async fn text(response: Response, within: Duration, max: usize) -> Result<String, BlobError> {
+    let all = within.saturating_mul(MOST_WAITS);
+    timeout(all, whole(response, within, max)).await.map_err(|_| silent())?
+}
+
+async fn whole(mut response: Response, within: Duration, max: usize) -> Result<String, BlobError> {
     let mut body = Vec::new();
     while let Some(piece) = timeout(within, response.chunk()).await.map_err(|_| silent())?.map_err(failed)? {
         if body.len() + piece.len() > max {
@@ -137,4 +146,21 @@ pub(crate) fn unavailable(what: impl Into<String>) -> BlobError {
 /// An answer that makes no sense.
 pub(crate) fn odd(what: impl Into<String>) -> BlobError {
     BlobError::Io(io::Error::new(io::ErrorKind::InvalidData, what.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_answer_that_trickles_is_given_up() {
+        let within = Duration::from_secs(30);
+        let trickle = stream::unfold((), move |()| async move {
+            tokio::time::sleep(within / 2).await;
+            Some((Ok::<_, io::Error>(Bytes::from_static(b" ")), ()))
+        });
+        let response = hyper::Response::new(reqwest::Body::wrap_stream(trickle));
+        let answer = text(response.into(), within, 1 << 10).await;
+        assert!(matches!(answer, Err(BlobError::Unavailable(_))), "{answer:?}");
+    }
 }

@@ -118,6 +118,17 @@ impl Fault {
         self
     }
 
+    /// The same failure where there are several things, with the one that it is about before it.
+    #[must_use]
+    pub(crate) fn about(&self, id: impl std::fmt::Display) -> Self {
+        Self {
+            class: self.class,
+            what: format!("{id}: {}", self.what),
+            hints: self.hints.clone(),
+            facts: self.facts.clone(),
+        }
+    }
+
     /// A key file that is not taken. `shown` is safe to show.
     pub(crate) fn key_file(shown: &str, error: RsaKeyError) -> Self {
         let class = match error {

@@ -87,6 +87,48 @@ fn an_unfinished_upload_can_be_cancelled() {
 }
 
 #[test]
+fn one_upload_that_cannot_be_cancelled_keeps_no_other_from_it() {
+    let house = House::open();
+    let gate = Gate::before(&house);
+    let _bob = house.member(BOB);
+    let alice = house.settle(house.newcomer_at(ALICE, &gate.url()));
+    let begin = |name: &str, seed| {
+        let path = alice.file(name, &noise(seed, LARGE));
+        gate.hold_after(Way::Up, 20 << 20);
+        let child = alice.start(["send", path.to_str().unwrap(), "--to", BOB]);
+        gate.wait_until_it_holds();
+        child
+    };
+    let begun = || alice.wax(["uploads", "--json"], &[]).ok().json();
+    let stopped = begin("stopped.bin", 10);
+    interrupt(&stopped);
+    Done::waited(stopped).failed(10, "stopped");
+    gate.open();
+    // This one still runs, as a process that does nothing for a while.
+    let mut running = begin("running.bin", 11);
+    // The gate may have held both connections of the first, and told of the second now.
+    while begun()["uploads"].as_array().unwrap().len() < 2 {
+        gate.wait_until_it_holds();
+    }
+    kill_process(Pid::from_child(&running), Signal::STOP).unwrap();
+    gate.open();
+    let uploads = begun();
+    let id_of = |is_running: bool| {
+        let found = uploads["uploads"].as_array().unwrap().iter().find(|one| one["running"] == is_running);
+        found.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let (stopped, running_id) = (id_of(false), id_of(true));
+    let done = alice.wax(["uploads", "cancel", &running_id, &stopped, "--json"], &[]).failed(9, &running_id);
+    let told = done.json();
+    assert_eq!(told["error"]["cancelled"], serde_json::json!([stopped]), "{told}");
+    assert_eq!(told["error"]["failed"], serde_json::json!([running_id]), "{told}");
+    let left = alice.wax(["uploads", "--json"], &[]).ok().json();
+    assert_eq!(left["uploads"].as_array().unwrap().len(), 1, "{left}");
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
 fn a_source_that_never_ends_can_be_stopped() {
     let house = House::open();
     let gate = Gate::before(&house);

@@ -40,6 +40,13 @@ pub enum DbError {
     /// not have happened.
     #[error("the database cannot be reached")]
     Away(#[source] Box<dyn Error + Send + Sync>),
+    /// This machine's clock and the database's are further apart than is told of. Whoever ended what has expired by the wrong one
+    /// would end it too early, for everybody.
+    #[error("the clock of this machine is {} seconds {} that of the database", ahead.unsigned_abs(), if *ahead < 0 { "behind" } else { "ahead of" })]
+    ClockApart {
+        /// Seconds that this machine's is ahead; negative where it is behind.
+        ahead: i64,
+    },
     /// Everything in it was moved to another database, which is the one to use.
     #[error("everything in this database was moved to PostgreSQL; set DATABASE_URL to go on there")]
     Moved,

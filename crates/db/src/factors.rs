@@ -8,9 +8,8 @@ use crate::{CodeMac, DbError, HalfHash, UnixTime};
 /// What the server remembers of second factors. Secrets arrive sealed, codes as keyed hashes.
 #[async_trait]
 pub trait Factors: Send + Sync {
-    /// Puts a secret in the place of one that was never confirmed; `false`, and nothing changed, where a confirmed
-    /// one is. Called when an app is to be added.
-    async fn offer_totp(&self, user: UserId, sealed: Vec<u8>, now: UnixTime) -> Result<bool, DbError>;
+    /// Puts a secret in the place of one that was never confirmed. Called when an app is to be added.
+    async fn offer_totp(&self, offer: OfferTotp) -> Result<OfferAnswer, DbError>;
 
     /// The secret of a person, confirmed or not; `None` if there is none.
     async fn totp(&self, user: UserId) -> Result<Option<Totp>, DbError>;
@@ -59,6 +58,30 @@ pub trait Factors: Send + Sync {
 
     /// Ends such a sign-in; `true` for one call only, which may open the session.
     async fn end_half(&self, hash: HalfHash) -> Result<bool, DbError>;
+}
+
+/// A secret that is to be offered.
+#[derive(Clone)]
+pub struct OfferTotp {
+    /// Whose.
+    pub user: UserId,
+    /// Sealed.
+    pub sealed: Vec<u8>,
+    /// The number of the newest bundle when whoever asks proved that they may; `None` if there was none.
+    pub keys: Option<u32>,
+    /// The present.
+    pub now: UnixTime,
+}
+
+/// What came of offering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfferAnswer {
+    /// It waits for its first code.
+    Offered,
+    /// A confirmed one is there; nothing changed.
+    Confirmed,
+    /// Keys were published since the proof was looked at; nothing changed.
+    Stale,
 }
 
 /// The second factors of a person.

@@ -61,7 +61,7 @@ pub use changes::{Change, Changes};
 pub use directory::{Directory, NewBundle, PublishAnswer, StoredBundle};
 pub use erasure::{Erase, Erasure};
 pub use error::DbError;
-pub use factors::{ConfirmTotp, Factors, FactorsSet, HalfSignIn, Totp};
+pub use factors::{ConfirmTotp, Factors, FactorsSet, HalfSignIn, OfferAnswer, OfferTotp, Totp};
 pub use files::{
     DeleteAnswer, FileAccess, FileCursor, FileLayout, FileView, Files, LeaveAnswer, MemberView,
     ReplaceAnswer, ReplaceGrant, RevokeAnswer, Role, TakeTicket, TicketAnswer, Usage,
@@ -129,7 +129,8 @@ pub trait Database:
     + Notices
     + KeyCheck
 {
-    /// Whether the database answers. Called by readiness checks, every second or so.
+    /// Whether the database answers, and has the same time as this machine if it has a clock of its own. Called by readiness
+    /// checks, every second or so, and before jobs.
     async fn ping(&self) -> Result<(), DbError>;
 
     /// Totals over everybody. Called rarely (administration, metrics); its cost may grow with the totals.

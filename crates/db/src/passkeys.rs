@@ -69,6 +69,8 @@ pub struct NewPasskey {
     pub sealed: Vec<u8>,
     /// Its name, sealed.
     pub sealed_name: Vec<u8>,
+    /// The number of the newest bundle when whoever asks proved that they may; `None` if there was none.
+    pub keys: Option<u32>,
     /// The present.
     pub now: UnixTime,
     /// Passkeys of one person, at most.
@@ -89,6 +91,8 @@ pub enum AddPasskeyAnswer {
     TooMany,
     /// The credential is known, of this person or another; nothing changed.
     Known,
+    /// Keys were published since the proof was looked at; nothing changed.
+    Stale,
 }
 
 /// A passkey as it rests.

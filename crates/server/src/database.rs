@@ -1,6 +1,8 @@
 //! Which database: PostgreSQL where the operator names one, else the SQLite file of the data folder.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use db::{Database, DbError, Postgres, Sqlite, UnixTime};
 
@@ -13,7 +15,7 @@ pub(crate) const FILE: &str = "waxwing.db";
 /// Opens the configured database, making what is missing of it.
 pub(crate) async fn open(config: &Config) -> Result<Arc<dyn Database>, DbError> {
     Ok(match config.secrets.database_url() {
-        Some(url) => Arc::new(Postgres::open(url).await?),
+        Some(url) => Arc::new(Postgres::open(url).await?.tolerating(tolerance(config))),
         None => Arc::new(Sqlite::open(config.storage.data.join(FILE)).await?),
     })
 }
@@ -21,9 +23,24 @@ pub(crate) async fn open(config: &Config) -> Result<Arc<dyn Database>, DbError> 
 /// Opens the configured database, which other processes may use, to read and nothing else.
 pub(crate) async fn open_read_only(config: &Config) -> Result<Arc<dyn Database>, DbError> {
     Ok(match config.secrets.database_url() {
-        Some(url) => Arc::new(Postgres::open_read_only(url).await?),
+        Some(url) => Arc::new(Postgres::open_read_only(url).await?.tolerating(tolerance(config))),
         None => Arc::new(Sqlite::open_read_only(config.storage.data.join(FILE)).await?),
     })
+}
+
+fn tolerance(config: &Config) -> Duration {
+    Duration::from_secs(config.storage.clock_tolerance_seconds)
+}
+
+/// How long a call may take that nobody waits for. A machine that is gone without a word may leave it waiting for ever, and
+/// with it whatever it holds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The answer to a call of a job, or of a task that outlives its request: whoever asked over HTTP has a limit already.
+pub(crate) async fn in_time<T>(call: impl Future<Output = Result<T, DbError>>) -> Result<T, DbError> {
+    tokio::time::timeout(PATIENCE, call)
+        .await
+        .unwrap_or_else(|_| Err(DbError::Away(Box::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))))
 }
 
 /// Whether the configured PostgreSQL database is empty while the data folder still holds the SQLite file of an instance. A server on it

@@ -179,6 +179,11 @@ impl From<DbError> for Refusal {
             DbError::Away(_) => Self::new(Code::Unavailable, "The database cannot be reached. Try again.")
                 .retry_after(2)
                 .because(error),
+            DbError::ClockApart { .. } => {
+                Self::new(Code::Unavailable, "The clocks of server and database differ. Try again.")
+                    .retry_after(5)
+                    .because(error)
+            }
             DbError::StorageFull => storage_full(error),
             DbError::Suspended => Self::suspended(),
             DbError::UnknownAccount => {

@@ -154,7 +154,7 @@ impl Talk {
     {
         let requests = Requests::none();
         let service = service_fn(|mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Peer(self.peer.ip()));
+            request.extensions_mut().insert(Peer(self.peer));
             let under_way = requests.begin();
             let answer = self.router.clone().oneshot(request.map(Body::new));
             async move { answer.await.map(|response| response.map(|body| under_way.until_sent(body))) }

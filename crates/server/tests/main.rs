@@ -33,4 +33,5 @@ mod stage;
 mod stores;
 mod uploads;
 mod v0;
+mod vanished;
 mod vault;

@@ -64,6 +64,12 @@ impl Haproxy {
     pub fn peak(&self) -> Option<u64> {
         peak_of(self.child.id())
     }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Haproxy {

@@ -47,9 +47,15 @@ impl Nginx {
     /// The largest peak of resident memory among its workers, bytes, where the kernel tells it.
     #[must_use]
     pub fn peak(&self) -> Option<u64> {
+        self.workers().into_iter().filter_map(crate::peak_of).max()
+    }
+
+    /// The processes that do its work.
+    #[must_use]
+    pub fn workers(&self) -> Vec<u32> {
         let pid = self.child.id();
-        let workers = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-        workers.split_whitespace().filter_map(|worker| crate::peak_of(worker.parse().ok()?)).max()
+        let workers = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        workers.split_whitespace().filter_map(|worker| worker.parse().ok()).collect()
     }
 
     /// Starts nginx below a folder; whoever asks has seen that it [is installed](is_installed).

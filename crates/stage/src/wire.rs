@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes that are passed on in one go.
 const PIECE: usize = 64 << 10;
+/// How much of the time that nothing was sent may be made up for, on a wire with a rate.
+const BURST: Duration = Duration::from_millis(5);
 /// How often whoever waits looks at what is no event of the wire.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -69,6 +71,10 @@ struct State {
     hold: Option<(Way, u64)>,
     is_held: bool,
     delay: Duration,
+    /// Bytes a second, each way, of all connections together.
+    rate: Option<u64>,
+    /// When what has been sent each way is through, if there is a rate.
+    through: [Option<Instant>; 2],
     connections: Vec<Connection>,
     next: u64,
 }
@@ -77,6 +83,8 @@ struct Connection {
     number: u64,
     client: TcpStream,
     server: TcpStream,
+    /// Nothing passes any more, and nobody is told.
+    is_frozen: bool,
     /// When it last carried a byte, in the count of all bytes.
     last: u64,
 }
@@ -192,9 +200,20 @@ impl Wire {
         self.inner.changed.notify_all();
     }
 
+    /// Lets nothing more through on the connections that there are, without a word to either end, as when a machine vanishes.
+    /// New ones are made as ever.
+    pub fn freeze(&self) {
+        self.inner.state().connections.iter_mut().for_each(|connection| connection.is_frozen = true);
+    }
+
     /// Each piece waits so long before it is passed on.
     pub fn slow_down(&self, delay: Duration) {
         self.inner.state().delay = delay;
+    }
+
+    /// From now on all connections together get so many bytes a second each way, as over a network of that rate.
+    pub fn narrow(&self, bytes_a_second: u64) {
+        self.inner.state().rate = Some(bytes_a_second.max(1));
     }
 
     /// Waits until no byte has passed for `still`, but no longer than `patience`.
@@ -295,7 +314,7 @@ fn connect(inner: &Arc<Inner>, client: TcpStream) -> std::io::Result<()> {
         let mut state = inner.state();
         state.next += 1;
         let (number, last) = (state.next, state.up + state.down);
-        state.connections.push(Connection { number, client, server, last });
+        state.connections.push(Connection { number, client, server, is_frozen: false, last });
         number
     };
     for (way, from, to) in ends {
@@ -325,6 +344,7 @@ impl Inner {
             while !rest.is_empty() {
                 let Some(allowed) = self.allowed(number, way, rest.len()) else { return };
                 let (now, later) = rest.split_at(allowed);
+                self.take_time(way, allowed);
                 if to.write_all(now).is_err() {
                     return;
                 }
@@ -350,6 +370,10 @@ impl Inner {
                 _ => u64::MAX,
             };
             let connection = state.connections.iter_mut().find(|connection| connection.number == number)?;
+            if connection.is_frozen {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
             let allowed = usize::try_from(room).unwrap_or(usize::MAX).min(wanted);
             if allowed > 0 {
                 connection.last = total + 1;
@@ -361,6 +385,21 @@ impl Inner {
             self.changed.notify_all();
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Waits as long as a network of the wire's rate would need for these bytes, behind those that were there before.
+    fn take_time(&self, way: Way, bytes: usize) {
+        let mut state = self.state();
+        let Some(rate) = state.rate else { return };
+        let now = Instant::now();
+        let last = &mut state.through[usize::from(way == Way::Down)];
+        // Whoever overslept may catch up a little, as the buffers of a network card let them.
+        let earliest = now.checked_sub(BURST).unwrap_or(now);
+        let begins = last.map_or(now, |last| last.max(earliest));
+        let through = begins + Duration::from_nanos(bytes as u64 * 1_000_000_000 / rate);
+        *last = Some(through);
+        drop(state);
+        std::thread::sleep(through.saturating_duration_since(now));
     }
 
     fn forget(&self, number: u64) {
@@ -444,6 +483,48 @@ mod tests {
         wire.cut_all(Cut::Close);
         let (came, end) = server.join().unwrap();
         assert_eq!((came, end.unwrap()), (20, 0));
+    }
+
+    #[test]
+    fn a_frozen_connection_says_nothing_to_anybody_and_a_new_one_passes() {
+        let (port, server) = reader();
+        let mut wire = Wire::to(port).unwrap();
+        let mut client = client(&wire);
+        client.write_all(&[7; 10]).unwrap();
+        wire.wait_passed(Way::Up, 10, PATIENCE, || false).unwrap();
+        wire.freeze();
+        client.write_all(&[7; 10]).unwrap();
+        let (port, second) = reader();
+        wire.lead_to(port);
+        let mut other = self::client(&wire);
+        other.write_all(&[7; 5]).unwrap();
+        drop(other);
+        assert_eq!(second.join().unwrap().0, 5);
+        assert_eq!(wire.passed(Way::Up), 15);
+        wire.take_away();
+        assert_eq!(server.join().unwrap().0, 10);
+    }
+
+    #[test]
+    fn a_narrow_wire_needs_the_time_of_its_rate_for_all_its_connections_together() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let wire = Wire::to(listener.local_addr().unwrap().port()).unwrap();
+        wire.narrow(1_000_000);
+        let began = Instant::now();
+        let sending: Vec<_> = (0..2)
+            .map(|_| {
+                let mut client = client(&wire);
+                std::thread::spawn(move || client.write_all(&[7; 150_000]).unwrap())
+            })
+            .collect();
+        let mut came = 0;
+        for _ in 0..2 {
+            came += listener.accept().unwrap().0.read_to_end(&mut Vec::new()).unwrap();
+        }
+        sending.into_iter().for_each(|sender| sender.join().unwrap());
+        // 300,000 bytes at a million a second; never faster, how much slower is up to the machine.
+        assert_eq!(came, 300_000);
+        assert!(began.elapsed() >= Duration::from_millis(290), "{:?}", began.elapsed());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use server::Config;
 use server::doctor::{self, Finding, Options, Verdict};
@@ -31,6 +32,9 @@ pub(crate) struct DoctorArgs {
     /// Let a reply stand still for so many seconds, to find time limits of proxies; the longest silence in use is 20
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
     slow: Option<u64>,
+    /// How long to wait for whatever does not answer, before the next is looked at
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    patience: u64,
     /// One JSON object instead of words
     #[arg(long)]
     json: bool,
@@ -60,11 +64,18 @@ pub(crate) fn run(args: DoctorArgs) -> ExitCode {
             vec![finding]
         }
         Ok(config) => {
-            let options = Options { ca: args.ca, mail_to: args.mail_to, slow_seconds: args.slow };
+            let options = Options {
+                ca: args.ca,
+                mail_to: args.mail_to,
+                slow_seconds: args.slow,
+                patience: Duration::from_secs(args.patience),
+            };
             let mut show = |finding: &Finding| sheet.show(finding);
             runtime.block_on(Box::pin(doctor::examine(config, &options, environment, &mut show)))
         }
     };
+    // What hangs in a lock or a mount hangs in a thread of its own, and would be waited for.
+    runtime.shutdown_background();
     let worst = findings.iter().map(|finding| finding.verdict).max();
     if args.json {
         let all = serde_json::json!({ "ok": worst != Some(Verdict::Red), "findings": findings });

@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use server::{Config, Running, Server};
 
@@ -14,13 +15,17 @@ async fn serving() -> (tempfile::TempDir, Running) {
 }
 
 fn doctor(folder: &Path, args: &[&str]) -> Output {
+    command(folder, args).output().unwrap()
+}
+
+fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waxd"));
     // Elsewhere, so that no `.env` of whoever runs the tests is read.
     command.current_dir(folder).arg("doctor").args(args);
     for name in ["SECRET_KEY", "JWT_SECRET", "REDIS_URL", "SMTP_HOST", "SECRET_KEY_FILE", "WAXD_DATA"] {
         command.env_remove(name);
     }
-    command.output().unwrap()
+    command
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,6 +55,34 @@ async fn the_exit_code_and_the_json_say_whether_something_is_red() {
         json["findings"].as_array().unwrap().iter().filter(|one| one["verdict"] == "red").collect();
     assert_eq!(red.len(), 1);
     assert_eq!((&red[0]["area"], &red[0]["check"]), (&"data".into(), &"private".into()));
+    running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doctor_comes_to_its_end_although_a_server_that_starts_was_stopped() {
+    let (folder, running) = serving().await;
+    let data = folder.path().join("data");
+    // What a server holds while it brings the schema up to date.
+    let turn = std::fs::File::open(&data).unwrap();
+    turn.lock().unwrap();
+    let (url, data) = (running.url(), data.to_str().unwrap().to_owned());
+    let args = ["--data", &data, "--public-url", &url, "--patience", "3"];
+    let mut child = command(folder.path(), &args).stdout(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > Duration::from_secs(100) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the doctor hangs");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("✗ commits           did not answer within 3 seconds"), "{said}");
+    assert!(said.contains("✓ this server"), "the rest is looked at: {said}");
+    drop(turn);
     running.shutdown().await;
 }
 

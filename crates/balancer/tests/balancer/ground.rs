@@ -375,7 +375,13 @@ async fn answer(told: Arc<Behaviour>, mut request: Request<Incoming>) -> Result<
             Ok(response.unwrap())
         }
         "/api/v1/events" => Ok(echo(request)),
-        "/trickle" => Ok(trickle(told)),
+        "/trickle" => Ok(trickle(told, Bytes::from_static(b"first"))),
+        // Promises more than it says, and breaks off when it is released.
+        "/shortened" => {
+            let mut response = trickle(told, Bytes::from(vec![1; 512 << 10]));
+            response.headers_mut().insert("content-length", "1000000".parse().unwrap());
+            Ok(response)
+        }
         _ => {
             while let Some(frame) = request.body_mut().frame().await {
                 let len = frame.map_err(|_| break_off())?.data_ref().map_or(0, Bytes::len);
@@ -388,12 +394,12 @@ async fn answer(told: Arc<Behaviour>, mut request: Request<Incoming>) -> Result<
 }
 
 /// Answers one piece, and the rest when it is released.
-fn trickle(told: Arc<Behaviour>) -> Answer {
+fn trickle(told: Arc<Behaviour>, first: Bytes) -> Answer {
     let stream = futures::stream::unfold(0, move |n| {
-        let told = told.clone();
+        let (told, first) = (told.clone(), first.clone());
         async move {
             match n {
-                0 => Some((Bytes::from_static(b"first"), 1)),
+                0 => Some((first, 1)),
                 1 => {
                     told.release.notified().await;
                     Some((Bytes::from_static(b"last"), 2))

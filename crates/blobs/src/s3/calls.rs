@@ -84,9 +84,13 @@ impl Store {
                 return Err(http::odd("an answer of another kind"));
             }
         }
-        let len = content_range_len(&response).ok_or_else(|| http::odd("a range that is not described"))?;
+        let (first, last, len) =
+            content_range(&response).ok_or_else(|| http::odd("a range that is not described"))?;
         if range.end > len {
             return Err(BlobError::OutOfRange { len });
+        }
+        if (first, last) != (range.start, range.end - 1) {
+            return Err(http::odd("another range than was asked for"));
         }
         Ok(http::pieces(response, self.silence, range.end - range.start))
     }
@@ -96,10 +100,12 @@ fn number(response: &Response, header: &str) -> Option<u64> {
     response.headers().get(header)?.to_str().ok()?.parse().ok()
 }
 
-/// The whole length, from `bytes 0-9/100`.
-fn content_range_len(response: &Response) -> Option<u64> {
+/// The first octet, the last one and the whole length, from `bytes 0-9/100`.
+fn content_range(response: &Response) -> Option<(u64, u64, u64)> {
     let text = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
-    text.strip_prefix("bytes ")?.rsplit_once('/')?.1.parse().ok()
+    let (range, len) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?, len.parse().ok()?))
 }
 
 /// The word by which a store says what is wrong; nothing else of its text is kept.

@@ -23,9 +23,9 @@ const SWEEP_PAGES: usize = 100;
 /// All blobs of the bucket. The first page is fetched at once, so that a store that cannot be reached is an error.
 pub(super) async fn list(store: Arc<Store>) -> Result<BlobList, BlobError> {
     let first = page(&store, None).await?;
-    let state = Some((store, Ok(first)));
+    let state = Some((store, Ok(first), Circle::default()));
     let pages = stream::unfold(state, |state| async move {
-        let (store, this) = state?;
+        let (store, this, mut circle) = state?;
         match this {
             Err(error) => Some((stream::iter(vec![Err(error)]), None)),
             Ok(ListObjectsV2Response { contents, next_continuation_token, .. }) => {
@@ -33,9 +33,12 @@ pub(super) async fn list(store: Arc<Store>) -> Result<BlobList, BlobError> {
                     contents.into_iter().filter_map(|object| listed(&store, &object)).collect::<Vec<_>>();
                 let rest = match next_continuation_token {
                     None => None,
+                    Some(token) if circle.is_closed_by(&token) => {
+                        Some((store, Err(http::odd("a listing that goes in a circle")), circle))
+                    }
                     Some(token) => {
                         let next = page(&store, Some(&token)).await;
-                        Some((store, next))
+                        Some((store, next, circle))
                     }
                 };
                 Some((stream::iter(blobs), rest))
@@ -43,6 +46,28 @@ pub(super) async fn list(store: Arc<Store>) -> Result<BlobList, BlobError> {
         }
     });
     Ok(pages.flatten().boxed())
+}
+
+/// Notices a store that leads from page to page in a circle. One token is kept and is replaced ever more rarely, so that
+/// a circle of any length is found (Brent, 1980).
+#[derive(Default)]
+struct Circle {
+    kept: String,
+    pages: u64,
+}
+
+impl Circle {
+    /// Whether this token was given before. Empty ones do not come here.
+    fn is_closed_by(&mut self, token: &str) -> bool {
+        if self.kept == token {
+            return true;
+        }
+        self.pages += 1;
+        if self.pages.is_power_of_two() {
+            token.clone_into(&mut self.kept);
+        }
+        false
+    }
 }
 
 async fn page(store: &Store, token: Option<&str>) -> Result<ListObjectsV2Response, BlobError> {

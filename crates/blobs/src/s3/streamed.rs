@@ -3,7 +3,7 @@
 //! The last octets are held back until the commit, because a store makes an object visible by itself when all of it has come.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,6 +24,8 @@ pub(super) struct StreamedWriter {
     /// The piece that came last.
     held: Bytes,
     pipe: Option<Pipe<()>>,
+    /// Whether the last octets may go: an answer before them is not believed.
+    may_end: Arc<AtomicBool>,
     /// The store said early that the name is taken; whoever writes is told at the commit.
     is_taken: bool,
     broken: bool,
@@ -32,7 +34,8 @@ pub(super) struct StreamedWriter {
 impl StreamedWriter {
     /// For an object of `len` octets, at least one.
     pub(super) fn new(store: Arc<Store>, name: BlobName, len: u64) -> Self {
-        Self { store, name, len, written: 0, held: Bytes::new(), pipe: None, is_taken: false, broken: false }
+        let (held, may_end) = (Bytes::new(), Arc::default());
+        Self { store, name, len, written: 0, held, pipe: None, may_end, is_taken: false, broken: false }
     }
 
     /// Sends what was held and holds `next`.
@@ -42,8 +45,8 @@ impl StreamedWriter {
             return Ok(());
         }
         let (store, name, len) = (self.store.clone(), self.name, self.len);
-        let silence = store.silence;
-        match self.pipe.get_or_insert_with(|| open(store, name, len)).send(piece, silence).await {
+        let (silence, may_end) = (store.silence, self.may_end.clone());
+        match self.pipe.get_or_insert_with(|| open(store, name, len, may_end)).send(piece, silence).await {
             Err(BlobError::AlreadyExists) => self.is_taken = true,
             other => return other,
         }
@@ -52,7 +55,7 @@ impl StreamedWriter {
 }
 
 /// The one request. It has no length of time as a whole: every piece has, and the answer.
-fn open(store: Arc<Store>, name: BlobName, len: u64) -> Pipe<()> {
+fn open(store: Arc<Store>, name: BlobName, len: u64, may_end: Arc<AtomicBool>) -> Pipe<()> {
     Pipe::open(move |body| async move {
         let key = store.key(name);
         let once = store.conditions.load(Ordering::Relaxed);
@@ -70,6 +73,9 @@ fn open(store: Arc<Store>, name: BlobName, len: u64) -> Pipe<()> {
                 Err(http::unavailable(
                     "the store has no conditional writes, and is asked without them next time",
                 ))
+            }
+            Ok(_) if !may_end.load(Ordering::Relaxed) => {
+                Err(http::odd("a store that answers before it has all octets"))
             }
             other => other.map(drop),
         }
@@ -106,6 +112,7 @@ impl BlobWriter for StreamedWriter {
         if self.is_taken || repeat(&store.policy, 0, || store.len(self.name)).await?.is_some() {
             return Err(BlobError::AlreadyExists);
         }
+        self.may_end.store(true, Ordering::Relaxed);
         self.pass_on(Bytes::new()).await?;
         let Some(pipe) = &mut self.pipe else { return Err(BlobError::Broken) };
         match pipe.end(store.chunk_time).await {

@@ -243,6 +243,7 @@ impl Store {
         match self.call(self.client.put(url).body(chunk), self.chunk_time).await {
             Ok(response) => {
                 let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
+                let etag = etag.filter(|etag| !etag.is_empty());
                 etag.map(str::to_owned).ok_or_else(|| http::odd("a chunk without an ETag"))
             }
             // The upload was ended by somebody: the blob has to be sent again.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test: what cannot go on ends it")]
 
+mod hostile;
+mod liar;
 mod store;
 
 use std::io;

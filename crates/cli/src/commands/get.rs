@@ -281,11 +281,7 @@ fn all(app: &App, session: &Session, args: &Get) -> Result<(), Fault> {
 fn the_worst(stopped: Option<Fault>, failed: &[(FileId, Fault)]) -> Option<Fault> {
     const AGAIN: &str = "what was received is whole; the same command fetches the rest";
     let is_forged = |fault: &Fault| matches!(fault.class, Class::Identity | Class::Authentic);
-    let told = |(id, fault): &(FileId, Fault)| {
-        let mut one = Fault::new(fault.class, format!("{id}: {}", fault.what));
-        one.facts.clone_from(&fault.facts);
-        fault.hints.iter().fold(one, |one, hint| one.hint(hint))
-    };
+    let told = |(id, fault): &(FileId, Fault)| fault.about(id);
     let forged = failed.iter().find(|(_, fault)| is_forged(fault));
     match (stopped, forged.or(failed.first())) {
         (Some(stopped), Some(one)) if !is_forged(&one.1) => Some(stopped.hint(AGAIN)),
@@ -403,5 +399,53 @@ fn person(console: &crate::console::Console, shown: &str, trust: Trust) -> Strin
     match trust {
         Trust::Own => format!("{shown} (you)"),
         trust => format!("{shown} ({})", trust_mark(console, trust)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> FileId {
+        FileId::from_bytes([n; 16])
+    }
+
+    fn fault(class: Class, what: &str) -> Fault {
+        Fault::new(class, what).hint("do this")
+    }
+
+    #[test]
+    fn nothing_is_told_where_nothing_failed_and_one_failure_says_that_the_rest_is_here() {
+        assert!(the_worst(None, &[]).is_none());
+        let one = [(id(1), fault(Class::LocalFile, "the disk is full").fact("free", 0))];
+        let told = the_worst(None, &one).unwrap();
+        assert_eq!(told.class, Class::LocalFile);
+        assert_eq!(told.what, format!("{}: the disk is full", id(1)));
+        assert_eq!(told.hints, ["do this", "every other file was received"]);
+        assert_eq!(told.facts["free"], 0);
+    }
+
+    #[test]
+    fn what_is_forged_is_told_before_what_failed_first_and_before_what_stopped_all() {
+        let failed = [
+            (id(1), fault(Class::LocalFile, "the disk is full")),
+            (id(2), fault(Class::Authentic, "its signature is wrong")),
+        ];
+        let told = the_worst(None, &failed).unwrap();
+        assert_eq!((told.class, told.what), (Class::Authentic, format!("{}: its signature is wrong", id(2))));
+        assert_eq!(told.hints[1], "1 file more could not be received; every other file was");
+        let stopped = fault(Class::Network, "the server cannot be reached");
+        let told = the_worst(Some(stopped), &failed).unwrap();
+        assert_eq!(told.class, Class::Authentic);
+        assert_eq!(told.hints[1], "and then: the server cannot be reached");
+        assert!(told.hints[2].contains("what was received is whole"), "{:?}", told.hints);
+    }
+
+    #[test]
+    fn what_stopped_all_is_told_before_what_failed_by_accident() {
+        let failed = [(id(1), fault(Class::LocalFile, "the disk is full"))];
+        let told = the_worst(Some(fault(Class::Network, "away")), &failed).unwrap();
+        assert_eq!((told.class, told.what.as_str()), (Class::Network, "away"));
+        assert_eq!(told.hints, ["do this", "what was received is whole; the same command fetches the rest"]);
     }
 }

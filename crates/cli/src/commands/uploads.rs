@@ -5,7 +5,7 @@ use super::{check_prefix, moment, stamp, the_one};
 use crate::app::{App, Session};
 use crate::args::{Uploads, UploadsAction};
 use crate::console::{safe, size};
-use crate::fault::Fault;
+use crate::fault::{Class, Fault};
 use client::{FileId, UnfinishedUpload};
 use serde::Serialize;
 
@@ -103,9 +103,26 @@ fn cancel(app: &App, session: &Session, texts: &[String]) -> Result<(), Fault> {
             ids.push(id);
         }
     }
+    let (mut cancelled, mut failed) = (Vec::new(), Vec::new());
     for id in &ids {
-        session.run(session.client.abandon_upload(*id))?;
-        app.console.say(format!("{id}  cancelled"))?;
+        match session.run(session.client.abandon_upload(*id)) {
+            Ok(()) => {
+                app.console.say(format!("{id}  cancelled"))?;
+                cancelled.push(id.to_string());
+            }
+            // What stands in the way of one need not stand in the way of the next.
+            Err(fault) if !matches!(fault.class, Class::Network | Class::SignIn | Class::Cancelled) => {
+                failed.push((*id, fault));
+            }
+            Err(fault) => return Err(fault.fact("cancelled", cancelled)),
+        }
     }
-    app.console.result(&CancelJson { cancelled: ids.iter().map(ToString::to_string).collect() })
+    let Some((id, first)) = failed.first() else {
+        return app.console.result(&CancelJson { cancelled });
+    };
+    for (id, fault) in failed.iter().skip(1) {
+        app.console.note(format!("not cancelled: {id}: {}", fault.what));
+    }
+    let rest: Vec<String> = failed.iter().map(|(id, _)| id.to_string()).collect();
+    Err(first.about(*id).fact("cancelled", cancelled).fact("failed", rest))
 }

@@ -254,7 +254,7 @@ async fn accounts_are_listed_page_by_page(db: &dyn Database) {
         strong: false,
     };
     db.open_session(new).await.unwrap();
-    db.offer_totp(user(3), vec![0; 48], NOW).await.unwrap();
+    db.offer_totp(factors::offer(user(3), 0)).await.unwrap();
     let first = db.list_accounts(None, 2, NOW).await.unwrap();
     assert_eq!(first.iter().map(|row| row.account.user).collect::<Vec<_>>(), [user(1), user(2)]);
     assert_eq!(first.iter().map(|row| row.sessions).collect::<Vec<_>>(), [0, 1]);

@@ -14,7 +14,7 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
 }
 
 /// Bundle `seq` of a person, with a hash and a previous hash that fit.
-fn bundle(user: UserId, seq: u32, variant: u8) -> NewBundle {
+pub(super) fn bundle(user: UserId, seq: u32, variant: u8) -> NewBundle {
     let seq_digit = u8::try_from(seq).unwrap();
     NewBundle {
         user,

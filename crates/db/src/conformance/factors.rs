@@ -3,10 +3,14 @@
 use futures::future::join_all;
 
 use super::*;
-use crate::{CodeMac, ConfirmTotp, HalfHash, HalfSignIn, NewSession, RefreshHash, SessionId, Totp};
+use crate::{
+    CodeMac, ConfirmTotp, HalfHash, HalfSignIn, NewSession, OfferAnswer, OfferTotp, RefreshHash, SessionId,
+    Totp,
+};
 
 pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     a_secret_counts_only_once_it_is_confirmed(&*empty(fixture).await).await;
+    what_was_proved_before_keys_were_published_offers_nothing(&*empty(fixture).await).await;
     a_confirmed_secret_is_not_replaced(&*empty(fixture).await).await;
     a_step_is_used_once_and_no_older_one_after_it(empty(fixture).await).await;
     a_backup_code_is_used_once(empty(fixture).await).await;
@@ -14,6 +18,11 @@ pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     what_is_removed_is_gone_with_its_codes(&*empty(fixture).await).await;
     half_a_sign_in_allows_so_many_tries_however_many_ask_at_once(empty(fixture).await).await;
     half_a_sign_in_becomes_one_session(&*empty(fixture).await).await;
+}
+
+/// A secret for somebody without keys.
+pub(super) fn offer(user: UserId, n: u8) -> OfferTotp {
+    OfferTotp { user, sealed: vec![n; 48], keys: None, now: NOW }
 }
 
 fn mac(n: u8) -> CodeMac {
@@ -32,7 +41,7 @@ fn confirm(user: UserId, step: u64) -> ConfirmTotp {
 /// Somebody with a confirmed secret whose step 100 was used.
 async fn enrolled(db: &dyn Database) -> UserId {
     let alice = person(db, 1).await;
-    assert!(db.offer_totp(alice, vec![7; 48], NOW).await.unwrap());
+    assert_eq!(db.offer_totp(offer(alice, 7)).await.unwrap(), OfferAnswer::Offered);
     assert!(db.confirm_totp(confirm(alice, 100)).await.unwrap());
     alice
 }
@@ -51,8 +60,12 @@ async fn a_secret_counts_only_once_it_is_confirmed(db: &dyn Database) {
     db.open_session(session).await.unwrap();
     assert_eq!(db.totp(alice).await.unwrap(), None);
     assert!(!db.confirm_totp(confirm(alice, 1)).await.unwrap(), "there is nothing to be confirmed");
-    assert!(db.offer_totp(alice, vec![7; 48], NOW).await.unwrap());
-    assert!(db.offer_totp(alice, vec![8; 48], NOW).await.unwrap(), "an offer may be repeated");
+    assert_eq!(db.offer_totp(offer(alice, 7)).await.unwrap(), OfferAnswer::Offered);
+    assert_eq!(
+        db.offer_totp(offer(alice, 8)).await.unwrap(),
+        OfferAnswer::Offered,
+        "an offer may be repeated"
+    );
     assert!(!db.use_totp_step(alice, 99).await.unwrap());
     assert!(!db.replace_backup_codes(alice, &[mac(9)]).await.unwrap());
     assert!(!db.confirm_totp(confirm(alice, 100)).await.unwrap(), "its code was of the offer before");
@@ -65,9 +78,20 @@ async fn a_secret_counts_only_once_it_is_confirmed(db: &dyn Database) {
     assert!(session.strong, "the session in which it happened");
 }
 
+async fn what_was_proved_before_keys_were_published_offers_nothing(db: &dyn Database) {
+    let alice = person(db, 1).await;
+    db.publish_bundle(directory::bundle(alice, 1, 0)).await.unwrap();
+    assert_eq!(db.offer_totp(offer(alice, 7)).await.unwrap(), OfferAnswer::Stale);
+    let of_the_next = OfferTotp { keys: Some(2), ..offer(alice, 7) };
+    assert_eq!(db.offer_totp(of_the_next).await.unwrap(), OfferAnswer::Stale);
+    assert_eq!(db.totp(alice).await.unwrap(), None);
+    let of_these = OfferTotp { keys: Some(1), ..offer(alice, 7) };
+    assert_eq!(db.offer_totp(of_these).await.unwrap(), OfferAnswer::Offered);
+}
+
 async fn a_confirmed_secret_is_not_replaced(db: &dyn Database) {
     let alice = enrolled(db).await;
-    assert!(!db.offer_totp(alice, vec![8; 48], NOW).await.unwrap());
+    assert_eq!(db.offer_totp(offer(alice, 8)).await.unwrap(), OfferAnswer::Confirmed);
     assert!(!db.confirm_totp(confirm(alice, 500)).await.unwrap());
     assert_eq!(db.totp(alice).await.unwrap().unwrap().sealed, vec![7; 48]);
 }

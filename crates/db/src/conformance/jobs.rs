@@ -12,6 +12,7 @@ use crate::{
 
 pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     one_holder_at_a_time_and_growing_tokens(&*empty(fixture).await).await;
+    a_lease_of_a_clock_that_was_ahead_keeps_nobody_out(&*empty(fixture).await).await;
     of_many_who_want_a_lease_one_gets_it(empty(fixture).await).await;
     what_has_expired_is_ended_and_its_blobs_doomed(&*empty(fixture).await).await;
     a_lease_can_be_taken_away_and_given_back(&*empty(fixture).await).await;
@@ -39,6 +40,24 @@ async fn one_holder_at_a_time_and_growing_tokens(db: &dyn Database) {
     let lapsed = take("b", NOW.plus(1000)).await.unwrap();
     assert!(lapsed > second, "after a lapse somebody else may have had it");
     assert!(db.take_lease(Job::OrphanSweep, "a", NOW.plus(1000), 60).await.unwrap().is_some(), "another job");
+}
+
+async fn a_lease_of_a_clock_that_was_ahead_keeps_nobody_out(db: &dyn Database) {
+    let wrong = NOW.plus(30 * DAY);
+    db.take_lease(Job::Expiry, "ahead", wrong, 60).await.unwrap().unwrap();
+    db.take_lease(Job::Backup, "a copy", wrong, 60).await.unwrap().unwrap();
+    // The clock was set right again.
+    assert!(!db.is_backup_running(NOW).await.unwrap());
+    let token = db.take_lease(Job::Expiry, "us", NOW, 60).await.unwrap();
+    assert!(token.is_some());
+    assert_eq!(
+        db.take_lease(Job::Expiry, "another", NOW.plus(1), 60).await.unwrap(),
+        None,
+        "it is held again"
+    );
+    // A few minutes are no mistake.
+    db.take_lease(Job::AuditSeal, "a little ahead", NOW.plus(240), 60).await.unwrap().unwrap();
+    assert_eq!(db.take_lease(Job::AuditSeal, "us", NOW, 60).await.unwrap(), None);
 }
 
 async fn of_many_who_want_a_lease_one_gets_it(db: Arc<dyn Database>) {

@@ -5,7 +5,7 @@ use envelope::ids::EventId;
 use futures::future::join_all;
 
 use super::*;
-use crate::{DueNotice, Erase, NewEvent};
+use crate::{DbError, DueNotice, Erase, NewEvent};
 
 const WAIT: u32 = 60;
 const PAUSE: u32 = 3_600;
@@ -91,6 +91,8 @@ async fn the_suspended_and_the_erased_get_none(db: &dyn Database) {
     let erase = Erase { user: carol, lookup: lookup(99), now: NOW, events: Vec::new() };
     assert!(db.erase_account(erase).await.unwrap());
     assert_eq!(due(db, 90).await, []);
+    let late = db.want_notices(carol, false).await;
+    assert!(matches!(late, Err(DbError::UnknownAccount)), "what was under way keeps nothing: {late:?}");
     db.reinstate(bob, &[]).await.unwrap();
     assert_eq!(due(db, 90).await.len(), 1, "it waited");
 }

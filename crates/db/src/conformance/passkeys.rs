@@ -11,6 +11,7 @@ use crate::{
 pub(super) async fn run(fixture: &impl Fn() -> Box<dyn Fixture>) {
     a_ceremony_is_taken_once_and_in_its_time(empty(fixture).await).await;
     a_credential_belongs_to_one_person(&*empty(fixture).await).await;
+    one_that_was_begun_before_keys_were_published_is_not_added(&*empty(fixture).await).await;
     there_are_only_so_many(&*empty(fixture).await).await;
     a_count_goes_forward_only(empty(fixture).await).await;
     one_that_does_not_count_may_be_shown_again(&*empty(fixture).await).await;
@@ -31,6 +32,7 @@ pub(super) fn new(user: UserId, n: u8) -> NewPasskey {
         credential: CredentialMac::from_bytes([n; 32]),
         sealed: vec![n; 40],
         sealed_name: vec![n; 30],
+        keys: None,
         now: NOW.plus(n.into()),
         most: 3,
         backup: vec![mac(1), mac(2)],
@@ -71,6 +73,15 @@ async fn a_credential_belongs_to_one_person(db: &dyn Database) {
     let found = db.passkey(CredentialMac::from_bytes([1; 32])).await.unwrap().unwrap();
     assert_eq!((found.user, found.sealed.as_slice(), found.last_used_at), (alice, [1; 40].as_slice(), None));
     assert_eq!(db.passkey(CredentialMac::from_bytes([2; 32])).await.unwrap(), None);
+}
+
+async fn one_that_was_begun_before_keys_were_published_is_not_added(db: &dyn Database) {
+    let alice = person(db, 1).await;
+    db.publish_bundle(directory::bundle(alice, 1, 0)).await.unwrap();
+    assert_eq!(db.add_passkey(new(alice, 1)).await.unwrap(), AddPasskeyAnswer::Stale);
+    assert!(db.passkeys_of(alice).await.unwrap().is_empty());
+    let with_these = NewPasskey { keys: Some(1), ..new(alice, 1) };
+    assert_eq!(db.add_passkey(with_these).await.unwrap(), AddPasskeyAnswer::Added { first: true });
 }
 
 async fn there_are_only_so_many(db: &dyn Database) {
@@ -119,7 +130,7 @@ async fn backup_codes_come_with_the_first_factor_and_go_with_the_last(db: &dyn D
     assert!(db.replace_backup_codes(alice, &[mac(3), mac(4), mac(5)]).await.unwrap());
     db.add_passkey(new(alice, 2)).await.unwrap();
     assert_eq!(db.factors_of(alice).await.unwrap(), set(false, 2, 3), "a second one voids nothing");
-    db.offer_totp(alice, vec![7; 48], NOW).await.unwrap();
+    db.offer_totp(factors::offer(alice, 7)).await.unwrap();
     let confirm = ConfirmTotp {
         user: alice,
         sid: SessionId::from_bytes([1; 16]),
@@ -130,7 +141,7 @@ async fn backup_codes_come_with_the_first_factor_and_go_with_the_last(db: &dyn D
     db.add_passkey(new(alice, 3)).await.unwrap();
     assert!(!db.confirm_totp(confirm.clone()).await.unwrap(), "what was offered before is withdrawn");
     assert!(db.remove_passkey(alice, PasskeyId::from_bytes([3; 16])).await.unwrap());
-    db.offer_totp(alice, vec![7; 48], NOW).await.unwrap();
+    db.offer_totp(factors::offer(alice, 7)).await.unwrap();
     assert!(db.confirm_totp(confirm).await.unwrap());
     assert_eq!(db.factors_of(alice).await.unwrap(), set(true, 2, 1));
     assert!(db.remove_totp(alice).await.unwrap());

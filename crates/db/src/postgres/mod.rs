@@ -15,9 +15,9 @@ mod sql;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::Transaction;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Connection as _, Row as _, Transaction};
 
 use crate::{Database, DbError, SchemaVersions, Stats};
 use engine::Engine;
@@ -37,6 +37,9 @@ const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a readiness check may take.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How far this machine's clock may be from the database's, if nobody says otherwise.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 /// "waxwing", as the number of the lock that writers take. Locks are per database.
 const WRITERS_TURN: i64 = 0x0077_6178_7769_6E67;
 
@@ -47,6 +50,8 @@ pub struct Postgres {
     /// For what goes beside the turn.
     writer: PgPool,
     readers: PgPool,
+    /// How far this machine's clock may be from the database's.
+    tolerance: Duration,
 }
 
 impl Postgres {
@@ -82,6 +87,12 @@ impl Postgres {
         Self::with_pools(&options, true).await
     }
 
+    /// The same with another idea of how far apart the clocks may be.
+    #[must_use]
+    pub fn tolerating(self, tolerance: Duration) -> Self {
+        Self { tolerance, ..self }
+    }
+
     /// A connection to a database that is to be filled, with its schema up to date and without bounds in time.
     pub(crate) async fn connect_to_fill(url: &str) -> Result<PgConnection, DbError> {
         let first = one(&options::parse(url)?).await?;
@@ -96,6 +107,16 @@ impl Postgres {
             PgPoolOptions::new()
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .max_connections(most)
+                // Before the pool itself asks the connection whether it lives, without a limit: where the database's machine has
+                // gone without a word, that would hold the connection's place for as long as TCP goes on trying.
+                .after_release(|connection, _| {
+                    Box::pin(async move {
+                        match tokio::time::timeout(PING_TIMEOUT, connection.ping()).await {
+                            Ok(answer) => answer.map(|()| true),
+                            Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+                        }
+                    })
+                })
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
                         sqlx::raw_sql(settings).execute(connection).await?;
@@ -104,10 +125,17 @@ impl Postgres {
                 })
                 .connect_lazy_with(options.clone())
         };
-        let db =
-            Self { turn: pool(1, only_read), writer: pool(WRITERS, only_read), readers: pool(READERS, true) };
-        db.ping().await?;
-        Ok(db)
+        let db = Self {
+            turn: pool(1, only_read),
+            writer: pool(WRITERS, only_read),
+            readers: pool(READERS, true),
+            tolerance: CLOCK_TOLERANCE,
+        };
+        match db.ping().await {
+            // It can be looked at; readiness and jobs tell.
+            Ok(()) | Err(DbError::ClockApart { .. }) => Ok(db),
+            Err(error) => Err(error),
+        }
     }
 
     /// A transaction that may write, from its first moment on: nobody else who asks for the turn writes meanwhile, at any
@@ -144,6 +172,10 @@ async fn bring_up_to_date(first: &PgPool) -> Result<(), DbError> {
     engine::migrator().run(first).await.map_err(schema_error)
 }
 
+fn silent() -> DbError {
+    DbError::Away(Box::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))
+}
+
 fn schema_error(error: MigrateError) -> DbError {
     match error {
         MigrateError::Execute(error) => error.into(),
@@ -154,11 +186,17 @@ fn schema_error(error: MigrateError) -> DbError {
 #[async_trait]
 impl Database for Postgres {
     async fn ping(&self) -> Result<(), DbError> {
-        let asked = sqlx::query("SELECT 1").execute(&self.readers);
-        match tokio::time::timeout(PING_TIMEOUT, asked).await {
-            Ok(answer) => answer.map(|_| ()).map_err(Into::into),
-            Err(_) => Err(DbError::Away(Box::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))),
+        let asked = sqlx::query("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS BIGINT) AS told")
+            .fetch_one(&self.readers);
+        let row = tokio::time::timeout(PING_TIMEOUT, asked).await.map_err(|_| silent())??;
+        let told: i64 = row.try_get("told")?;
+        // The system's own, whatever clock the caller lives by: the database knows no other either.
+        let own = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+        let ahead = i64::try_from(own).unwrap_or(i64::MAX).saturating_sub(told);
+        if ahead.unsigned_abs() > self.tolerance.as_secs() {
+            return Err(DbError::ClockApart { ahead });
         }
+        Ok(())
     }
 
     async fn stats(&self) -> Result<Stats, DbError> {

@@ -7,7 +7,7 @@ use sqlx::QueryBuilder;
 use super::erasure::must_live;
 use super::factors::withdraw_offer;
 use super::rows::{Columns, at_most};
-use super::{Driver, Row};
+use super::{Connection, Driver, Row};
 use crate::{DbError, Digest, Directory, NewBundle, PublishAnswer, StoredBundle};
 
 #[async_trait]
@@ -128,4 +128,14 @@ fn bundle(row: &Row) -> Result<StoredBundle, DbError> {
         hash: Digest::from_bytes(row.octets("hash")?),
         root: RootId::from_bytes(row.octets("root_id")?),
     })
+}
+
+/// The number of the newest bundle of a person, as this transaction sees it.
+pub(super) async fn newest_seq(tx: &mut Connection, user: UserId) -> Result<Option<u32>, DbError> {
+    sqlx::query("SELECT seq FROM bundles WHERE user_id = $1 ORDER BY seq DESC LIMIT 1")
+        .bind(user.as_bytes().as_slice())
+        .fetch_optional(tx)
+        .await?
+        .map(|row| row.small("seq"))
+        .transpose()
 }

@@ -3,28 +3,35 @@
 use async_trait::async_trait;
 use envelope::ids::UserId;
 
+use super::directory::newest_seq;
 use super::erasure::must_live;
 use super::rows::{Columns, at_most, integer};
 use super::{Connection, Driver};
-use crate::{CodeMac, ConfirmTotp, DbError, Factors, FactorsSet, HalfHash, HalfSignIn, Totp, UnixTime};
+use crate::{
+    CodeMac, ConfirmTotp, DbError, Factors, FactorsSet, HalfHash, HalfSignIn, OfferAnswer, OfferTotp, Totp,
+    UnixTime,
+};
 
 #[async_trait]
 impl Factors for Driver {
-    async fn offer_totp(&self, user: UserId, sealed: Vec<u8>, now: UnixTime) -> Result<bool, DbError> {
+    async fn offer_totp(&self, offer: OfferTotp) -> Result<OfferAnswer, DbError> {
         let mut tx = self.write().await?;
-        must_live(&mut tx, user).await?;
+        must_live(&mut tx, offer.user).await?;
+        if newest_seq(&mut tx, offer.user).await? != offer.keys {
+            return Ok(OfferAnswer::Stale);
+        }
         let offered = sqlx::query(
             "INSERT INTO totp (user_id, sealed_secret, confirmed, created_at) VALUES ($1, $2, 0, $3)
              ON CONFLICT (user_id) DO UPDATE SET sealed_secret = excluded.sealed_secret, last_step = 0,
                  created_at = excluded.created_at WHERE totp.confirmed = 0",
         )
-        .bind(user.as_bytes().as_slice())
-        .bind(sealed)
-        .bind(now.0)
+        .bind(offer.user.as_bytes().as_slice())
+        .bind(offer.sealed)
+        .bind(offer.now.0)
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(offered.rows_affected() == 1)
+        Ok(if offered.rows_affected() == 1 { OfferAnswer::Offered } else { OfferAnswer::Confirmed })
     }
 
     async fn totp(&self, user: UserId) -> Result<Option<Totp>, DbError> {

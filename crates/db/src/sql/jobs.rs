@@ -15,9 +15,14 @@ use crate::{BlobRef, DbError, Doomed, FencingToken, Job, Jobs, Lease, Purged, Re
 /// Files that end in one transaction.
 const DUE_AT_ONCE: u32 = 32;
 
+/// How far the clocks of those who take leases may be apart.
+const CLOCKS_APART: i64 = 300;
+/// No backup holds its lease for longer without prolonging it; one of a clock that was ahead would keep everything undeleted.
+const BACKUP_LEASE_MAX: i64 = 3_600;
+
 /// The doomed, unless a backup runs; its plan is checked by a test.
 pub(crate) const DOOMED: &str = "SELECT blob FROM doomed_blobs
-    WHERE doomed_at <= $2 AND NOT EXISTS (SELECT 1 FROM leases WHERE job = 'backup' AND expires_at > $2)
+    WHERE doomed_at <= $2 AND NOT EXISTS (SELECT 1 FROM leases WHERE job = 'backup' AND expires_at > $2 AND expires_at <= $3)
     ORDER BY doomed_at LIMIT $1";
 
 #[async_trait]
@@ -33,17 +38,20 @@ impl Jobs for Driver {
         let row = sqlx::query(
             "INSERT INTO leases (job, holder, token, expires_at) VALUES ($1, $2, 1, $3)
              ON CONFLICT (job) DO UPDATE SET
-                 token = CASE WHEN leases.holder = excluded.holder AND leases.expires_at > $4 THEN leases.token
+                 token = CASE WHEN leases.holder = excluded.holder AND leases.expires_at > $4
+                                   AND leases.expires_at <= $5 THEN leases.token
                               ELSE leases.token + 1 END,
                  holder = excluded.holder,
                  expires_at = excluded.expires_at
-             WHERE leases.expires_at <= $4 OR leases.holder = excluded.holder
+             WHERE leases.expires_at <= $4 OR leases.expires_at > $5 OR leases.holder = excluded.holder
              RETURNING token",
         )
         .bind(job.as_str())
         .bind(holder)
         .bind(now.plus(ttl_secs.into()).0)
         .bind(now.0)
+        // What is held for longer was taken by a clock that was ahead: nobody would get it back before that time comes.
+        .bind(now.plus(i64::from(ttl_secs) + CLOCKS_APART).0)
         .fetch_optional(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -135,6 +143,7 @@ impl Jobs for Driver {
         sqlx::query(DOOMED)
             .bind(i64::from(limit.clamp(1, 1000)))
             .bind(now.0)
+            .bind(now.plus(BACKUP_LEASE_MAX).0)
             .fetch_all(&self.readers)
             .await?
             .iter()
@@ -143,10 +152,12 @@ impl Jobs for Driver {
     }
 
     async fn is_backup_running(&self, now: UnixTime) -> Result<bool, DbError> {
-        let held = sqlx::query("SELECT 1 FROM leases WHERE job = 'backup' AND expires_at > $1")
-            .bind(now.0)
-            .fetch_optional(&self.readers)
-            .await?;
+        let held =
+            sqlx::query("SELECT 1 FROM leases WHERE job = 'backup' AND expires_at > $1 AND expires_at <= $2")
+                .bind(now.0)
+                .bind(now.plus(BACKUP_LEASE_MAX).0)
+                .fetch_optional(&self.readers)
+                .await?;
         Ok(held.is_some())
     }
 

@@ -1,9 +1,10 @@
-//! Letters that wait,. What begins to wait is written by triggers.
+//! Letters that wait. What begins to wait is written by triggers.
 
 use async_trait::async_trait;
 use envelope::ids::UserId;
 
 use super::Driver;
+use super::erasure::must_live;
 use super::rows::Columns;
 use crate::{DbError, DueNotice, Notices, UnixTime};
 
@@ -63,6 +64,7 @@ impl Notices for Driver {
 
     async fn want_notices(&self, user: UserId, wanted: bool) -> Result<(), DbError> {
         let mut tx = self.write().await?;
+        must_live(&mut tx, user).await?;
         sqlx::query(
             "INSERT INTO notices (user_id, is_off) VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET
                  is_off = excluded.is_off,

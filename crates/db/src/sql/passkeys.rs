@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use envelope::ids::UserId;
 
+use super::directory::newest_seq;
 use super::erasure::must_live;
 use super::factors::{lay_out, set, take_stray_codes, withdraw_offer};
 use super::rows::{Columns, at_most};
@@ -38,6 +39,9 @@ impl Passkeys for Driver {
         at_most(&new.backup, 50, "a list of backup codes")?;
         let mut tx = self.write().await?;
         must_live(&mut tx, new.user).await?;
+        if newest_seq(&mut tx, new.user).await? != new.keys {
+            return Ok(AddPasskeyAnswer::Stale);
+        }
         let before = set(&mut tx, new.user).await?;
         let known = sqlx::query("SELECT 1 FROM passkeys WHERE credential = $1")
             .bind(new.credential.as_bytes().as_slice())

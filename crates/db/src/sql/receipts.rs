@@ -5,6 +5,7 @@ use envelope::ids::{FileId, UserId};
 
 use super::Driver;
 use super::audit::append;
+use super::erasure::must_live;
 use super::rows::Columns;
 use crate::{DbError, NewReceipt, ReceiptAnswer, Receipts, StoredReceipt};
 
@@ -13,6 +14,7 @@ impl Receipts for Driver {
     async fn keep_receipt(&self, new: NewReceipt) -> Result<ReceiptAnswer, DbError> {
         let (file, user) = (new.file_id.as_bytes().as_slice(), new.receipt.user.as_bytes().as_slice());
         let mut tx = self.write().await?;
+        must_live(&mut tx, new.receipt.user).await?;
         let holder = sqlx::query(
             "SELECT 1 FROM grants g JOIN files f ON f.file_id = g.file_id
              WHERE g.file_id = $1 AND g.user_id = $2 AND f.owner <> $2 AND f.state = 1",

@@ -82,7 +82,7 @@ impl Shared for Engines {
     }
 
     fn faults(&self) -> u64 {
-        6
+        8
     }
 
     fn strike(&mut self, which: u64, chance: u64) {
@@ -106,6 +106,17 @@ impl Shared for Engines {
                 self.store.revive();
             }
             4 => self.store.cut(how),
+            5 => {
+                // It hears and does not answer.
+                self.database_wire.hold_after(Way::Down, 0);
+                std::thread::sleep(AWAY);
+                self.database_wire.release();
+            }
+            6 => {
+                self.store.wire.take_away();
+                std::thread::sleep(AWAY);
+                self.store.wire.bring_back().unwrap();
+            }
             _ => {
                 self.store.stop();
                 std::thread::sleep(AWAY);

@@ -7,6 +7,7 @@ mod demo;
 mod killed;
 mod mail;
 mod memory;
+mod moved;
 mod operator;
 mod outgrown;
 #[cfg(target_os = "linux")]

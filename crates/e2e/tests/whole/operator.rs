@@ -32,7 +32,7 @@ fn told(output: &Output, code: i32) -> Value {
 
 /// The lines of JSON of a command that ended with `code`.
 #[track_caller]
-fn lines(output: &Output, code: i32) -> Vec<Value> {
+pub(crate) fn lines(output: &Output, code: i32) -> Vec<Value> {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(code), "{out}{err}");
     out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -202,7 +202,7 @@ fn where_sign_up_is_by_invitation_an_invited_address_gets_in_once() {
 }
 
 /// Every blob, oldest name first.
-fn blobs(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn blobs(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -24,13 +24,13 @@ fn serve_over(root: &Path, folder: &str, url: &str, port: u16) -> Option<Server>
 }
 
 #[track_caller]
-fn fetch(person: &Person, file_id: &str, parcel: &Parcel, target: &str) {
+pub(crate) fn fetch(person: &Person, file_id: &str, parcel: &Parcel, target: &str) {
     person.wax(&["get", file_id, "-o", target]).unwrap();
     assert!(std::fs::read(target).unwrap() == std::fs::read(&parcel.path).unwrap());
     std::fs::remove_file(target).unwrap();
 }
 
-fn send(scene: &Scene, name: &str) -> (Parcel, String) {
+pub(crate) fn send(scene: &Scene, name: &str) -> (Parcel, String) {
     let parcel = Parcel::make(&scene.path(name), 3 * MIB as u64).unwrap();
     let path = parcel.path.to_str().unwrap().to_owned();
     let sent = scene.alice.wax(&["send", &path, "--to", &scene.bob.address]).unwrap();

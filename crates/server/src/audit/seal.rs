@@ -4,6 +4,7 @@ use db::{AppendBatchAnswer, Digest, Lease, NewBatch, StoredEvent};
 use envelope::audit::{GENESIS, Link};
 use envelope::merkle::{self, Node};
 
+use crate::database::in_time;
 use crate::jobs::JobError;
 use crate::state::App;
 
@@ -12,20 +13,20 @@ const BATCH: u32 = 1_000;
 
 /// Whether there is something to seal.
 pub(crate) async fn is_due(app: &App) -> Result<bool, JobError> {
-    let sealed = app.db.newest_batch().await?.map_or(0, |newest| newest.last_n);
-    Ok(!app.db.events_after(sealed, 1).await?.is_empty())
+    let sealed = in_time(app.db.newest_batch()).await?.map_or(0, |newest| newest.last_n);
+    Ok(!in_time(app.db.events_after(sealed, 1)).await?.is_empty())
 }
 
 /// Seals all that is there.
 pub(crate) async fn run(app: &App, lease: &Lease) -> Result<(), JobError> {
     loop {
-        let newest = app.db.newest_batch().await?;
+        let newest = in_time(app.db.newest_batch()).await?;
         let (seq, last_n, previous) = newest.map_or((0, 0, GENESIS), |newest| {
             (newest.link.seq, newest.last_n, Node::from_bytes(*newest.head.as_bytes()))
         });
-        let events = app.db.events_after(last_n, BATCH).await?;
+        let events = in_time(app.db.events_after(last_n, BATCH)).await?;
         let Some(batch) = batch(app, seq + 1, &previous, &events) else { return Ok(()) };
-        match app.db.append_batch(batch, lease, app.time()).await? {
+        match in_time(app.db.append_batch(batch, lease, app.time())).await? {
             AppendBatchAnswer::Appended => {}
             // Another server is at it.
             AppendBatchAnswer::NotHeld | AppendBatchAnswer::Conflict => return Ok(()),

@@ -17,8 +17,16 @@ use crate::state::App;
 /// A ceremony that has begun. One kind is never ended as another.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Ceremony {
-    /// Somebody adds a passkey, in one session.
-    Add { user: UserId, sid: [u8; 16], name: String, state: Box<PasskeyRegistration> },
+    /// Somebody adds a passkey, in one session, who proved to hold the keys of the bundle of that number.
+    Add {
+        user: UserId,
+        sid: [u8; 16],
+        name: String,
+        /// Servers of the version before do not write it.
+        #[serde(default)]
+        keys: Option<u32>,
+        state: Box<PasskeyRegistration>,
+    },
     /// Nobody known yet signs in.
     SignIn { state: Box<DiscoverableAuthentication> },
     /// A sign-in that has proved the mailbox shows its second factor.

@@ -1,6 +1,6 @@
 //! The second factor: an authenticator app (RFC 6238) or a backup code; passkeys stand beside it.
 
-use db::{ConfirmTotp, FactorsSet, HalfHash, HalfSignIn};
+use db::{ConfirmTotp, FactorsSet, HalfHash, HalfSignIn, OfferAnswer, OfferTotp};
 use envelope::Address;
 use envelope::action::{FactorChange, SECOND_FACTOR, factor_bytes};
 use envelope::ids::UserId;
@@ -70,20 +70,31 @@ pub(crate) async fn strong(app: &App, caller: &SignedIn) -> Answer<()> {
     Err(Refusal::new(Code::SecondFactorNeeded, detail))
 }
 
-/// Makes a secret and offers it; it counts once [`confirm`] has seen a code of it.
-pub(crate) async fn offer(app: &App, caller: &SignedIn) -> Answer<TotpSecret> {
+/// Makes a secret and offers it to whoever [proved](prove) to hold those keys; it counts once [`confirm`] has seen a code of it.
+pub(crate) async fn offer(app: &App, caller: &SignedIn, keys: Option<u32>) -> Answer<TotpSecret> {
     let user = caller.user;
     let secret = Zeroizing::new(crate::random::bytes::<20>());
     if !app.db.factors_of(user).await?.app {
         strong(app, caller).await?;
     }
-    if !app.db.offer_totp(user, app.keys.seal_factor(user, &secret), app.time()).await? {
-        return Err(Refusal::new(Code::Conflict, "There is an authenticator app already. Remove it first."));
+    let offer = OfferTotp { user, sealed: app.keys.seal_factor(user, &secret), keys, now: app.time() };
+    match app.db.offer_totp(offer).await? {
+        OfferAnswer::Offered => {}
+        OfferAnswer::Confirmed => {
+            let detail = "There is an authenticator app already. Remove it first.";
+            return Err(Refusal::new(Code::Conflict, detail));
+        }
+        OfferAnswer::Stale => return Err(keys_are_new()),
     }
     let address = address(app, user).await?;
     let totp = totp(&secret, Some(&address))?;
     let uri = totp.to_url().map_err(Refusal::internal)?;
     Ok(TotpSecret { secret: Token::new(totp.secret().to_base32()), uri: Token::new(uri) })
+}
+
+/// Keys were published while a second factor was being added: whoever adds it has not shown that they hold them.
+pub(super) fn keys_are_new() -> Refusal {
+    Refusal::new(Code::Conflict, "Your keys were published meanwhile. Nothing was changed; begin again.")
 }
 
 /// Confirms the offered secret by a code of it and lays out backup codes.
@@ -117,7 +128,7 @@ pub(crate) async fn prove(
     user: UserId,
     change: FactorChange,
     proof: Option<FactorProof>,
-) -> Answer<()> {
+) -> Answer<Option<u32>> {
     let bytes = |time| factor_bytes(&user, time, change).to_vec();
     proof::timed(app, user, SECOND_FACTOR, proof, bytes, "Changing the second factor").await
 }

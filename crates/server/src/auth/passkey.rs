@@ -42,8 +42,13 @@ impl RelyingParty {
     }
 }
 
-/// Begins to add a passkey under a name.
-pub(crate) async fn begin_to_add(app: &App, caller: &SignedIn, name: &str) -> Answer<CeremonyBegun> {
+/// Begins to add a passkey under a name, for somebody who [proved](factor::prove) to hold those keys.
+pub(crate) async fn begin_to_add(
+    app: &App,
+    caller: &SignedIn,
+    keys: Option<u32>,
+    name: &str,
+) -> Answer<CeremonyBegun> {
     let judge = judge(app)?;
     let name = legal_name(name)?;
     let known = app.db.passkeys_of(caller.user).await?;
@@ -65,7 +70,7 @@ pub(crate) async fn begin_to_add(app: &App, caller: &SignedIn, name: &str) -> An
         selection["requireResidentKey"] = json!(true);
     }
     let sid = *caller.sid.as_bytes();
-    Ceremony::Add { user: caller.user, sid, name, state: Box::new(state) }.begin(app, options).await
+    Ceremony::Add { user: caller.user, sid, name, keys, state: Box::new(state) }.begin(app, options).await
 }
 
 /// Adds the passkey. Where it is the first second factor, backup codes are laid out as well.
@@ -74,7 +79,8 @@ pub(crate) async fn add(app: &App, caller: &SignedIn, end: CeremonyEnd) -> Answe
     let credential: RegisterPublicKeyCredential = read(end.credential)?;
     factor::TRIES.count(app, caller.user.as_bytes()).await?;
     let nothing = || Refusal::new(Code::Conflict, "There is nothing to be confirmed. Begin again.");
-    let Some(Ceremony::Add { user, sid, name, state }) = Ceremony::take(app, &end.ceremony).await? else {
+    let Some(Ceremony::Add { user, sid, name, keys, state }) = Ceremony::take(app, &end.ceremony).await?
+    else {
         return Err(nothing());
     };
     if user != caller.user || sid != *caller.sid.as_bytes() {
@@ -95,6 +101,7 @@ pub(crate) async fn add(app: &App, caller: &SignedIn, end: CeremonyEnd) -> Answe
             credential: app.keys.credential_mac(passkey.cred_id()),
             sealed: sealed(app, user, id, &passkey)?,
             sealed_name: app.keys.seal_passkey(PasskeyPlace::Name(user, id), name.as_bytes()),
+            keys,
             now: app.time(),
             most: PASSKEYS_MAX,
             backup,
@@ -107,6 +114,7 @@ pub(crate) async fn add(app: &App, caller: &SignedIn, end: CeremonyEnd) -> Answe
         }
         AddPasskeyAnswer::TooMany => Err(too_many()),
         AddPasskeyAnswer::Known => Err(rejected()),
+        AddPasskeyAnswer::Stale => Err(factor::keys_are_new()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::routes::directory;
 use crate::state::App;
 
 /// Checks that whoever holds the root key asked, just now, for what `bytes` of that time say. Accounts without published
-/// keys have none to show. `what`: the beginning of the sentence if nothing was shown.
+/// keys have none to show. Gives the number of the bundle it was checked by. `what`: the beginning of the sentence if nothing was shown.
 pub(crate) async fn timed(
     app: &App,
     user: UserId,
@@ -19,8 +19,8 @@ pub(crate) async fn timed(
     proof: Option<FactorProof>,
     bytes: impl Fn(u64) -> Vec<u8>,
     what: &'static str,
-) -> Answer<()> {
-    let Some(bundle) = directory::newest(app, user).await? else { return Ok(()) };
+) -> Answer<Option<u32>> {
+    let Some(bundle) = directory::newest(app, user).await? else { return Ok(None) };
     let needed = |detail: String| Refusal::new(Code::ProofNeeded, detail);
     let proof = proof.ok_or_else(|| needed(format!("{what} needs a signature by your root key.")))?;
     if app.now().abs_diff(proof.time) > PROOF_SECONDS.unsigned_abs() {
@@ -30,7 +30,8 @@ pub(crate) async fn timed(
     }
     let time = u64::try_from(proof.time).map_err(|_| Refusal::malformed("The time is not one."))?;
     verify_action(bundle.root_key(), purpose, &bytes(time), &signature(proof.signature)?)
-        .map_err(|_| needed("The signature is not made by your root key for this.".to_owned()))
+        .map_err(|_| needed("The signature is not made by your root key for this.".to_owned()))?;
+    Ok(Some(bundle.seq()))
 }
 
 /// A signature as it travels.

@@ -47,6 +47,8 @@ pub struct Secrets {
     pub jwt_secret_previous: Option<GivenSecret>,
     /// `AWS_SECRET_ACCESS_KEY`: signs requests to the object store, which made it.
     pub aws_secret_access_key: Option<GivenSecret>,
+    /// `IPFS_API_AUTHORIZATION`: the whole value of the header, such as `Bearer …`, for the node of IPFS or a proxy before it.
+    pub ipfs_api_authorization: Option<GivenSecret>,
     /// `SMTP_PASSWORD`: signs in at the mail relay, which decides how long it is.
     pub smtp_password: Option<GivenSecret>,
     /// `DATABASE_URL`: a PostgreSQL database, with the password for it; absent: SQLite in the data folder.
@@ -62,6 +64,7 @@ impl Secrets {
             jwt_secret: one("JWT_SECRET", &read)?,
             jwt_secret_previous: one("JWT_SECRET_PREVIOUS", &read)?,
             aws_secret_access_key: one("AWS_SECRET_ACCESS_KEY", &read)?,
+            ipfs_api_authorization: one("IPFS_API_AUTHORIZATION", &read)?,
             smtp_password: one("SMTP_PASSWORD", &read)?,
             database_url: one("DATABASE_URL", &read)?,
             redis_url: one("REDIS_URL", &read)?,

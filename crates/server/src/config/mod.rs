@@ -35,7 +35,7 @@ pub use signup::{BadSignup, Signup, SignupRule};
 pub(crate) use smtp::Login;
 pub(crate) use smtp::Relay;
 pub use smtp::{Smtp, SmtpError, SmtpTls};
-pub use storage::{Parts, Storage};
+pub use storage::{Parts, Storage, folder_of, found_folders};
 pub use tls::Tls;
 pub use v0::V0;
 

@@ -1,5 +1,7 @@
 //! The object store: an S3-compatible one, by the names that its other tools use.
 
+use std::path::PathBuf;
+
 use url::Url;
 
 use super::ConfigError;
@@ -16,6 +18,9 @@ pub struct S3 {
     /// Where the store is, if it is not Amazon's: https://HOST[:PORT]
     #[arg(long, env = "S3_ENDPOINT", value_name = "URL")]
     pub s3_endpoint: Option<Url>,
+    /// File with the authorities that its certificate is believed by, in place of the system's
+    #[arg(long, env = "S3_CA", value_name = "FILE")]
+    pub s3_ca: Option<PathBuf>,
     /// Name the bucket in the path instead of the host's name [default: true where S3_ENDPOINT is set]
     #[arg(long, env = "S3_PATH_STYLE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub s3_path_style: Option<bool>,
@@ -25,7 +30,8 @@ pub struct S3 {
     /// Who asks; the secret is AWS_SECRET_ACCESS_KEY or AWS_SECRET_ACCESS_KEY_FILE
     #[arg(long, env = "AWS_ACCESS_KEY_ID", value_name = "ID")]
     pub s3_access_key_id: Option<String>,
-    /// Where everybody may fetch the bucket's objects without a signature, such as a CDN before it
+    /// Where clients find the bucket's objects instead of at the store, such as a CDN before it that passes the signed query on;
+    /// the bucket stays closed to everybody else
     #[arg(long, env = "S3_PUBLIC_URL", value_name = "URL")]
     pub s3_public_url: Option<Url>,
     /// Whether clients may fetch from and send to the object store itself [default: true]

@@ -50,12 +50,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// What was learnt of the other end when the connection was made.
 pub(super) struct Met {
     pub(super) address: SocketAddr,
+    /// Our own end.
+    pub(super) own: SocketAddr,
     pub(super) certificates: Vec<CertificateDer<'static>>,
     pub(super) is_http2: bool,
 }
 
 /// An answer that was read whole.
 pub(super) struct Answer {
+    /// Our own end of the connection that it came over.
+    pub(super) own: SocketAddr,
     pub(super) status: StatusCode,
     pub(super) headers: axum::http::HeaderMap,
     pub(super) body: Bytes,
@@ -108,8 +112,9 @@ impl Caller {
         protocols: &[&[u8]],
     ) -> Result<(Box<dyn Stream>, Met), CallError> {
         tcp.set_nodelay(true).map_err(CallError::Connect)?;
+        let own = tcp.local_addr().map_err(CallError::Connect)?;
         let Some(roots) = &self.roots else {
-            return Ok((Box::new(tcp), Met { address, certificates: Vec::new(), is_http2: false }));
+            return Ok((Box::new(tcp), Met { address, own, certificates: Vec::new(), is_http2: false }));
         };
         let other = |error| CallError::Tls(std::io::Error::other(error));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -123,6 +128,7 @@ impl Caller {
         let certificates = session.peer_certificates().unwrap_or_default();
         let met = Met {
             address,
+            own,
             certificates: certificates.iter().map(|certificate| certificate.clone().into_owned()).collect(),
             is_http2: session.alpn_protocol() == Some(b"h2"),
         };
@@ -135,22 +141,33 @@ impl Caller {
         request: Request<Body>,
         patience: Duration,
     ) -> Result<Response<Incoming>, CallError> {
-        let (stream, _) = self.meet(&[b"http/1.1"]).await?;
+        Ok(self.talk(request, patience).await?.0)
+    }
+
+    /// The same, and our own end of the connection.
+    async fn talk(
+        &self,
+        request: Request<Body>,
+        patience: Duration,
+    ) -> Result<(Response<Incoming>, SocketAddr), CallError> {
+        let (stream, met) = self.meet(&[b"http/1.1"]).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // It ends when the answer has been read, or is dropped.
         tokio::spawn(connection.with_upgrades());
         let sending = timeout(patience, sender.send_request(request));
-        Ok(sending.await.map_err(|_| CallError::Slow(patience.as_secs()))??)
+        let response = sending.await.map_err(|_| CallError::Slow(patience.as_secs()))??;
+        Ok((response, met.own))
     }
 
-    /// The same, read whole.
+    /// An answer of HTTP/1.1, read whole.
     pub(super) async fn ask(&self, request: Request<Body>) -> Result<Answer, CallError> {
-        read(self.send(request, ANSWER).await?).await
+        let (response, own) = self.talk(request, ANSWER).await?;
+        read(response, own).await
     }
 
     /// A request over HTTP/2, read whole.
     pub(super) async fn ask_http2(&self, path: &str) -> Result<Answer, CallError> {
-        let (stream, _) = self.meet(&[b"h2"]).await?;
+        let (stream, met) = self.meet(&[b"h2"]).await?;
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         let mut request = self.request(Method::GET, path, Body::empty());
@@ -160,7 +177,7 @@ impl Caller {
             *request.uri_mut() = uri;
         }
         let sending = timeout(ANSWER, sender.send_request(request));
-        read(sending.await.map_err(|_| CallError::Slow(ANSWER.as_secs()))??).await
+        read(sending.await.map_err(|_| CallError::Slow(ANSWER.as_secs()))??, met.own).await
     }
 
     /// A request with the doctor's token.
@@ -183,7 +200,7 @@ impl Caller {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Result<Answer, CallError> {
+async fn read(response: Response<Incoming>, own: SocketAddr) -> Result<Answer, CallError> {
     let (parts, body) = response.into_parts();
     let body = http_body_util::Limited::new(body, ANSWER_MAX).collect();
     let body = timeout(ANSWER, body).await.map_err(|_| CallError::Slow(ANSWER.as_secs()))?;
@@ -191,5 +208,5 @@ async fn read(response: Response<Incoming>) -> Result<Answer, CallError> {
         Ok(error) => CallError::Http(*error),
         Err(_) => CallError::Large,
     })?;
-    Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+    Ok(Answer { own, status: parts.status, headers: parts.headers, body: body.to_bytes() })
 }

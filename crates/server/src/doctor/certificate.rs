@@ -10,7 +10,7 @@ use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::{Chart, Options, authorities};
+use super::{Chart, Options, authorities, data};
 use crate::clock::SystemClock;
 use crate::config::{Config, PublicUrl};
 use crate::logging::chain;
@@ -47,9 +47,8 @@ pub(super) fn own(config: &Config, url: Option<&PublicUrl>, options: &Options, c
     chart.green("used", cert.display().to_string());
     match std::fs::metadata(key) {
         Ok(found) if found.mode() & 0o007 != 0 => {
-            let seen =
-                format!("{} can be read by everybody (mode {:o})", key.display(), found.mode() & 0o777);
-            chart.red("key", seen, format!("chmod 600 {}", key.display()));
+            let is_mounted = data::is_mounted_read_only(key);
+            data::exposed("key", key, "everybody", found.mode(), is_mounted, chart);
         }
         _ => chart.green("key", "fits the certificate, and is not for everybody to read"),
     }

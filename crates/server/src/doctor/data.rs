@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use rustix::fs::StatVfsMountFlags;
+
 use super::{Chart, size};
 use crate::config::Config;
 use crate::logging::chain;
@@ -114,10 +116,68 @@ fn file(check: &'static str, path: &Path, chart: &mut Chart<'_>) -> bool {
         let seen = format!("{} has {} bytes; a secret has at least 32", path.display(), found.len());
         chart.red(check, seen, fix);
     } else if found.mode() & 0o077 != 0 {
-        let seen = format!("{} can be read by others (mode {:o})", path.display(), found.mode() & 0o777);
-        chart.red(check, seen, format!("chmod 600 {}", path.display()));
+        exposed(check, path, "others", found.mode(), is_mounted_read_only(path), chart);
     } else {
         chart.green(check, format!("mode {:o}, {} bytes", found.mode() & 0o777, found.len()));
     }
     is_long
+}
+
+/// A file with a secret that more can read than should. What another mounts to be read alone, as the secrets of Docker and
+/// Kubernetes, only whoever mounts it can mend, and in a container of its own there may be nobody else.
+pub(super) fn exposed(
+    check: &'static str,
+    path: &Path,
+    to: &str,
+    mode: u32,
+    is_mounted_read_only: bool,
+    chart: &mut Chart<'_>,
+) {
+    const MOUNTED: &str = "no harm in a container where nothing else runs; elsewhere have whoever mounts it give it to the \
+                           server's user alone: Docker `uid` and `mode: 0400` of the secret, Kubernetes `defaultMode: 0400`, \
+                           or chown and chmod where the file comes from";
+    let seen = format!("{} can be read by {to} (mode {:o})", path.display(), mode & 0o777);
+    if is_mounted_read_only {
+        chart.yellow(check, format!("{seen}, by a read-only mount"), MOUNTED);
+    } else {
+        chart.red(check, seen, format!("chmod 600 {}", path.display()));
+    }
+}
+
+pub(super) fn is_mounted_read_only(path: &Path) -> bool {
+    rustix::fs::statvfs(path).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::doctor::{Finding, Verdict};
+
+    fn judged(mode: u32, is_mounted_read_only: bool) -> Finding {
+        let mut show = |_: &Finding| {};
+        let mut chart = Chart::new(Duration::from_secs(30), &mut show);
+        let path = Path::new("/run/secrets/secret_key");
+        exposed("secret_key", path, "others", mode, is_mounted_read_only, &mut chart);
+        chart.findings.remove(0)
+    }
+
+    #[test]
+    fn a_secret_on_a_read_only_mount_is_yellow_and_nobody_is_told_to_change_its_mode_there() {
+        let mounted = judged(0o100_444, true);
+        assert_eq!(mounted.verdict, Verdict::Yellow);
+        assert!(mounted.seen.contains("mode 444") && mounted.seen.contains("read-only"), "{}", mounted.seen);
+        assert!(!mounted.fix.unwrap().contains("chmod 600"));
+        let own = judged(0o100_444, false);
+        assert_eq!(own.verdict, Verdict::Red);
+        assert_eq!(own.fix.as_deref(), Some("chmod 600 /run/secrets/secret_key"));
+    }
+
+    #[test]
+    fn a_folder_that_can_be_written_to_is_no_read_only_mount() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_mounted_read_only(folder.path()));
+        assert!(!is_mounted_read_only(&folder.path().join("missing")));
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use db::{Database, DbError, Hit, UnixTime};
+use db::{Database, DbError, Hit, SchemaVersions, UnixTime};
+use tokio::time::timeout;
 
 use super::Chart;
 use crate::clock::{Clock as _, SystemClock};
@@ -21,6 +22,7 @@ struct Words {
     restore: &'static str,
     faster: &'static str,
     write: &'static str,
+    silent: &'static str,
 }
 
 const SQLITE: Words = Words {
@@ -29,12 +31,16 @@ const SQLITE: Words = Words {
     faster: "put the data folder on a faster disk (SSD with power-loss protection); each request that \
              changes something waits for one",
     write: "see to owner, mode and free space of the data folder",
+    silent: "another process holds it: is a server that starts stopped or stuck (T or D in `ps ax`)? continue it \
+             (kill -CONT) or end it; if there is none, see to the disk of the data folder",
 };
 const POSTGRES: Words = Words {
     open: "see that PostgreSQL runs, and that DATABASE_URL names it (postgres://USER:PASSWORD@HOST:PORT/NAME)",
     restore: "restore a dump of it (pg_restore)",
     faster: "give PostgreSQL a faster disk, or bring it nearer: each request that changes something waits for one",
     write: "see that the user of DATABASE_URL may write, and that PostgreSQL's disk has room",
+    silent: "see that PostgreSQL answers, and who holds a lock there (pg_stat_activity): is a server that starts \
+             stopped or stuck (T in `ps ax`)? continue it (kill -CONT) or end it",
 };
 
 /// Says also the newest moment that the database knows of.
@@ -51,16 +57,18 @@ pub(super) async fn look(config: &Config, chart: &mut Chart<'_>) -> Option<i64> 
             (path.display().to_string(), &SQLITE)
         }
     };
-    let reading = match database::open_read_only(config).await {
-        Ok(reading) => reading,
-        Err(error) => {
+    let (versions, newest) = match timeout(chart.patience, read(config)).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(error)) => {
             chart.red("opens", chain(&error), words.open);
+            return None;
+        }
+        Err(_) => {
+            chart.silent("opens", words.silent);
             return None;
         }
     };
     chart.green("opens", name);
-    let (versions, newest) = (reading.schema_versions().await, reading.newest_batch().await);
-    reading.close().await;
     match versions {
         Ok(versions) if versions.applied == versions.known => {
             chart.green("schema", format!("version {}", versions.applied));
@@ -78,7 +86,15 @@ pub(super) async fn look(config: &Config, chart: &mut Chart<'_>) -> Option<i64> 
         }
         Err(error) => chart.red("schema", chain(&error), words.restore),
     }
-    newest.ok().flatten().map(|newest| newest.link.last_time)
+    newest
+}
+
+/// What it says of its schema, and the newest moment that it knows of.
+async fn read(config: &Config) -> Result<(Result<SchemaVersions, DbError>, Option<i64>), DbError> {
+    let reading = database::open_read_only(config).await?;
+    let (versions, newest) = (reading.schema_versions().await, reading.newest_batch().await);
+    reading.close().await;
+    Ok((versions, newest.ok().flatten().map(|newest| newest.link.last_time)))
 }
 
 /// Writes durably, as every acknowledged request does, and measures it.
@@ -89,7 +105,11 @@ async fn commits(config: &Config, words: &Words, chart: &mut Chart<'_>) {
         db.close().await;
         took
     };
-    match measured.await {
+    // Who opens it to write takes a turn, and waits for whoever has it however long that takes.
+    let Ok(measured) = timeout(chart.patience, measured).await else {
+        return chart.silent("commits", words.silent);
+    };
+    match measured {
         Ok(took) => {
             let seen = format!("a durable commit takes {:.1} ms", took.as_secs_f64() * 1_000.0);
             match took {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use envelope::Address;
+use tokio::time::timeout;
 
 use super::Chart;
 use crate::clock::{Clock as _, SystemClock};
@@ -44,7 +45,10 @@ pub(super) async fn relay(config: &Config, mail_to: Option<&str>, chart: &mut Ch
     let Ok(to) = Address::parse(to) else {
         return chart.red("letter", "--mail-to is no address", "write it as somebody@club.example");
     };
-    match mailer.send_trial(&to, SystemClock.now()).await {
+    let Ok(sent) = timeout(chart.patience, mailer.send_trial(&to, SystemClock.now())).await else {
+        return chart.silent("letter", "the relay takes the connection and no letter: ask whoever runs it");
+    };
+    match sent {
         Ok(()) => {
             chart.green("letter", "the relay took a letter; see whether it arrives, and not among spam")
         }

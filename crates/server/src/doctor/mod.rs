@@ -9,6 +9,7 @@ mod certificate;
 mod clock;
 mod data;
 mod database;
+mod forwarded;
 mod letters;
 mod public;
 mod stores;
@@ -17,8 +18,10 @@ pub(crate) mod token;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::config::{Config, PublicUrl};
 use crate::logging::chain;
@@ -52,7 +55,7 @@ pub struct Finding {
 }
 
 /// What the doctor is told beside the server's configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// A further authority that the public address's certificate may come from.
     pub ca: Option<PathBuf>,
@@ -60,13 +63,28 @@ pub struct Options {
     pub mail_to: Option<String>,
     /// Let a stream stand still for so many seconds.
     pub slow_seconds: Option<u64>,
+    /// How long whatever is looked at may keep silent; then it is red, and the next is looked at.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { ca: None, mail_to: None, slow_seconds: None, patience: Duration::from_secs(30) }
+    }
 }
 
 /// Gathers findings and shows each at once.
 pub(crate) struct Chart<'a> {
     area: &'static str,
     findings: Vec<Finding>,
+    patience: Duration,
     show: &'a mut (dyn FnMut(&Finding) + Send),
+}
+
+impl<'a> Chart<'a> {
+    fn new(patience: Duration, show: &'a mut (dyn FnMut(&Finding) + Send)) -> Self {
+        Self { area: "configuration", findings: Vec::new(), patience, show }
+    }
 }
 
 impl Chart<'_> {
@@ -80,6 +98,11 @@ impl Chart<'_> {
 
     pub(crate) fn red(&mut self, check: &'static str, seen: impl Into<String>, fix: impl Into<String>) {
         self.note(check, Verdict::Red, seen.into(), Some(fix.into()));
+    }
+
+    /// What kept silent for as long as anything may.
+    pub(crate) fn silent(&mut self, check: &'static str, fix: impl Into<String>) {
+        self.red(check, format!("did not answer within {} seconds", self.patience.as_secs()), fix);
     }
 
     fn note(&mut self, check: &'static str, verdict: Verdict, seen: String, fix: Option<String>) {
@@ -111,8 +134,14 @@ async fn look_over(
     environment: impl Fn(&str) -> Option<OsString>,
     show: &mut (dyn FnMut(&Finding) + Send),
 ) -> Vec<Finding> {
-    let mut chart = Chart { area: "configuration", findings: Vec::new(), show };
+    let mut chart = Chart::new(options.patience, show);
     let watch = clock::Watch::begin();
+    // Most of what follows reads the folder, and would hang with its file system.
+    if timeout(options.patience, tokio::fs::metadata(&config.storage.data)).await.is_err() {
+        let fix = "see to the disk or the mount that the data folder is on; nothing else was looked at";
+        chart.about("data").silent("there", fix);
+        return chart.findings;
+    }
     configuration(&config, &mut chart);
     data::folder(&config, chart.about("data"));
     let keys = data::secrets(&config, environment, chart.about("secrets"));
@@ -122,7 +151,7 @@ async fn look_over(
     letters::relay(&config, options.mail_to.as_deref(), chart.about("mail")).await;
     let url = public_url(&config);
     certificate::own(&config, url.as_ref(), options, chart.about("certificate"));
-    let seen = match (&url, &keys) {
+    let others = match (&url, &keys) {
         (Some(url), Some(keys)) => {
             let visit = public::Visit { config: &config, url, options, keys };
             visit.look(chart.about("public address")).await
@@ -133,7 +162,7 @@ async fn look_over(
                 "the server's public address is not known, so nobody asked whether it is reached",
                 "give --public-url https://wax.example, as browsers show it",
             );
-            None
+            clock::Others::default()
         }
         (_, None) => {
             chart.about("public address").yellow(
@@ -141,10 +170,10 @@ async fn look_over(
                 "without the server's secrets it cannot be told from any other, so it was not asked",
                 "see to the secrets first",
             );
-            None
+            clock::Others::default()
         }
     };
-    watch.end(newest, seen, chart.about("clock"));
+    watch.end(newest, others, chart.about("clock"));
     chart.findings
 }
 

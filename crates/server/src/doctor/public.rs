@@ -11,6 +11,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
 use super::caller::{Answer, CallError, Caller};
+use super::clock::{self, Others};
+use super::forwarded::{self, Crossing};
 use super::{Chart, Options, authorities, certificate, size, token};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, PublicUrl};
@@ -22,7 +24,8 @@ const PART: usize = 16 << 20;
 const SMALLER: [usize; 6] = [8 << 20, 4 << 20, 2 << 20, 1 << 20, 512 << 10, 64 << 10];
 /// Between the first and the last octet, to see whether they are held back. Half of it tells.
 const PAUSE: Duration = Duration::from_millis(1_200);
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How much longer than a pause that was asked for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One visit to the public address.
 pub(super) struct Visit<'a> {
@@ -33,41 +36,46 @@ pub(super) struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// Looks at everything; says how many seconds the clock there is ahead of ours, if there was an answer.
-    pub(super) async fn look(&self, chart: &mut Chart<'_>) -> Option<i64> {
+    /// Looks at everything; says what the clocks show that were seen on the way.
+    pub(super) async fn look(&self, chart: &mut Chart<'_>) -> Others {
+        let mut others = Others::default();
         let roots = match authorities(self.config, self.options) {
             Ok(roots) => roots,
             Err(why) => {
                 chart.red("reached", why, "give a file of PEM certificates to --ca");
-                return None;
+                return others;
             }
         };
         let token = token::issue(self.keys, SystemClock.now());
-        let caller = Caller::new(self.url.url(), roots.clone(), token)?;
+        let Some(caller) = Caller::new(self.url.url(), roots.clone(), token) else { return others };
         let host = self.url.url().host_str().unwrap_or_default();
         let met = match caller.meet(&[b"h2", b"http/1.1"]).await {
             Ok((_, met)) => met,
             Err(error) => {
                 self.unreached(&error, host, chart);
-                return None;
+                return others;
             }
         };
         chart.green("reached", format!("{} at {}", self.url.origin(), met.address));
         if !met.certificates.is_empty() {
             certificate::judge(&met.certificates, host, &roots, chart);
         }
-        let first = caller.ask(put(&caller, Bytes::from_static(b"1"))).await;
-        let (arrived, ahead) = match first.map(|answer| (arrived(&answer), answer)) {
-            Ok((Some(arrived), answer)) => (arrived, ahead(&answer)),
-            Ok((None, answer)) => {
-                self.stranger(&answer, chart);
-                return None;
-            }
+        let asked = SystemClock.now();
+        let first = match caller.ask(put(&caller, Bytes::from_static(b"1"))).await {
+            Ok(first) => first,
             Err(error) => {
                 chart.red("this_server", error.to_string(), "see to the proxy: what does its error log say?");
-                return None;
+                return others;
             }
         };
+        let span = asked..=SystemClock.now();
+        // Also where the server does not know us: a wrong clock may be why.
+        others.gate = date(&first).map(|there| clock::ahead(there, &span));
+        let Some(arrived) = arrived(&first) else {
+            stranger(&first, others.gate, chart);
+            return others;
+        };
+        others.server = Some(clock::ahead(arrived.now, &span));
         chart.green("this_server", "this server answers there");
         if self.url.url().scheme() == "https" {
             http2(&caller, met.is_http2, chart).await;
@@ -79,11 +87,16 @@ impl Visit<'_> {
         unaltered(&caller, chart).await;
         fresh(&caller, chart).await;
         socket(&caller, chart).await;
-        self.forwarded(&arrived, chart);
+        forwarded::judge(&self.crossing(&arrived, &first), chart);
         if let Some(seconds) = self.options.slow_seconds {
             stillness(&caller, seconds, chart).await;
         }
-        ahead
+        others
+    }
+
+    fn crossing<'a>(&self, arrived: &'a Arrived, answer: &'a Answer) -> Crossing<'a> {
+        let tls_ends_before = self.url.url().scheme() == "https" && self.config.tls.plain_http;
+        Crossing { arrived, own: answer.own, headers: &answer.headers, tls_ends_before }
     }
 
     fn unreached(&self, error: &CallError, host: &str, chart: &mut Chart<'_>) {
@@ -100,49 +113,35 @@ impl Visit<'_> {
         };
         chart.red("reached", format!("{}: {error}", self.url.origin()), fix);
     }
+}
 
-    fn stranger(&self, answer: &Answer, chart: &mut Chart<'_>) {
-        let seen =
-            format!("the answer is {}, not that of a server with these secrets", answer.status.as_u16());
-        let fix = match answer.status {
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                "the proxy does not reach the server: is it running, and does the proxy know its address and TLS?"
-            }
-            _ => {
-                "run the doctor with the server's own --data and SECRET_KEY; see where the proxy sends /api/v1/"
-            }
-        };
-        chart.red("this_server", seen, fix);
-    }
-
-    /// Whether limits count people, and not the proxy.
-    fn forwarded(&self, arrived: &Arrived, chart: &mut Chart<'_>) {
-        match (arrived.is_forwarded, arrived.is_trusted) {
-            (true, true) => {
-                let seen =
-                    format!("limits count {}, by the word of the proxy at {}", arrived.client, arrived.peer);
-                chart.green("forwarded", seen);
-            }
-            (true, false) => chart.red(
-                "forwarded",
-                format!(
-                    "the proxy at {} says who asks, and is not believed: all people are one to the limits",
-                    arrived.peer
-                ),
-                format!("set TRUSTED_PROXIES={}", arrived.peer),
-            ),
-            (false, true) => chart.red(
-                "forwarded",
-                format!(
-                    "the proxy at {} does not say who asks: all people are one to the limits",
-                    arrived.peer
-                ),
-                "nginx: `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;`",
-            ),
-            (false, false) => {
-                chart.green("forwarded", "no proxy says who asks; limits count the connection's own address")
-            }
+/// Whoever answers is not this server, or does not know its doctor.
+fn stranger(answer: &Answer, ahead: Option<i64>, chart: &mut Chart<'_>) {
+    let seen = format!("the answer is {}, not that of a server with these secrets", answer.status.as_u16());
+    let fix = match answer.status {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            "the proxy does not reach the server: is it running, and does the proxy know its address and TLS?"
+                .to_owned()
         }
+        _ => causes(ahead),
+    };
+    chart.red("this_server", seen, fix);
+}
+
+/// Why a server may not know its own doctor. All are named: which it is the answer does not tell, and a proxy's clock may be right
+/// where the server's is not.
+fn causes(ahead: Option<i64>) -> String {
+    const FOUR: &str = "one of four: other secrets (run the doctor with the server's own --data and SECRET_KEY); a proxy that \
+                        sends /api/v1/ elsewhere; a proxy that takes the header waxwing-doctor away; or clocks of server and \
+                        doctor that are more than 15 minutes apart";
+    match ahead {
+        Some(ahead) if ahead.unsigned_abs() >= token::SKEW_SECONDS.unsigned_abs() => {
+            format!(
+                "set the clocks, which are {} minutes apart (below); else {FOUR}",
+                ahead.unsigned_abs() / 60
+            )
+        }
+        _ => FOUR.to_owned(),
     }
 }
 
@@ -158,12 +157,12 @@ fn arrived(answer: &Answer) -> Option<Arrived> {
     (answer.status == StatusCode::OK).then(|| serde_json::from_slice(&answer.body).ok()).flatten()
 }
 
-/// How far the clock of whoever answered is ahead, by its `Date`.
-fn ahead(answer: &Answer) -> Option<i64> {
+/// What the clock of whoever answered shows, by its `Date`.
+fn date(answer: &Answer) -> Option<i64> {
     use lettre::message::header::{Date, Header as _};
     let date = Date::parse(answer.headers.get(header::DATE)?.to_str().ok()?).ok()?;
     let there = std::time::SystemTime::from(date).duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(i64::try_from(there.as_secs()).ok()? - SystemClock.now())
+    i64::try_from(there.as_secs()).ok()
 }
 
 async fn http2(caller: &Caller, is_offered: bool, chart: &mut Chart<'_>) {
@@ -190,17 +189,24 @@ async fn bodies(caller: &Caller, chart: &mut Chart<'_>) {
         Ok(()) => return chart.green("bodies", format!("a part of {} gets through", size(PART as u64))),
         Err(why) => why,
     };
+    let whole = format!("a part of {} does not get through ({why})", size(PART as u64));
+    let seen = match timeout(chart.patience, largest(caller, &octets)).await {
+        Ok(Some(len)) => format!("{whole}; {} does", size(len as u64)),
+        Ok(None) => format!("no body gets through: {why}"),
+        // So slow that it does not matter how much less would do.
+        Err(_) => whole,
+    };
+    chart.red("bodies", seen, FIX);
+}
+
+/// How much gets through, of some sizes.
+async fn largest(caller: &Caller, octets: &Bytes) -> Option<usize> {
     for len in SMALLER {
         if through(caller, octets.slice(..len)).await.is_ok() {
-            let seen = format!(
-                "a part of {} does not get through ({why}); {} does",
-                size(PART as u64),
-                size(len as u64)
-            );
-            return chart.red("bodies", seen, FIX);
+            return Some(len);
         }
     }
-    chart.red("bodies", format!("no body gets through: {why}"), FIX);
+    None
 }
 
 async fn through(caller: &Caller, octets: Bytes) -> Result<(), String> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use blobs::{BlobName, Blobs, LocalBlobs, MemoryBlobs};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
+use tokio::time::timeout;
 
 use super::Chart;
 use super::data::room;
@@ -35,16 +36,22 @@ pub(super) async fn blobs(config: &Config, chart: &mut Chart<'_>) {
     for shelf in stores.all().iter().filter(|shelf| shelf.name != StoreName::Local) {
         if shelf.name == StoreName::Ipfs {
             // Nothing is published to try it.
-            match shelf.blobs.health().await {
-                Ok(_) => chart.green("ipfs", "the daemon answers"),
-                Err(error) => chart.red("ipfs", chain(&error), "see to IPFS_API, and that the daemon runs"),
+            let fix = "see to IPFS_API, and that the daemon runs";
+            match timeout(chart.patience, shelf.blobs.health()).await {
+                Ok(Ok(_)) => chart.green("ipfs", "the daemon answers"),
+                Ok(Err(error)) => chart.red("ipfs", chain(&error), fix),
+                Err(_) => chart.silent("ipfs", fix),
             }
             continue;
         }
         let begun = Instant::now();
-        match keeps(&*shelf.blobs).await {
-            Ok(()) => chart.green("s3", kept_in(begun)),
-            Err(why) => {
+        match timeout(chart.patience, keeps(&*shelf.blobs)).await {
+            Ok(Ok(())) => chart.green("s3", kept_in(begun)),
+            Err(_) => {
+                let fix = "see to S3_ENDPOINT, and that the store behind it runs and a firewall lets its answers through";
+                chart.silent("s3", fix);
+            }
+            Ok(Err(why)) => {
                 let fix = "see to S3_BUCKET, endpoint, region and keys, and that the keys may read, write and delete there";
                 chart.red("s3", why, fix);
             }
@@ -57,7 +64,11 @@ fn kept_in(begun: Instant) -> String {
 }
 
 async fn folder(dir: &Path, chart: &mut Chart<'_>) {
-    if !dir.is_dir() {
+    const SILENT: &str = "see to the disk or the mount that it is on";
+    let Ok(found) = timeout(chart.patience, tokio::fs::metadata(dir)).await else {
+        return chart.silent("folder", SILENT);
+    };
+    if !found.is_ok_and(|found| found.is_dir()) {
         let fix = "start `waxd serve` once, which makes it; if it was there, mount it or restore a backup \
                    (of several folders: waxd admin scrub --repair)";
         return chart.red("folder", format!("{} is not there", dir.display()), fix);
@@ -67,9 +78,11 @@ async fn folder(dir: &Path, chart: &mut Chart<'_>) {
         let store = LocalBlobs::open(dir).await.map_err(|error| chain(&error))?;
         keeps(&store).await
     };
-    match kept.await {
-        Ok(()) => chart.green("folder", kept_in(begun)),
-        Err(why) => {
+    match timeout(chart.patience, kept).await {
+        Ok(Ok(())) => chart.green("folder", kept_in(begun)),
+        // Asking it for room would hang as well.
+        Err(_) => return chart.silent("folder", SILENT),
+        Ok(Err(why)) => {
             let seen = format!("{}: {why}", dir.display());
             chart.red("folder", seen, "see to owner, mode and free space of the folder");
         }

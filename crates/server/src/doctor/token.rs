@@ -1,13 +1,13 @@
-//! The token by which the doctor is told from strangers: made of the server's own secret, on the same machine, for a quarter of an
-//! hour.
+//! The token by which the doctor is told from strangers: made of the server's own secret, for a quarter of an hour, and as much
+//! again on either side where the clocks of doctor and server differ.
 
 use crate::secrets::Keys;
 
 /// The header that carries it.
 pub(crate) const HEADER: &str = "waxwing-doctor";
 const LIFE_SECONDS: i64 = 900;
-/// How far the clock of a server on another machine may be behind.
-const SKEW_SECONDS: i64 = 60;
+/// How far the clock of a server on another machine may be behind or ahead: a wrong clock is to be found, and not to keep the doctor out.
+pub(super) const SKEW_SECONDS: i64 = 900;
 
 /// A token that is good from now on: `END.NONCE.CODE`.
 pub(crate) fn issue(keys: &Keys, now: i64) -> String {
@@ -25,7 +25,10 @@ pub(crate) fn is_good(keys: &Keys, token: &str, now: i64) -> bool {
         return false;
     }
     let end = head.split_once('.').and_then(|(end, _)| end.parse::<i64>().ok());
-    end.is_some_and(|end| now < end && end - now <= LIFE_SECONDS + SKEW_SECONDS)
+    end.is_some_and(|end| {
+        let left = end.saturating_sub(now);
+        (1 - SKEW_SECONDS..=LIFE_SECONDS + SKEW_SECONDS).contains(&left)
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -45,7 +48,7 @@ mod tests {
         let now = 1_800_000_000;
         let token = issue(&keys, now);
         assert!(is_good(&keys, &token, now) && is_good(&keys, &token, now + LIFE_SECONDS - 1));
-        assert!(!is_good(&keys, &token, now + LIFE_SECONDS));
+        assert!(!is_good(&keys, &token, now + LIFE_SECONDS + SKEW_SECONDS));
         assert!(!is_good(&keys, &token, now - SKEW_SECONDS - 1), "from the future");
         assert!(!is_good(&other, &token, now));
         for at in 0..token.len() {
@@ -56,5 +59,18 @@ mod tests {
         for garbage in ["", ".", "..", "1.2.3", "9999999999999999999999.0.0"] {
             assert!(!is_good(&keys, garbage, now));
         }
+    }
+
+    #[test]
+    fn clocks_may_be_a_quarter_of_an_hour_apart_in_either_direction() {
+        let here = tempfile::tempdir().unwrap();
+        let keys = Keys::open(&Secrets::default(), here.path()).unwrap();
+        let now = 1_800_000_000;
+        let token = issue(&keys, now);
+        for ahead in [-900, -61, 61, 900] {
+            assert!(is_good(&keys, &token, now + ahead), "{ahead}");
+        }
+        assert!(is_good(&keys, &token, now + 899 + 900), "ahead, and at the end of the visit");
+        assert!(!is_good(&keys, &token, now - 901) && !is_good(&keys, &token, now + 1_800));
     }
 }

@@ -58,7 +58,11 @@ pub(crate) async fn keep_hearing(app: &App) {
     let hearing = async {
         let mut pause = fleeting.link.pause();
         loop {
-            let heard = hear(app, fleeting).await;
+            let heard = tokio::select! {
+                heard = hear(app, fleeting) => heard,
+                // Others leave it alone as well, and tell nothing by it.
+                () = fleeting.link.closed() => Ok(()),
+            };
             if app.hearing.0.swap(false, Ordering::Relaxed) {
                 pause = fleeting.link.pause();
                 // What was said while nobody listened is looked for.
@@ -74,6 +78,9 @@ pub(crate) async fn keep_hearing(app: &App) {
 }
 
 async fn hear(app: &App, fleeting: &Fleeting) -> Result<(), RedisError> {
+    if !fleeting.is_up() {
+        return Ok(());
+    }
     let Ok(subscribed) = timeout(SUBSCRIBE, subscribe(fleeting)).await else { return Ok(()) };
     let (mut sink, mut words) = subscribed?.split();
     app.hearing.0.store(true, Ordering::Relaxed);

@@ -5,27 +5,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, InfoDict, RedisError, TlsCertificates};
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, TlsCertificates};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::RedisSetupError;
+use super::probe::{self, Probe};
 use crate::config::Redis;
 
 /// Time to connect and to learn who it is; no request waits for it.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How often it is asked whether it is still the same.
+/// How often it is asked whether it is still the same, and still to be used.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// The one way to Redis, if it is open.
 pub(super) struct Link {
     client: Client,
+    probe: Probe,
     patience: Duration,
     pause: Duration,
     state: Mutex<State>,
     lines: AtomicU64,
+    /// For whoever keeps it open.
     lost: Notify,
+    /// For whoever listens beside it.
+    closed: Notify,
 }
 
 struct State {
@@ -43,7 +48,7 @@ pub(super) struct Line {
 }
 
 impl Link {
-    pub(super) fn new(url: &str, config: &Redis) -> Result<Self, RedisSetupError> {
+    pub(super) fn new(url: &str, config: &Redis, probe: Probe) -> Result<Self, RedisSetupError> {
         let client = match &config.redis_ca {
             None => Client::open(url),
             Some(path) => {
@@ -54,11 +59,13 @@ impl Link {
         };
         Ok(Self {
             client: client.map_err(|_| RedisSetupError::Client)?,
+            probe,
             patience: config.patience,
             pause: config.pause,
             state: Mutex::new(State { line: None, said: None }),
             lines: AtomicU64::new(0),
             lost: Notify::new(),
+            closed: Notify::new(),
         })
     }
 
@@ -78,6 +85,11 @@ impl Link {
         self.state().line.is_some()
     }
 
+    /// Ends when it is given up, or was since this was asked last.
+    pub(super) async fn closed(&self) {
+        self.closed.notified().await;
+    }
+
     /// What was wrong with it last, if that has not passed.
     pub(super) fn said(&self) -> Option<&'static str> {
         self.state().said
@@ -94,6 +106,7 @@ impl Link {
             state.line = None;
             Self::say(&mut state, why);
             self.lost.notify_one();
+            self.closed.notify_one();
         }
     }
 
@@ -105,7 +118,7 @@ impl Link {
         }
     }
 
-    /// Connects, if that is possible now.
+    /// Connects, if that is possible now and Redis is to be used.
     pub(super) async fn connect(&self) -> bool {
         let why = match timeout(CONNECT, self.dial()).await {
             Ok(Ok(line)) => {
@@ -116,23 +129,24 @@ impl Link {
                 state.line = Some(line);
                 return true;
             }
-            Ok(Err(error)) => in_words(&error),
+            Ok(Err(why)) => why,
             Err(_) => "it took too long",
         };
         Self::say(&mut self.state(), why);
         false
     }
 
-    async fn dial(&self) -> Result<Line, RedisError> {
+    async fn dial(&self) -> Result<Line, &'static str> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(self.patience.max(CONNECT)));
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        let memory = memory(&mut connection).await?;
+        let dialling = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        let mut connection = dialling.map_err(|error| in_words(&error))?;
+        let memory = self.probe.look(&mut connection).await?;
         Ok(Line { number: self.lines.fetch_add(1, Ordering::Relaxed), connection, memory })
     }
 
-    /// Opens it again when it was lost, and sees whether it still leads to the same memory.
+    /// Opens it again when it was lost, and sees whether it still leads to the same memory, and may be used still.
     pub(super) async fn keep(&self) {
         let mut pause = self.pause;
         loop {
@@ -151,10 +165,10 @@ impl Link {
                 if self.line().is_none_or(|open| open.number != line.number) {
                     break;
                 }
-                match timeout(CONNECT, memory(&mut line.connection)).await {
+                match timeout(CONNECT, self.probe.look(&mut line.connection)).await {
                     Ok(Ok(memory)) if memory == line.memory => {}
                     Ok(Ok(_)) => self.lose(&line, "another memory is at its other end"),
-                    Ok(Err(error)) => self.lose(&line, in_words(&error)),
+                    Ok(Err(why)) => self.lose(&line, why),
                     Err(_) => self.lose(&line, "it took too long"),
                 }
             }
@@ -166,30 +180,18 @@ impl Link {
     }
 }
 
-/// What tells one memory from another: the process, and the history that it goes on with.
-async fn memory(connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
-    let info: InfoDict = redis::cmd("INFO").query_async(connection).await?;
-    let field = |name: &str| info.get::<String>(name).filter(|text| !text.is_empty());
-    let is_one =
-        field("role").as_deref() == Some("master") && field("redis_mode").as_deref() != Some("cluster");
-    let (run, history) = (field("run_id"), field("master_replid"));
-    let (Some(run), Some(history), true) = (run, history, is_one) else {
-        return Err(RedisError::from((ErrorKind::Client, "no single master")));
-    };
-    let both = crate::secrets::sha256(&[run.as_bytes(), b":", history.as_bytes()]);
-    Ok(both[..8].iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 /// A fault in words of ours.
 pub(super) fn in_words(error: &RedisError) -> &'static str {
     if error.is_timeout() {
         return "it took too long";
     }
+    if let Some(mends) = probe::refusal(error) {
+        return mends;
+    }
     match error.kind() {
         ErrorKind::AuthenticationFailed => "it refuses the user or the password in REDIS_URL",
         ErrorKind::Io => "it cannot be connected to, or the connection broke off",
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => "it answered what is no answer",
-        ErrorKind::Client => "it is no single master; a cluster or a replica cannot be used",
         ErrorKind::Server(_) | ErrorKind::Extension => {
             "it refused a command; INFO, EVAL, EVALSHA, SCRIPT, LINDEX, LSET, LPOP, LPUSH, RPUSH, LTRIM, EXPIRE, PUBLISH and SUBSCRIBE are needed"
         }

@@ -6,6 +6,7 @@
 
 mod hints;
 mod link;
+mod probe;
 mod units;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use self::link::{Line, Link};
+use self::probe::Probe;
 use self::units::{BLOCK_MAX, Doubt, Element, Units};
 use crate::config::{Config, redis_address};
 use crate::secrets::Keys;
@@ -94,15 +96,17 @@ impl Fleeting {
     /// Gets ready, if Redis is configured, and looks for it once. A Redis that is away is no reason not to start.
     pub(crate) async fn open(config: &Config, keys: &Keys) -> Result<Option<Self>, RedisSetupError> {
         let Some(url) = redis_address(config.secrets.redis_url.as_ref()) else { return Ok(None) };
-        let link = Link::new(url, &config.redis)?;
+        // Two instances may share a Redis.
+        let prefix: String =
+            keys.redis_key(b"prefix")[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let link = Link::new(url, &config.redis, Probe::new(&prefix))?;
         link.connect().await;
         Ok(Some(Self {
             link,
             units: Units::new(&keys.redis_key(b"hits")),
             take: Script::new(include_str!("take.lua")),
             put: Script::new(include_str!("put.lua")),
-            // Two instances may share a Redis.
-            prefix: keys.redis_key(b"prefix")[..8].iter().map(|byte| format!("{byte:02x}")).collect(),
+            prefix,
             own: uuid::Uuid::from_bytes(crate::random::uuid()).to_string(),
             patience: config.redis.patience,
             look_every: config.redis.look_every,
@@ -117,7 +121,7 @@ impl Fleeting {
         max >= self.limits_from && self.link.is_up()
     }
 
-    /// Whether Redis answered when it was last asked.
+    /// Whether Redis answered when it was last asked, and is to be used.
     pub(crate) fn is_up(&self) -> bool {
         self.link.is_up()
     }

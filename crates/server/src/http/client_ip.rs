@@ -12,7 +12,7 @@ use crate::state::App;
 
 /// The other end of the connection, put into each request by the listener.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// The network of the client: an IPv4 address, or the /64 of an IPv6 address, as octets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl FromRequestParts<App> for ClientIp {
 
 /// The address for which limits count a request.
 pub(crate) fn client_of(parts: &Parts, trusted: &TrustedProxies) -> IpAddr {
-    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
+    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
     client(peer, &parts.headers, trusted)
 }
 

@@ -4,6 +4,7 @@ use db::{BlobRef, Retention};
 use proto::limits::DOWNLOAD_SECONDS;
 
 use super::{Ground, Held, JobError, JobReport};
+use crate::database::in_time;
 use crate::stores::{Place, StoreError};
 
 const BATCH: u32 = 200;
@@ -24,7 +25,7 @@ pub(crate) async fn run(held: &Held<'_>, report: &mut JobReport) -> Result<(), J
     let ground = held.ground;
     loop {
         // Without the lease another server is at it.
-        let Some(doomed) = ground.db.doom_expired(ground.now(), BATCH, &held.lease).await? else {
+        let Some(doomed) = in_time(ground.db.doom_expired(ground.now(), BATCH, &held.lease)).await? else {
             return Ok(());
         };
         report.expired_files += u64::from(doomed.files);
@@ -41,45 +42,49 @@ pub(crate) async fn run(held: &Held<'_>, report: &mut JobReport) -> Result<(), J
             break;
         }
     }
-    ground
-        .db
-        .purge(
-            ground.now(),
-            Retention {
-                tickets_secs: u32::try_from(DOWNLOAD_SECONDS).unwrap_or(u32::MAX),
-                expired_secs: EXPIRED_KNOWN_SECONDS,
-                gone_secs: GONE_KNOWN_SECONDS,
-            },
-        )
-        .await?;
+    let keep = Retention {
+        tickets_secs: u32::try_from(DOWNLOAD_SECONDS).unwrap_or(u32::MAX),
+        expired_secs: EXPIRED_KNOWN_SECONDS,
+        gone_secs: GONE_KNOWN_SECONDS,
+    };
+    in_time(ground.db.purge(ground.now(), keep)).await?;
     let now = ground.now();
-    ground.db.forget_happenings(now, now.plus(-WATCH_KNOWN_SECONDS), WATCH_KNOWN_ROWS).await?;
+    in_time(ground.db.forget_happenings(now, now.plus(-WATCH_KNOWN_SECONDS), WATCH_KNOWN_ROWS)).await?;
     Ok(())
 }
 
 /// Deletes some of the doomed; says whether there may be more. What is in a store that is away, or that is not configured here, is
 /// put off, so that it keeps nothing else.
 async fn delete_doomed(ground: &Ground<'_>, report: &mut JobReport) -> Result<bool, JobError> {
-    let doomed = ground.db.doomed_blobs(BATCH, ground.now()).await?;
+    let doomed = in_time(ground.db.doomed_blobs(BATCH, ground.now())).await?;
     let is_last = doomed.len() < BATCH as usize;
     let (mut gone, mut stuck) = (Vec::new(), Vec::new());
-    let mut first = None;
+    let (mut first, mut away) = (None, Vec::new());
     for blob in doomed {
+        let store = Place::try_from(&blob).ok().map(|place| place.store);
+        // Each call to a store that hangs takes its whole patience; the lease would be over before the list is.
+        if store.is_some_and(|store| away.contains(&store)) {
+            stuck.push(blob);
+            continue;
+        }
         match delete(ground, &blob).await {
             Ok(()) => gone.push(blob),
             Err(error) => {
+                if error.is_of_the_store() {
+                    away.extend(store);
+                }
                 first.get_or_insert(error);
                 stuck.push(blob);
             }
         }
     }
     // Deleted first, forgotten then: a crash between repeats a deletion and loses no blob.
-    ground.db.forget_blobs(&gone).await?;
+    in_time(ground.db.forget_blobs(&gone)).await?;
     report.deleted_blobs += gone.len() as u64;
     if let Some(error) = first {
         let cause = crate::logging::chain(&error);
         tracing::error!(blobs = stuck.len(), %cause, "blobs could not be deleted and are tried again later");
-        ground.db.put_off_deletions(&stuck, ground.now().plus(PUT_OFF_SECONDS)).await?;
+        in_time(ground.db.put_off_deletions(&stuck, ground.now().plus(PUT_OFF_SECONDS))).await?;
         report.put_off_blobs += stuck.len() as u64;
     }
     Ok(!is_last)

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit;
 use crate::clock::Clock;
+use crate::database::in_time;
 use crate::fleeting;
 use crate::live;
 use crate::state::App;
@@ -90,20 +91,24 @@ impl<'a> Held<'a> {
         job: Job,
         holder: &'a str,
     ) -> Result<Option<Self>, JobError> {
-        let token = ground.db.take_lease(job, holder, ground.now(), LEASE_SECONDS).await?;
+        ground.db.ping().await?;
+        let token = in_time(ground.db.take_lease(job, holder, ground.now(), LEASE_SECONDS)).await?;
         Ok(token.map(|token| Self { ground, holder, lease: Lease { job, token } }))
     }
 
     /// The lease, whoever has it.
     pub(crate) async fn seize(ground: Ground<'a>, job: Job, holder: &'a str) -> Result<Self, DbError> {
-        let token = ground.db.seize_lease(job, holder, ground.now(), LEASE_SECONDS).await?;
+        ground.db.ping().await?;
+        let token = in_time(ground.db.seize_lease(job, holder, ground.now(), LEASE_SECONDS)).await?;
         Ok(Self { ground, holder, lease: Lease { job, token } })
     }
 
     /// Prolongs it. `false` once another has it, or had it meanwhile: what that one did is not known here.
     pub(crate) async fn still(&self) -> Result<bool, JobError> {
         let ground = self.ground;
-        let token = ground.db.take_lease(self.lease.job, self.holder, ground.now(), LEASE_SECONDS).await?;
+        ground.db.ping().await?;
+        let prolonged = ground.db.take_lease(self.lease.job, self.holder, ground.now(), LEASE_SECONDS);
+        let token = in_time(prolonged).await?;
         Ok(token == Some(self.lease.token))
     }
 }
@@ -148,9 +153,13 @@ pub(crate) async fn keep_running(
 }
 
 async fn keep_expiring(app: &App, holder: &str) {
+    let mut steadiness = Steadiness::new(app.now());
     loop {
         let run = async {
-            if let Some(held) = Held::take(Ground::of(app), Job::Expiry, holder).await? {
+            // Expired files cannot be had in any case; what is deleted cannot be had again when the clock is set right.
+            if steadiness.is_in_doubt(app.now()) {
+                tracing::error!("the clock was set forward; nothing is deleted for an hour");
+            } else if let Some(held) = Held::take(Ground::of(app), Job::Expiry, holder).await? {
                 let mut report = JobReport::default();
                 expiry::run(&held, &mut report).await?;
                 if report != JobReport::default() {
@@ -167,6 +176,38 @@ async fn keep_expiring(app: &App, holder: &str) {
         };
         note(app, Job::Expiry.as_str(), run.await);
         tokio::time::sleep(EXPIRY_EVERY).await;
+    }
+}
+
+/// Whether the time of day goes on as time does.
+struct Steadiness {
+    seen: (std::time::Instant, i64),
+    doubted: Option<std::time::Instant>,
+}
+
+/// By how much the time of day may be set forward at once without anybody minding.
+const STEP_SECONDS: i64 = 600;
+/// How long a clock that was set forward is not believed: an operator, or the time service, sees it meanwhile.
+const DOUBT: Duration = Duration::from_secs(3_600);
+
+impl Steadiness {
+    fn new(wall: i64) -> Self {
+        Self { seen: (std::time::Instant::now(), wall), doubted: None }
+    }
+
+    /// Looks at the time of day. A machine that slept looks like one whose clock was set; there is no harm in waiting then.
+    fn is_in_doubt(&mut self, wall: i64) -> bool {
+        let now = std::time::Instant::now();
+        let passed = i64::try_from(now.duration_since(self.seen.0).as_secs()).unwrap_or(i64::MAX);
+        let ahead = wall.saturating_sub(self.seen.1).saturating_sub(passed);
+        self.seen = (now, wall);
+        if ahead > STEP_SECONDS {
+            self.doubted = Some(now);
+        } else if ahead < -STEP_SECONDS {
+            // It was set back: what was wrong is right again.
+            self.doubted = None;
+        }
+        self.doubted.is_some_and(|since| since.elapsed() < DOUBT)
     }
 }
 
@@ -215,7 +256,8 @@ async fn keep_writing(app: &App) {
 async fn seal(app: &App, holder: &str) -> Result<(), JobError> {
     // Where nothing happened there is no lease to write.
     if audit::seal::is_due(app).await?
-        && let Some(token) = app.db.take_lease(Job::AuditSeal, holder, app.time(), SEAL_LEASE_SECONDS).await?
+        && let Some(token) =
+            in_time(app.db.take_lease(Job::AuditSeal, holder, app.time(), SEAL_LEASE_SECONDS)).await?
     {
         audit::seal::run(app, &Lease { job: Job::AuditSeal, token }).await?;
     }

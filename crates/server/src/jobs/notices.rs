@@ -3,6 +3,7 @@
 use db::DueNotice;
 
 use super::JobError;
+use crate::database::in_time;
 use crate::logging::chain;
 use crate::mail::{Notice, NoticeLetter};
 use crate::state::App;
@@ -16,7 +17,7 @@ const AT_ONCE: u32 = 20;
 
 /// Claims what is due. Every server runs it; the database gives each letter to one of them.
 pub(crate) async fn run(app: &App) -> Result<u64, JobError> {
-    let due = app.db.claim_notices(app.time(), WAIT_SECONDS, PAUSE_SECONDS, AT_ONCE).await?;
+    let due = in_time(app.db.claim_notices(app.time(), WAIT_SECONDS, PAUSE_SECONDS, AT_ONCE)).await?;
     let mut letters = 0;
     for notice in due {
         let Some(letter) = letter(app, notice).await? else { continue };
@@ -34,7 +35,7 @@ pub(crate) async fn run(app: &App) -> Result<u64, JobError> {
 }
 
 async fn letter(app: &App, due: DueNotice) -> Result<Option<NoticeLetter>, JobError> {
-    let Some(account) = app.db.account(due.user).await? else { return Ok(None) };
+    let Some(account) = in_time(app.db.account(due.user)).await? else { return Ok(None) };
     let Some(to) = app.keys.open_address(&account.lookup, account.sealed_address) else {
         tracing::error!("an address could not be opened; the letter is left out");
         return Ok(None);

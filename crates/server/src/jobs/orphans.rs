@@ -7,6 +7,7 @@ use db::BlobRef;
 use futures::TryStreamExt as _;
 
 use super::{Ground, Held, JobError};
+use crate::database::in_time;
 use crate::stores::{Place, Shelf, StoreError, StoreName};
 
 /// Nothing younger is touched: its row may be about to be written.
@@ -27,7 +28,7 @@ pub struct Orphan {
 /// One sweep, for as long as the lease is held; says how many were deleted. While a backup runs there is none.
 pub(crate) async fn run(held: &Held<'_>) -> Result<u64, JobError> {
     let ground = held.ground;
-    if ground.db.is_backup_running(ground.now()).await? {
+    if in_time(ground.db.is_backup_running(ground.now())).await? {
         return Ok(0);
     }
     let oldest = u64::try_from(YOUNGEST_SECONDS).unwrap_or(u64::MAX);
@@ -36,7 +37,7 @@ pub(crate) async fn run(held: &Held<'_>) -> Result<u64, JobError> {
     let mut swept = 0;
     while let Some(found) = orphans.next().await? {
         // A backup may have begun meanwhile, or another server.
-        if !held.still().await? || ground.db.is_backup_running(ground.now()).await? {
+        if !held.still().await? || in_time(ground.db.is_backup_running(ground.now())).await? {
             break;
         }
         for Orphan { store, blob } in found {
@@ -71,7 +72,7 @@ pub(crate) struct Orphans<'a> {
 
 impl<'a> Orphans<'a> {
     pub(crate) async fn begin(ground: Ground<'a>) -> Result<Self, JobError> {
-        let born = ground.db.birth().await?.map(|born| born.0 - LAG_SECONDS);
+        let born = in_time(ground.db.birth()).await?.map(|born| born.0 - LAG_SECONDS);
         Ok(Self { ground, ahead: ground.stores.all().iter(), listing: None, born, young: 0, older: 0 })
     }
 
@@ -91,7 +92,7 @@ impl<'a> Orphans<'a> {
         }
         let place = |orphan: &Orphan| Place { store: orphan.store, name: orphan.blob.name };
         let refs: Vec<BlobRef> = old.iter().map(|orphan| place(orphan).reference()).collect();
-        let known = self.ground.db.known_blobs(&refs).await?;
+        let known = in_time(self.ground.db.known_blobs(&refs)).await?;
         let mut refs = refs.iter();
         old.retain(|_| refs.next().is_some_and(|blob| !known.contains(blob)));
         let all = old.len();

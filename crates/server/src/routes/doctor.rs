@@ -56,6 +56,9 @@ pub(crate) struct Arrived {
     pub(crate) http2: bool,
     /// The other end of the connection.
     pub(crate) peer: String,
+    /// Its port. Servers of the version before do not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) peer_port: Option<u16>,
     /// Whether its `X-Forwarded-For` is believed.
     pub(crate) is_trusted: bool,
     /// Whether it sent one.
@@ -134,14 +137,16 @@ async fn read(app: &App, parts: &Parts, mut body: Body) -> Answer<Response> {
         first.get_or_insert(last);
     }
     let spread = first.map_or(Duration::ZERO, |first| last.duration_since(first));
-    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.to_canonical());
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    let address = peer.map(|peer| peer.ip().to_canonical());
     Ok(reply(&Arrived {
         bytes: bytes as u64,
         sha256: hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
         spread_ms: u64::try_from(spread.as_millis()).unwrap_or(u64::MAX),
         http2: parts.version == Version::HTTP_2,
-        peer: peer.map_or_else(String::new, |peer| peer.to_string()),
-        is_trusted: peer.is_some_and(|peer| app.trusted_proxies.contain(peer)),
+        peer: address.map_or_else(String::new, |address| address.to_string()),
+        peer_port: peer.map(|peer| peer.port()),
+        is_trusted: address.is_some_and(|address| app.trusted_proxies.contain(address)),
         is_forwarded: parts.headers.contains_key("x-forwarded-for"),
         client: crate::http::client_of(parts, &app.trusted_proxies).to_string(),
         now: app.now(),

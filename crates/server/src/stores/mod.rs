@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use blobs::{BlobError, BlobStream, BlobWriter, Blobs, Cid, Ipfs, S3};
+use blobs::{BlobError, BlobStream, BlobWriter, Blobs, Cid, Health, Ipfs, S3};
 use bytes::Bytes;
 use db::{BlobRef, DbError};
 
@@ -32,12 +32,26 @@ pub enum StoreError {
     Blob(#[from] BlobError),
 }
 
+impl StoreError {
+    /// Whether other blobs of the same store would fail like this now.
+    pub(crate) fn is_of_the_store(&self) -> bool {
+        match self {
+            Self::NotConfigured(_) => true,
+            Self::Blob(error) => error.is_transient(),
+            Self::BadReference(_) => false,
+        }
+    }
+}
+
 /// The configured stores; new blobs go to one of them. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct Stores {
     shelves: Arc<[Shelf]>,
     default: StoreName,
 }
+
+/// How long a store may take to say that it is well.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
 
 /// One store.
 pub(crate) struct Shelf {
@@ -69,6 +83,12 @@ pub(crate) struct Folder {
 impl Shelf {
     pub(crate) fn new(name: StoreName, blobs: Arc<dyn Blobs>) -> Self {
         Self { name, blobs, copies: None, direct: None, node: None }
+    }
+
+    /// Whether the store answers, in a time in which whoever asks for readiness still listens.
+    async fn health(&self) -> Result<Health, BlobError> {
+        let silent = || BlobError::Unavailable(std::io::ErrorKind::TimedOut.into());
+        tokio::time::timeout(HEALTH_PATIENCE, self.blobs.health()).await.unwrap_or_else(|_| Err(silent()))
     }
 
     /// Where a whole blob may be read: the store, or each of its folders, because one copy may be sound where another is not.
@@ -186,14 +206,14 @@ impl Stores {
         let asked = self
             .shelves
             .iter()
-            .map(|shelf| async { shelf.blobs.health().await.map(drop).map_err(|error| (shelf.name, error)) });
+            .map(|shelf| async { shelf.health().await.map(drop).map_err(|error| (shelf.name, error)) });
         futures::future::try_join_all(asked).await.map(drop)
     }
 
     /// Whether there is a store of that name and it is well.
     pub(crate) async fn is_available(&self, name: StoreName) -> bool {
         match self.shelf(name) {
-            Ok(shelf) => shelf.blobs.health().await.is_ok(),
+            Ok(shelf) => shelf.health().await.is_ok(),
             Err(_) => false,
         }
     }

@@ -1,11 +1,11 @@
 //! Opening the stores that the configuration names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blobs::{
-    BadIpfs, BadMirror, BadS3, BlobError, Blobs, Ipfs, IpfsOptions, LocalBlobs, Mirror, Retry, RetryPolicy,
-    S3, S3Keys, S3Options, S3Style,
+    BadIpfs, BadMirror, BadS3, BlobError, Blobs, Ipfs, IpfsAuthorization, IpfsOptions, LocalBlobs, Mirror,
+    Retry, RetryPolicy, S3, S3Keys, S3Options, S3Style,
 };
 
 use super::away::Away;
@@ -26,6 +26,14 @@ pub enum OpenStoresError {
         path: PathBuf,
         /// Why.
         source: BlobError,
+    },
+    /// A file of authorities for the certificate of a store.
+    #[error("the authorities in {} cannot be read: {source}", path.display())]
+    Authorities {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// Folders that cannot hold copies of each other's blobs.
     #[error("the storage folders cannot hold copies: {0}")]
@@ -61,9 +69,7 @@ impl Stores {
         if !given(StoreName::Ipfs)
             && let Some(api) = &config.storage.parts.ipfs_api
         {
-            let node = Ipfs::new(&IpfsOptions::new(api))?;
-            let blobs = Arc::new(Retry::new(node.clone(), RetryPolicy::default()));
-            shelves.push(Shelf { node: Some(node), ..Shelf::new(StoreName::Ipfs, blobs) });
+            shelves.push(ipfs(config, api)?);
         }
         shelves.extend(more.into_iter().map(|(name, blobs)| Shelf::new(name, blobs)));
         Ok(Self::new(shelves, config.storage.parts.store)?)
@@ -101,6 +107,30 @@ async fn local(config: &Config) -> Result<Shelf, OpenStoresError> {
     Ok(Shelf { copies, ..Shelf::new(StoreName::Local, Arc::new(mirror)) })
 }
 
+fn ipfs(config: &Config, api: &str) -> Result<Shelf, OpenStoresError> {
+    let mut options = IpfsOptions::new(api);
+    options.ca_pem = authorities(config.storage.parts.ipfs_ca.as_deref())?;
+    if let Some(secret) = &config.secrets.ipfs_api_authorization {
+        let shown = IpfsAuthorization::new(secret.expose_secret_text());
+        options.authorization =
+            Some(shown.ok_or(ConfigError::Figure(
+                "IPFS_API_AUTHORIZATION is one line that can stand in a header",
+            ))?);
+    }
+    let node = Ipfs::new(&options)?;
+    let blobs = Arc::new(Retry::new(node.clone(), RetryPolicy::default()));
+    Ok(Shelf { node: Some(node), ..Shelf::new(StoreName::Ipfs, blobs) })
+}
+
+/// What stands in a file of authorities, if one is named.
+fn authorities(file: Option<&Path>) -> Result<Option<String>, OpenStoresError> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map_err(|source| OpenStoresError::Authorities { path: path.to_owned(), source })
+    };
+    file.map(read).transpose()
+}
+
 fn object_store(config: &Config, bucket: &str) -> Result<Shelf, OpenStoresError> {
     let s3 = &config.storage.parts.s3;
     let (Some(id), Some(secret)) = (&s3.s3_access_key_id, &config.secrets.aws_secret_access_key) else {
@@ -115,6 +145,7 @@ fn object_store(config: &Config, bucket: &str) -> Result<Shelf, OpenStoresError>
         None => format!("https://s3.{region}.amazonaws.com"),
     };
     let mut options = S3Options::new(endpoint, region, bucket);
+    options.ca_pem = authorities(s3.s3_ca.as_deref())?;
     options.prefix = s3.s3_prefix.clone().unwrap_or_default();
     options.cdn = s3.s3_public_url.as_ref().map(|url| url.as_str().to_owned());
     // Stores of one's own rarely have a name for each bucket.

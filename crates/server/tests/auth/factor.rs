@@ -2,14 +2,16 @@
 
 use envelope::action::{FactorChange, SECOND_FACTOR, context, factor_bytes};
 use proto::{
-    ActivityPage, B64, BackupCodes, Code, SecondFactor, SessionReply, SessionsEnded, SignIn, TotpSecret,
-    WhoAmI, paths,
+    ActivityPage, B64, BackupCodes, CeremonyBegun, Code, SecondFactor, SessionReply, SessionsEnded, SignIn,
+    TotpSecret, WhoAmI, paths,
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::config::SecondFactorRule;
 use totp_rs::{Builder, Secret};
 
+use super::passkey;
+use crate::stage::authenticator::Authenticator;
 use crate::stage::server::send;
 use crate::stage::shared;
 use crate::stage::{Person, Reply, Stage};
@@ -193,6 +195,20 @@ async fn an_app_that_was_offered_before_there_were_keys_is_none_afterwards() {
     alice.newest = Some(bundle);
     let code = json!({ "code": shown(&stage, &secret, 0) });
     assert_eq!(alice.post(&stage, paths::TOTP_CONFIRM, &code).await.code(), Code::Conflict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_that_was_begun_before_there_were_keys_is_none_afterwards() {
+    let stage = Stage::new().await;
+    let mut alice = Person::new(&stage, ALICE).await;
+    let begun: CeremonyBegun = alice.post(&stage, paths::PASSKEYS, &json!({ "name": "Laptop" })).await.json();
+    let bundle = alice.next_bundle();
+    assert!(alice.publish(&stage, &bundle).await.status.is_success());
+    alice.newest = Some(bundle);
+    let (_, credential) = Authenticator::create(&begun.options, &stage.url, passkey::honest);
+    let ended = alice.post(&stage, paths::PASSKEYS_FINISH, &passkey::end(&begun, &credential)).await;
+    assert_eq!(ended.code(), Code::Conflict);
+    assert!(!whoami(&stage, &stage.sign_in(ALICE).await).await.second_factor);
 }
 
 #[tokio::test(flavor = "multi_thread")]

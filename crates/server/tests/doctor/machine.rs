@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use server::Seams;
 use server::config::{GivenSecret, SmtpTls};
 use server::doctor::Verdict;
 use stage::Relay;
@@ -16,7 +17,8 @@ fn chmod(path: &Path, mode: u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_in_order_is_all_green() {
-    let stage = Stage::new().await;
+    // On a busy machine a clock that stands still is soon behind.
+    let stage = Stage::with_seams(|_| {}, |seams| Seams { clock: None, ..seams }).await;
     let found = findings(&stage, |_, _| {}).await;
     // How much room there is, and how fast the disk, is a matter of the machine that runs this.
     let wrong: Vec<_> = wrong(&found)

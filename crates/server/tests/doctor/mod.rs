@@ -1,22 +1,34 @@
 //! What the doctor finds, at a server in order and at one with each fault.
 
+mod clock;
 mod machine;
 mod proxy;
+mod silent;
 
 use std::ffi::OsString;
 
-use server::Config;
 use server::doctor::{Finding, Options, Verdict, examine};
+use server::{Clock as _, Config, SystemClock};
 
 use crate::stage::Stage;
 
 /// What the doctor finds of a running server.
 async fn findings(stage: &Stage, change: impl FnOnce(&mut Config, &mut Options)) -> Vec<Finding> {
+    findings_ahead(stage, 0, change).await
+}
+
+/// The same of a server whose clock is so many seconds ahead.
+async fn findings_ahead(
+    stage: &Stage,
+    seconds: i64,
+    change: impl FnOnce(&mut Config, &mut Options),
+) -> Vec<Finding> {
     let mut config = Config::for_data(stage.data.path().join("data"));
     config.public.public_url = Some(stage.url.parse().unwrap());
     let mut options = Options::default();
     change(&mut config, &mut options);
-    // The clock of the stage stands still, and tokens are made by the system's.
+    // The clock of the stage stands still, and the doctor lives by the system's.
+    stage.later(SystemClock.now() + seconds - stage.now());
     let nothing = |_: &str| None::<OsString>;
     examine(config, &options, nothing, &mut |_| {}).await
 }

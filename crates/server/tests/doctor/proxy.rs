@@ -72,6 +72,26 @@ async fn a_proxy_that_is_not_believed_or_does_not_say_who_asks_is_red() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bare_proxy_pass_is_red_for_all_people_are_one_to_the_limits() {
+    let Some(found) = behind(0, "localhost", "", false).await else { return };
+    let expected = ["request_stream", "reply_stream", "websocket", "forwarded"];
+    assert_eq!(red(&found), expected.map(|check| format!("public address/{check}")), "{found:#?}");
+    let forwarded = of(&found, "public address", "forwarded");
+    assert!(forwarded.seen.contains("all people are one"), "{}", forwarded.seen);
+    let fix = forwarded.fix.as_ref().unwrap();
+    assert!(fix.contains("X-Forwarded-For") && fix.contains("TRUSTED_PROXIES=127.0.0.1"), "{fix}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_takes_the_doctors_header_away_is_named_as_a_cause() {
+    let lines = "proxy_http_version 1.1; proxy_set_header waxwing-doctor \"\";";
+    let Some(found) = behind(0, "localhost", lines, false).await else { return };
+    assert_eq!(red(&found), ["public address/this_server"]);
+    let fix = of(&found, "public address", "this_server").fix.as_ref().unwrap();
+    assert!(fix.contains("header waxwing-doctor"), "{fix}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_for_another_name_is_red() {
     let Some(found) = behind(0, "elsewhere.example", GOOD, true).await else { return };
     assert_eq!(red(&found), ["public address/reached"]);

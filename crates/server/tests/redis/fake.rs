@@ -63,10 +63,13 @@ impl Fake {
 async fn talk(stream: TcpStream, lie: Lie) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {
-        let command = command(&mut stream).await?;
+        let words = command(&mut stream).await?;
+        // It lies to requests, and not to the look at it before they are sent.
+        let is_look = words.iter().any(|word| word.ends_with(":PROBE"));
         let info = "role:master\r\nrun_id:0123\r\nmaster_replid:4567\r\nredis_mode:standalone\r\n";
-        let answer = match command.as_str() {
+        let answer = match words.first()?.as_str() {
             "INFO" => format!("${}\r\n{info}\r\n", info.len()),
+            "EVALSHA" if is_look => ":1\r\n".to_owned(),
             "EVALSHA" | "EVAL" => lie.answer()?,
             _ => "+OK\r\n".to_owned(),
         };
@@ -74,8 +77,8 @@ async fn talk(stream: TcpStream, lie: Lie) -> Option<()> {
     }
 }
 
-/// The name of the next command.
-async fn command(stream: &mut BufReader<TcpStream>) -> Option<String> {
+/// The words of the next command.
+async fn command(stream: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
     let mut words = Vec::new();
     for _ in 0..number(stream).await? {
         let mut word = vec![0; number(stream).await? + 2];
@@ -83,7 +86,7 @@ async fn command(stream: &mut BufReader<TcpStream>) -> Option<String> {
         word.truncate(word.len() - 2);
         words.push(String::from_utf8_lossy(&word).to_uppercase());
     }
-    words.into_iter().next()
+    Some(words)
 }
 
 /// The number behind `*` or `$`.

@@ -121,6 +121,10 @@ async fn hits_that_somebody_puts_back_are_not_taken_twice() {
             all += super::taken(&one.ask(3 * (round * 5 + n)).await);
         }
         for key in redis.command(&["KEYS", "waxwing:*"]).unwrap_or_default() {
+            // The key of a server's look at Redis holds no hits.
+            if key.ends_with(":probe") {
+                continue;
+            }
             let Ok(list) = redis.command(&["LRANGE", &key, "0", "-1"]) else { continue };
             for element in list.iter().rev() {
                 redis.command(&["RPUSH", &key, element]).unwrap();

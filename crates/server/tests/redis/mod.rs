@@ -4,6 +4,7 @@ mod fake;
 mod limits;
 mod live;
 mod measure;
+mod unfit;
 
 use proto::{Health, paths};
 use reqwest::StatusCode;

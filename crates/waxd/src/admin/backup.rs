@@ -111,7 +111,7 @@ fn about_secrets(report: &BackupReport, wanted: bool) {
 
 pub(super) fn restore(args: RestoreArgs) -> Outcome {
     let restore = Restore { from: args.from, secrets: args.secrets, accept_damage: args.accept_damage };
-    let storage = Storage { data: args.data, parts: args.parts };
+    let storage = Storage { data: args.data, parts: args.parts, ..Storage::default() };
     let shown = storage.data.display().to_string();
     let each = |damaged: &Damaged| tell(damaged, args.json);
     let report = with_config(storage, None, async |config| Ok(restore.run(&config, each).await?))?;

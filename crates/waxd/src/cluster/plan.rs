@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use server::config::{folder_of, found_folders};
 use server::logging::LogFormat;
 use tracing::level_filters::LevelFilter;
 
@@ -140,22 +141,27 @@ fn server(args: &ClusterArgs, blobs: &[PathBuf], n: u16, told: &[OsString]) -> V
     after
 }
 
-/// Where the sealed parts go: as said, or a folder for each server, or nowhere on this machine.
+/// Where the sealed parts go: as said, or a folder for each server, or nowhere on this machine. Folders that are there are
+/// named in any case: parts that were put there before lie there until they are moved.
 fn folders(args: &ClusterArgs) -> Vec<PathBuf> {
     if !args.blobs.is_empty() {
         return args.blobs.clone();
     }
+    let found = found_folders(&args.data);
     let by_argument = args.serve.iter().any(|argument| argument.starts_with("--store"));
     let by_environment = std::env::var("WAXD_STORE").is_ok_and(|store| store != "local");
     if by_argument || by_environment {
-        return Vec::new();
+        return found;
     }
-    own_folders(&args.data, args.servers)
+    let mut folders = own_folders(&args.data, args.servers);
+    let more: Vec<PathBuf> = found.into_iter().filter(|path| !folders.contains(path)).collect();
+    folders.extend(more);
+    folders
 }
 
 /// The folders of a cluster that was told nothing else.
 pub(super) fn own_folders(data: &Path, servers: u16) -> Vec<PathBuf> {
-    (1..=servers).map(|n| data.join(format!("blobs-{n}"))).collect()
+    (1..=servers).map(|n| folder_of(data, n.into())).collect()
 }
 
 /// Where browsers come: as said, or the balancer's own address where nobody else can connect and it is known.
@@ -212,6 +218,25 @@ mod tests {
         assert_eq!(said(&shared.servers[1], "--blobs"), ["/mnt/parts"]);
         assert_eq!(said(&shared.servers[1], "--own-folder"), Vec::<String>::new());
         assert_eq!(said(&plan(&["--", "--store", "s3"]).servers[0], "--blobs"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn folders_with_parts_in_them_are_named_whatever_store_new_parts_go_to() {
+        let data = tempfile::tempdir().unwrap();
+        let at = |name: &str| data.path().join(name).to_str().unwrap().to_owned();
+        for name in ["blobs", "blobs-1", "blobs-2", "blobs-3"] {
+            std::fs::create_dir(data.path().join(name)).unwrap();
+        }
+        let path = data.path().to_str().unwrap();
+        let all = ["blobs-1", "blobs-2", "blobs-3", "blobs"].map(at);
+        assert_eq!(said(&plan(&["--data", path, "--", "--store", "s3"]).servers[0], "--blobs"), all);
+        assert_eq!(said(&plan(&["--data", path, "--servers", "1"]).servers[0], "--blobs"), all);
+        let more = plan(&["--data", path, "--servers", "4"]);
+        assert_eq!(
+            said(&more.servers[3], "--blobs"),
+            ["blobs-1", "blobs-2", "blobs-3", "blobs-4", "blobs"].map(at)
+        );
+        assert_eq!(said(&more.servers[3], "--own-folder"), ["4"]);
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub(crate) async fn begin(
     Json(request): Json<PasskeyRequest>,
 ) -> Answer<Response> {
     factor::strong(&app, &caller).await?;
-    factor::prove(&app, caller.user, FactorChange::Add, request.proof).await?;
-    Ok(reply(&passkey::begin_to_add(&app, &caller, &request.name).await?))
+    let keys = factor::prove(&app, caller.user, FactorChange::Add, request.proof).await?;
+    Ok(reply(&passkey::begin_to_add(&app, &caller, keys, &request.name).await?))
 }
 
 pub(crate) async fn finish(

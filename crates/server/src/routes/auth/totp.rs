@@ -17,8 +17,8 @@ pub(crate) async fn offer(
     caller: SignedIn,
     Json(request): Json<FactorRequest>,
 ) -> Answer<Response> {
-    factor::prove(&app, caller.user, FactorChange::Add, request.proof).await?;
-    Ok(reply(&factor::offer(&app, &caller).await?))
+    let keys = factor::prove(&app, caller.user, FactorChange::Add, request.proof).await?;
+    Ok(reply(&factor::offer(&app, &caller, keys).await?))
 }
 
 pub(crate) async fn confirm(

@@ -13,6 +13,7 @@ use proto::{Batch, BatchFile, BatchReply, Code, Complete, Completed, FileId, Use
 
 use crate::audit::{Agent, Scribe};
 use crate::auth::Caller;
+use crate::database::in_time;
 use crate::error::{Answer, Refusal};
 use crate::http::{Json, reply};
 use crate::places::On;
@@ -143,7 +144,7 @@ async fn keep(app: &App, files: Vec<Read>, new: Vec<(Place, NewFile)>) -> Answer
         }
         return Err(error.into());
     }
-    let added = app.db.add_files(new, app.limits.quota_bytes).await;
+    let added = in_time(app.db.add_files(new, app.limits.quota_bytes)).await;
     for (n, place) in places.into_iter().enumerate() {
         let is_new = |answers: &[FinishAnswer]| answers.get(n) == Some(&FinishAnswer::Finished);
         let names_it =

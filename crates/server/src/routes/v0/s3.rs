@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::response::Response;
 use blobs::{BlobName, Presign as _, PutTerms, S3};
+use envelope::ids::UserId;
 use proto::Code;
 use proto::v0::{FILE_MAX, Presigned, S3Fields, Uploaded};
 
@@ -27,10 +28,20 @@ const PUT_FOR: Duration = Duration::from_secs(3_600);
 
 pub(crate) async fn presigned(State(app): State<App>, V0Caller(caller): V0Caller) -> Answer<Response> {
     let (_, direct) = object_store(&app)?;
+    has_room(&app, caller.user).await?;
     let name = v0_object(&app.keys, caller.user);
     let url = direct.presign_put(name, PutTerms { len: None, once: false, lasts: PUT_FOR });
     let (bucket, s3_key) = (direct.bucket().to_owned(), direct.key(name));
     Ok(reply(&Presigned { upload_url: url.expose_url().to_owned(), s3_key, bucket }))
+}
+
+/// Nobody says how long the file will be, and what is put there counts only once it is said to be there: so there must be room
+/// for the largest.
+async fn has_room(app: &App, user: UserId) -> Answer<()> {
+    let own = app.db.account(user).await?.and_then(|account| account.quota_bytes);
+    let quota = own.unwrap_or(app.limits.quota_bytes);
+    let used = app.db.usage(user).await?.charged_bytes;
+    if used.saturating_add(FILE_MAX) > quota { Err(Refusal::quota(used, quota)) } else { Ok(()) }
 }
 
 pub(crate) async fn uploaded(State(app): State<App>, request: Request) -> Answer<Response> {

@@ -17,6 +17,7 @@ use super::Rest;
 use super::receive::{Received, receive, too_large};
 use crate::audit::{Agent, Scribe};
 use crate::auth::v0::{Member, Uploader};
+use crate::database::in_time;
 use crate::error::{Answer, Refusal};
 use crate::http::reply;
 use crate::places::On;
@@ -146,7 +147,7 @@ pub(super) async fn keep(
 ) -> Answer<Uploaded> {
     let uploaded = Uploaded { file_id: new.file_id, expires_at: new.expires_at.0 };
     writer.commit().await?;
-    let answer = app.db.add_v0_file(new).await;
+    let answer = in_time(app.db.add_v0_file(new)).await;
     app.stores.discard_unless(place, &answer, |answer| matches!(answer, AddV0Answer::Added)).await;
     match answer? {
         AddV0Answer::Added => Ok(uploaded),

@@ -15,6 +15,7 @@ use proto::{Code, FileId, PartRecord};
 
 use super::receive::{Ending, Expected, Received, Room, receive};
 use crate::auth::Caller;
+use crate::database::in_time;
 use crate::error::{Answer, Refusal};
 use crate::http::{Fields, reply, single};
 use crate::places::On;
@@ -124,22 +125,20 @@ async fn keep(
 ) -> Answer<PartRecord> {
     let Arrived { file_id, n, len, place, received } = part;
     writer.commit().await?;
-    let answer = app
-        .db
-        .record_part(NewPart {
-            file_id,
-            owner,
-            n,
-            len,
-            node: Digest::from_bytes(*received.node.as_bytes()),
-            leaves: received.leaves,
-            blob: place.reference(),
-            is_final: received.is_final,
-            received_bytes: len,
-            now: app.time(),
-            quota_bytes: app.limits.quota_bytes,
-        })
-        .await;
+    let recorded = app.db.record_part(NewPart {
+        file_id,
+        owner,
+        n,
+        len,
+        node: Digest::from_bytes(*received.node.as_bytes()),
+        leaves: received.leaves,
+        blob: place.reference(),
+        is_final: received.is_final,
+        received_bytes: len,
+        now: app.time(),
+        quota_bytes: app.limits.quota_bytes,
+    });
+    let answer = in_time(recorded).await;
     app.stores.discard_unless(place, &answer, |answer| matches!(answer, PartAnswer::Won)).await;
     match answer? {
         PartAnswer::Won => {
