@@ -33,5 +33,4 @@ mod stage;
 mod stores;
 mod uploads;
 mod v0;
-mod vanished;
 mod vault;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{Connection as _, Row as _, Transaction};
+use sqlx::{Row as _, Transaction};
 
 use crate::{Database, DbError, SchemaVersions, Stats};
 use engine::Engine;
@@ -33,6 +33,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a server that starts waits for the database.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the beginning of a transaction may take, the wait for a connection included.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a readiness check may take.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -109,14 +112,7 @@ impl Postgres {
                 .max_connections(most)
                 // Before the pool itself asks the connection whether it lives, without a limit: where the database's machine has
                 // gone without a word, that would hold the connection's place for as long as TCP goes on trying.
-                .after_release(|connection, _| {
-                    Box::pin(async move {
-                        match tokio::time::timeout(PING_TIMEOUT, connection.ping()).await {
-                            Ok(answer) => answer.map(|()| true),
-                            Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
-                        }
-                    })
-                })
+                .after_release(|connection, _| Box::pin(is_free(connection)))
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
                         sqlx::raw_sql(settings).execute(connection).await?;
@@ -157,8 +153,19 @@ impl Postgres {
 /// connection behind that is in a transaction and does not know it.
 async fn begin(pool: &PgPool) -> Result<Transaction<'static, Engine>, DbError> {
     let pool = pool.clone();
-    let begun = tokio::spawn(async move { pool.begin().await });
-    begun.await.map_err(|_| DbError::Closed)?.map_err(Into::into)
+    // It ends as well where the database's machine is gone: nobody else would end it, and the turn with it.
+    let begun = tokio::spawn(async move { tokio::time::timeout(BEGIN_TIMEOUT, pool.begin()).await });
+    begun.await.map_err(|_| DbError::Closed)?.map_err(|_| silent())?.map_err(Into::into)
+}
+
+/// Whether a connection that is given back lives, and is in no transaction that nobody knows of, as one would be whose beginning
+/// was not waited for: in a transaction of its own a sentence began when the transaction did.
+async fn is_free(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let asked = sqlx::raw_sql("SELECT now() = statement_timestamp() AS free").fetch_one(connection);
+    match tokio::time::timeout(PING_TIMEOUT, asked).await {
+        Ok(row) => row?.try_get("free"),
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+    }
 }
 
 /// One connection without bounds in time, for what is done before anything else.
